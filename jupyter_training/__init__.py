@@ -1,0 +1,45 @@
+"""Queue, run and watch training jobs from a notebook.
+
+Importing this package costs next to nothing, because training scripts import it for `report`. What
+needs more is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_training._version import __version__
+from jupyter_training.report import report
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_training.notebook.job import Job as Job
+    from jupyter_training.notebook.job import get_job as get_job
+    from jupyter_training.notebook.job import list_jobs as list_jobs
+    from jupyter_training.notebook.job import submit as submit
+
+__all__ = ["Job", "__version__", "get_job", "list_jobs", "report", "submit"]
+
+_LAZY = {"Job", "get_job", "list_jobs", "submit"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from jupyter_training.notebook import job
+
+        return getattr(job, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from jupyter_training.server.extension import TrainingApp
+
+    return [{"module": "jupyter_training", "app": TrainingApp}]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext jupyter_training``: register the magics."""
+    from jupyter_training.notebook.magics import TrainingMagics
+
+    shell.register_magics(TrainingMagics)

@@ -1,0 +1,1 @@
+"""What a job is: its specification, its lifecycle, its progress. No I/O, no clock, no database."""

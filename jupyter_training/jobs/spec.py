@@ -1,0 +1,289 @@
+"""What a person may ask for.
+
+A :class:`JobSpec` is the body of ``POST api/training-jobs``, what the magics build from their
+options, and what is stored with the job. It is checked as a whole: every wrong field is named, with
+a sentence for each, before anything is written.
+
+A resource that is left out stays None here; what that comes to depends on the machines there are,
+and is decided in :func:`jupyter_training.scheduling.resources.resolve`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+SCRIPT_PLACEHOLDER = "{script}"
+"""An element of `command` that stands for the path of the stored script."""
+
+RESERVED_PREFIX = "JUPYTER_TRAINING_"
+RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES"})
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_LATER = {
+    "nodes": "distributed jobs",
+    "launcher": "distributed jobs",
+    "search": "hyperparameter searches",
+    "stages": "pipelines",
+    "depends_on": "pipelines",
+    "notify": "notifications",
+}
+"""Fields of the public interface whose feature this version does not have."""
+
+
+class JobType(str, Enum):
+    """The four kinds of job."""
+
+    SINGLE = "single"
+    DISTRIBUTED = "distributed"
+    HYPERPARAMETER = "hyperparameter"
+    PIPELINE = "pipeline"
+
+
+def _printable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("should not be empty")
+    if not text.isprintable():
+        raise ValueError("should be one line without control characters")
+    return text
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("should not contain a NUL character")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[str, AfterValidator(_without_nul)]
+
+
+class Script(BaseModel):
+    """A script that is stored with the job, such as the text of a notebook cell.
+
+    Attributes
+    ----------
+    name
+        Its file name, as it will stand in tracebacks.
+    text
+        Its content.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(max_length=128)] = "cell.py"
+    text: Annotated[Text, Field(max_length=5_000_000)]
+
+    @field_validator("name")
+    @classmethod
+    def _plain_file_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w][\w.+-]*", name):
+            raise ValueError("should be a plain file name such as train.py")
+        return name
+
+
+class JobSpec(BaseModel):
+    """A training job as a person asks for it. Only `name` and `command` are required.
+
+    Attributes
+    ----------
+    name, description
+        For people.
+    job_type
+        One of `JobType`.
+    cpu_cores
+        Cores to reserve.
+    memory_gb
+        Memory to reserve, in GB of 1024**3 bytes.
+    gpu_count, gpu_type
+        GPUs to reserve, and what their model name should contain.
+    image
+        A container image; without one the job is a local process.
+    command
+        A string, split as a shell would split it (and not expanded), or an array.
+    script
+        Stored with the job; an element ``{script}`` of an array `command` becomes its path.
+    working_dir
+        Where it runs; relative to the server's root directory, which is also the default.
+    env_vars
+        Added to the environment.
+    output_path
+        Where its results go; relative to `working_dir`. Default: a directory of its own.
+    max_retries
+        How often it is run again after a failure that a retry can cure.
+    priority
+        Higher goes first.
+    time_limit_s
+        Seconds after which an attempt is ended.
+    executor
+        ``local``; chosen by the server if left out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[Line, Field(max_length=256)]
+    description: Annotated[Text, Field(max_length=10_000)] | None = None
+    job_type: JobType = JobType.SINGLE
+    cpu_cores: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
+    memory_gb: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    gpu_count: Annotated[int, Field(ge=0, le=10_000, strict=True)] | None = None
+    gpu_type: Annotated[Line, Field(max_length=64)] | None = None
+    image: Annotated[Line, Field(max_length=256)] | None = None
+    command: str | list[str]
+    script: Script | None = None
+    working_dir: Annotated[Line, Field(max_length=512)] | None = None
+    env_vars: dict[str, str] = Field(default_factory=dict, max_length=1000)
+    dataset_ids: list[int] = Field(default_factory=list)
+    output_path: Annotated[Line, Field(max_length=512)] | None = None
+    max_retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
+    priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
+    time_limit_s: Annotated[float, Field(gt=0, allow_inf_nan=False, le=10**9)] | None = None
+    executor: Annotated[Line, Field(max_length=32)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (later := sorted(_LATER.keys() & data.keys())):
+            features = ", ".join(f"{field} ({_LATER[field]})" for field in later)
+            raise ValueError(f"not available in this version: {features}")
+        return data
+
+    @field_validator("job_type")
+    @classmethod
+    def _type_that_runs(cls, job_type: JobType) -> JobType:
+        if job_type is not JobType.SINGLE:
+            raise ValueError(f"{job_type.value} jobs are not available in this version; use single")
+        return job_type
+
+    @field_validator("command")
+    @classmethod
+    def _runnable(cls, command: str | list[str]) -> str | list[str]:
+        if isinstance(command, str):
+            try:
+                words = shlex.split(command)
+            except ValueError as error:
+                raise ValueError(
+                    f"cannot be split into words ({str(error).lower()}); "
+                    "check its quotes or give an array"
+                ) from None
+        else:
+            words = command
+        if not words or not words[0]:
+            raise ValueError("should name a program to run")
+        for word in words:
+            _without_nul(word)
+        return command
+
+    @field_validator("env_vars")
+    @classmethod
+    def _variables(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name, value in variables.items():
+            if not _VARIABLE.fullmatch(name):
+                raise ValueError(f"{name!r} is not a name for an environment variable")
+            if name.startswith(RESERVED_PREFIX) or name in RESERVED_VARIABLES:
+                raise ValueError(f"{name} is set by jupyter-training itself")
+            _without_nul(value)
+        return variables
+
+    @model_validator(mode="after")
+    def _script_is_used(self) -> JobSpec:
+        used = isinstance(self.command, list) and SCRIPT_PLACEHOLDER in self.command
+        if self.script is not None and not used:
+            raise ValueError(
+                f"script is given, so command should be an array with {SCRIPT_PLACEHOLDER!r} in it"
+            )
+        return self
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command as the program and its arguments."""
+        if isinstance(self.command, str):
+            return tuple(shlex.split(self.command))
+        return tuple(self.command)
+
+    def argv(self, script_path: str | None) -> list[str]:
+        """The command with the stored script's path in the place kept for it."""
+        if self.script is None or script_path is None:
+            return list(self.words)
+        return [script_path if word == SCRIPT_PLACEHOLDER else word for word in self.words]
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing that is wrong with a request: the field's name and a sentence about it."""
+
+    field: str
+    message: str
+
+
+class InvalidJob(ValueError):
+    """A request that cannot be a job.
+
+    Attributes
+    ----------
+    errors
+        Every wrong field with a sentence.
+    """
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        self.errors = errors
+        told = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        super().__init__(f"This job cannot be submitted. {told}")
+
+
+def parse(data: object) -> JobSpec:
+    """Check a request.
+
+    Raises
+    ------
+    InvalidJob
+        With every wrong field.
+    """
+    if not isinstance(data, dict):
+        raise InvalidJob([FieldError("", "a job is a JSON object with at least name and command")])
+    try:
+        return JobSpec.model_validate(data)
+    except ValidationError as error:
+        # Pydantic reports a union once per member; one sentence a field is what a person wants.
+        found: dict[str, FieldError] = {}
+        for details in error.errors():
+            told = _field_error(details)
+            found.setdefault(told.field, told)
+        raise InvalidJob(list(found.values())) from None
+
+
+def _field_error(details: ErrorDetails) -> FieldError:
+    path = [str(part) for part in details["loc"]]
+    field = path[0] if path else ""
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        name = ".".join(path)
+        near = difflib.get_close_matches(field, JobSpec.model_fields, n=1)
+        return FieldError(name, "no such field" + (f"; did you mean {near[0]}?" if near else ""))
+    if kind == "missing":
+        return FieldError(".".join(path), "is required")
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if field == "command" and kind.endswith("_type"):
+        message = "should be a string or an array of strings"
+    elif field in ("env_vars", "script") and len(path) > 1:
+        message = f"{'.'.join(path[1:])} {message}"
+    given = details.get("input")
+    if kind != "value_error" and isinstance(given, str | int | float) and len(str(given)) < 60:
+        message += f", not {given!r}"
+    return FieldError(field, message)

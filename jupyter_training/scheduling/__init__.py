@@ -1,0 +1,1 @@
+"""Who runs where and when. Pure: no I/O, no clock, no database."""

@@ -1,0 +1,335 @@
+"""The order, the fit and the backfill: which waiting jobs start now, and why the others do not.
+
+The queue is ordered by priority, then by the sequence of submission; neither changes while a job
+waits. A job that fits, starts. The first one that does not gets a *reservation*: the node and the
+time at which it will fit if running jobs end when their time limits say. Later jobs may overtake
+it only if they do not delay it (EASY backfill; D. Lifka, "The ANL/IBM SP Scheduling System", 1995):
+they end before that time, or they use what it will leave over. A running job without a time limit
+has no known end, and nothing is assumed of it.
+
+`plan` is a function from values to values. The caller writes its decisions into the ledger in the
+same transaction in which it read the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job in the queue.
+
+    Attributes
+    ----------
+    id
+        Submit sequence, and the job's number.
+    wants
+        What it asks for.
+    time_limit_s
+        The longest it may run; None for any length.
+    """
+
+    id: int
+    name: str
+    wants: Resources
+    priority: int = 0
+    time_limit_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """What an open attempt holds.
+
+    Attributes
+    ----------
+    ends_at
+        The latest time at which it ends, in the caller's clock (s); infinite if not known.
+    """
+
+    job_id: int
+    name: str
+    holds: Placement
+    ends_at: float = inf
+
+
+@dataclass(frozen=True)
+class Start:
+    """The decision to start a job now, on these resources."""
+
+    job_id: int
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The decision to let a job wait, with the sentence that says why.
+
+    Attributes
+    ----------
+    feasible
+        False when no node could hold it even if nothing else ran.
+    """
+
+    job_id: int
+    reason: str
+    feasible: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one look at the queue decides, in the queue's order."""
+
+    starts: tuple[Start, ...]
+    waits: tuple[Wait, ...]
+
+
+@dataclass
+class _Free:
+    """What is left of a node while a plan is made."""
+
+    node: Node
+    cpu_cores: int
+    memory_gb: int
+    gpus: dict[str, Gpu]
+
+    @classmethod
+    def of(cls, node: Node, running: Iterable[Running]) -> _Free:
+        free = cls(node, node.cpu_cores, node.memory_gb, {gpu.uuid: gpu for gpu in node.gpus})
+        for job in running:
+            free.take(job.holds)
+        return free
+
+    def take(self, placement: Placement) -> None:
+        if placement.node != self.node.name:
+            return
+        self.cpu_cores -= placement.cpu_cores
+        self.memory_gb -= placement.memory_gb
+        for uuid in placement.gpus:
+            self.gpus.pop(uuid, None)
+
+    def give_back(self, placement: Placement) -> None:
+        if placement.node != self.node.name:
+            return
+        self.cpu_cores += placement.cpu_cores
+        self.memory_gb += placement.memory_gb
+        mine = {gpu.uuid: gpu for gpu in self.node.gpus}
+        self.gpus.update({uuid: mine[uuid] for uuid in placement.gpus if uuid in mine})
+
+    def copy(self) -> _Free:
+        return _Free(self.node, self.cpu_cores, self.memory_gb, dict(self.gpus))
+
+    def fit(self, wants: Resources) -> Placement | None:
+        """A placement here and now, or None."""
+        if wants.cpu_cores > self.cpu_cores or wants.memory_gb > self.memory_gb:
+            return None
+        usable = [gpu.uuid for gpu in self.node.gpus_of(wants.gpu_type) if gpu.uuid in self.gpus]
+        if wants.gpu_count > len(usable):
+            return None
+        return Placement(
+            self.node.name, wants.cpu_cores, wants.memory_gb, tuple(usable[: wants.gpu_count])
+        )
+
+
+@dataclass
+class _Reservation:
+    """The start that a blocked job was promised.
+
+    Attributes
+    ----------
+    starts_at
+        When it fits at the latest; infinite if no end of a running job is known.
+    spare
+        What it leaves of its node at that time: what others may hold even then.
+    """
+
+    starts_at: float
+    spare: _Free
+
+    def allows(self, placement: Placement, ends_at: float) -> bool:
+        """Whether a job there, until then, would not delay the promised start."""
+        if placement.node != self.spare.node.name or ends_at <= self.starts_at < inf:
+            return True
+        return (
+            placement.cpu_cores <= self.spare.cpu_cores
+            and placement.memory_gb <= self.spare.memory_gb
+            and set(placement.gpus) <= self.spare.gpus.keys()
+        )
+
+    def note(self, placement: Placement, ends_at: float) -> None:
+        """Count a job that was allowed to overtake."""
+        if not ends_at <= self.starts_at < inf:
+            self.spare.take(placement)
+
+
+def in_order(queue: Iterable[Waiting]) -> list[Waiting]:
+    """The queue as it is served: priority, then submit sequence."""
+    return sorted(queue, key=lambda job: (-job.priority, job.id))
+
+
+def plan(
+    queue: Iterable[Waiting], nodes: Sequence[Node], running: Sequence[Running], now: float
+) -> Plan:
+    """Decide which jobs start now.
+
+    Parameters
+    ----------
+    queue
+        The jobs that wait, in any order.
+    nodes
+        The machines, with all they have.
+    running
+        What is held at the moment, also by attempts that are only about to start.
+    now
+        The time, in the same clock as `Running.ends_at` (s).
+    """
+    held = list(running)
+    free = {node.name: _Free.of(node, held) for node in nodes}
+    reservation: _Reservation | None = None
+    blocked_by: Waiting | None = None
+    starts: list[Start] = []
+    waits: list[Wait] = []
+    for job in in_order(queue):
+        if not any(node.could_hold(job.wants) for node in nodes):
+            waits.append(Wait(job.id, _never(job.wants, nodes), feasible=False))
+            continue
+        ends_at = now + job.time_limit_s if job.time_limit_s is not None else inf
+        placement = _place(job.wants, free.values(), reservation, ends_at)
+        if placement is not None:
+            free[placement.node].take(placement)
+            held.append(Running(job.id, job.name, placement, ends_at))
+            if reservation is not None:
+                reservation.note(placement, ends_at)
+            starts.append(Start(job.id, placement))
+        elif reservation is None:
+            reservation, blocked_by = _reserve(job.wants, free, held), job
+            waits.append(Wait(job.id, _busy(job.wants, free.values(), held)))
+        elif blocked_by is not None and _place(job.wants, free.values(), None, ends_at):
+            waits.append(Wait(job.id, f"would delay {blocked_by.name}, which is ahead of it"))
+        else:
+            waits.append(Wait(job.id, _busy(job.wants, free.values(), held)))
+    return Plan(tuple(starts), tuple(waits))
+
+
+def _place(
+    wants: Resources,
+    nodes: Iterable[_Free],
+    reservation: _Reservation | None,
+    ends_at: float,
+) -> Placement | None:
+    """The tightest place for a job, so that large requests stay possible elsewhere."""
+    found: list[tuple[tuple[int, int, int], Placement]] = []
+    for free in nodes:
+        usable = free
+        if reservation is not None and free.node.name == reservation.spare.node.name:
+            # Cards that the blocked job will leave over go first: the others are promised.
+            usable = free.copy()
+            spare = reservation.spare.gpus
+            usable.node = Node(
+                free.node.name,
+                free.node.cpu_cores,
+                free.node.memory_gb,
+                tuple(sorted(free.node.gpus, key=lambda gpu: gpu.uuid not in spare)),
+            )
+        placement = usable.fit(wants)
+        if placement is None:
+            continue
+        if reservation is not None and not reservation.allows(placement, ends_at):
+            continue
+        left = (
+            len(free.gpus) - wants.gpu_count,
+            free.cpu_cores - wants.cpu_cores,
+            free.memory_gb - wants.memory_gb,
+        )
+        found.append((left, placement))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _reserve(
+    wants: Resources, free: dict[str, _Free], held: Sequence[Running]
+) -> _Reservation | None:
+    """The earliest start of a job that does not fit now."""
+    best: _Reservation | None = None
+    for name, now_free in free.items():
+        if not now_free.node.could_hold(wants):
+            continue
+        then = now_free.copy()
+        starts_at = -inf
+        here = sorted((job for job in held if job.holds.node == name), key=lambda job: job.ends_at)
+        index = 0
+        while index < len(here) and (starts_at == inf or then.fit(wants) is None):
+            # Ends that are not known come all at once: nothing says which comes first.
+            starts_at = here[index].ends_at
+            then.give_back(here[index].holds)
+            index += 1
+        placement = then.fit(wants)
+        if placement is None:
+            # Something holds more than this machine has, for example after it was made smaller.
+            continue
+        then.take(placement)
+        if best is None or starts_at < best.starts_at:
+            best = _Reservation(starts_at, then)
+    return best
+
+
+def _never(wants: Resources, nodes: Sequence[Node]) -> str:
+    """Why no node could ever hold this."""
+    if not nodes:
+        return "there is no machine to run it"
+    if wants.gpu_count and wants.gpu_type is not None:
+        models = sorted({gpu.model for node in nodes for gpu in node.gpus if gpu.model})
+        most = max(len(node.gpus_of(wants.gpu_type)) for node in nodes)
+        if wants.gpu_count > most:
+            there = ", ".join(models) if models else "no GPU with a known model"
+            return (
+                f"asks for {wants.gpu_count} GPUs of type {wants.gpu_type}, but no machine has "
+                f"more than {most} of them (there are: {there})"
+            )
+    lacks = [
+        f"{asked} {unit}, the largest machine has {most}"
+        for asked, most, unit in (
+            (wants.cpu_cores, max(node.cpu_cores for node in nodes), "CPU cores"),
+            (wants.memory_gb, max(node.memory_gb for node in nodes), "GB of memory"),
+            (wants.gpu_count, max(len(node.gpus) for node in nodes), "GPUs"),
+        )
+        if asked > most
+    ]
+    if not lacks:
+        return f"asks for {wants} in one machine, and no machine has all of that"
+    return "can never start here: asks for " + "; ".join(lacks)
+
+
+def _busy(wants: Resources, nodes: Iterable[_Free], held: Sequence[Running]) -> str:
+    """What it waits for, and who holds it."""
+    several = [free for free in nodes if free.node.could_hold(wants)]
+    # Speak of the machine where least is missing.
+    free = min(
+        several,
+        key=lambda free: (
+            max(0, wants.gpu_count - len(_usable(free, wants))),
+            max(0, wants.cpu_cores - free.cpu_cores),
+            max(0, wants.memory_gb - free.memory_gb),
+        ),
+    )
+    lacks = [
+        f"{asked} {unit} ({max(there, 0)} free)"
+        for asked, there, unit in (
+            (wants.gpu_count, len(_usable(free, wants)), "GPU" + "s" * (wants.gpu_count != 1)),
+            (wants.cpu_cores, free.cpu_cores, "CPU core" + "s" * (wants.cpu_cores != 1)),
+            (wants.memory_gb, free.memory_gb, "GB of memory"),
+        )
+        if asked > there
+    ]
+    if not lacks:
+        return "would delay a job that is ahead of it"
+    names = [job.name for job in held if job.holds.node == free.node.name]
+    told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"waits for {' and '.join(lacks)}" + (f", held by {told}" if told else "")
+
+
+def _usable(free: _Free, wants: Resources) -> list[Gpu]:
+    return [gpu for gpu in free.node.gpus_of(wants.gpu_type) if gpu.uuid in free.gpus]

@@ -1,0 +1,353 @@
+"""Jobs as people see them: submit, find, cancel, run again, delete."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
+from jupyter_training.jobs.spec import JobSpec
+from jupyter_training.scheduling.resources import Resources
+from jupyter_training.store.records import Event, Job
+from jupyter_training.store.tables import (
+    customers,
+    training_attempts,
+    training_events,
+    training_jobs,
+)
+from jupyter_training.store.transitions import StaleWrite, move, record
+
+_JOBS: Select[Any] = select(
+    training_jobs,
+    customers.c.username,
+    training_attempts.c.node,
+    training_attempts.c.gpus,
+).select_from(
+    training_jobs.join(customers).outerjoin(
+        training_attempts,
+        and_(
+            training_attempts.c.job_id == training_jobs.c.id,
+            training_attempts.c.number == training_jobs.c.attempt,
+        ),
+    )
+)
+
+
+def customer_id(connection: Connection, username: str, now: datetime) -> int:
+    """The customer of a user name, made on the first visit."""
+    query = select(customers.c.id).where(customers.c.username == username)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is not None:
+        return int(found)
+    try:
+        with connection.begin_nested():
+            made = connection.execute(insert(customers).values(username=username, created_at=now))
+            return _new_id(made)
+    except IntegrityError:  # another server was faster
+        return int(connection.execute(query).scalar_one())
+
+
+def submit(
+    connection: Connection,
+    spec: JobSpec,
+    resources: Resources,
+    *,
+    job_id: str,
+    username: str,
+    executor: str,
+    idempotency_key: str | None,
+    now: datetime,
+) -> tuple[Job, bool]:
+    """Put a job into the queue.
+
+    Returns
+    -------
+    job
+        The new job, or the earlier one of the same customer and idempotency key.
+    created
+        Whether it is new.
+    """
+    customer = customer_id(connection, username, now)
+    if idempotency_key is not None:
+        earlier = (
+            connection.execute(
+                _JOBS.where(
+                    training_jobs.c.customer_id == customer,
+                    training_jobs.c.idempotency_key == idempotency_key,
+                )
+            )
+            .mappings()
+            .one_or_none()
+        )
+        if earlier is not None:
+            return Job.from_row(earlier), False
+    made = connection.execute(
+        insert(training_jobs).values(
+            uuid=job_id,
+            customer_id=customer,
+            name=spec.name,
+            description=spec.description,
+            job_type=spec.job_type.value,
+            cpu_cores=resources.cpu_cores,
+            memory_gb=resources.memory_gb,
+            gpu_count=resources.gpu_count,
+            gpu_type=resources.gpu_type,
+            priority=spec.priority,
+            time_limit_s=spec.time_limit_s,
+            executor=executor,
+            image=spec.image,
+            command=shlex.join(spec.words),
+            working_dir=spec.working_dir,
+            env_vars=spec.env_vars,
+            dataset_ids=spec.dataset_ids,
+            output_path=spec.output_path,
+            spec=spec.model_dump(mode="json"),
+            status=Status.PENDING.value,
+            progress=0,
+            attempt=0,
+            retry_count=0,
+            max_retries=spec.max_retries,
+            submitted_at=now,
+            idempotency_key=idempotency_key,
+        )
+    )
+    number = _new_id(made)
+    record(connection, number, "status", now=now, actor=username, after=Status.PENDING)
+    return get(connection, number), True
+
+
+def get(connection: Connection, number: int) -> Job:
+    """A job by its number.
+
+    Raises
+    ------
+    sqlalchemy.exc.NoResultFound
+        If there is none.
+    """
+    row = connection.execute(_JOBS.where(training_jobs.c.id == number)).mappings().one()
+    return Job.from_row(row)
+
+
+def find(connection: Connection, reference: str, username: str | None) -> Job | None:
+    """A job by what a person calls it.
+
+    Parameters
+    ----------
+    reference
+        Its `job_id`, or its number in digits.
+    username
+        Whose job it has to be; None for anybody's.
+    """
+    # More digits than any number in the database has are no number of a job.
+    if reference.isascii() and reference.isdigit() and len(reference) < 19:
+        query = _JOBS.where(training_jobs.c.id == int(reference))
+    else:
+        query = _JOBS.where(training_jobs.c.uuid == reference)
+    if username is not None:
+        query = query.where(customers.c.username == username)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Job.from_row(row)
+
+
+def _new_id(made: CursorResult[Any]) -> int:
+    key = made.inserted_primary_key
+    assert key is not None  # every table here has one
+    return int(key[0])
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs a list shows.
+
+    Attributes
+    ----------
+    text
+        Stands in the name, the description or the job id.
+    before
+        Only jobs with a smaller number: where the next page begins.
+    """
+
+    username: str
+    status: tuple[Status, ...] = ()
+    job_type: str | None = None
+    text: str | None = None
+    before: int | None = None
+    limit: int = 100
+
+
+def listing(connection: Connection, wanted: Filter) -> list[Job]:
+    """Jobs, newest first."""
+    query = _JOBS.where(customers.c.username == wanted.username)
+    if wanted.status:
+        query = query.where(training_jobs.c.status.in_([one.value for one in wanted.status]))
+    if wanted.job_type:
+        query = query.where(training_jobs.c.job_type == wanted.job_type)
+    if wanted.text:
+        text = wanted.text
+        query = query.where(
+            or_(
+                training_jobs.c.name.icontains(text, autoescape=True),
+                training_jobs.c.description.icontains(text, autoescape=True),
+                training_jobs.c.uuid == text,
+            )
+        )
+    if wanted.before is not None:
+        query = query.where(training_jobs.c.id < wanted.before)
+    query = query.order_by(training_jobs.c.id.desc()).limit(wanted.limit)
+    return [Job.from_row(row) for row in connection.execute(query).mappings()]
+
+
+def history(connection: Connection, number: int) -> list[Event]:
+    """What happened to a job, oldest first."""
+    query = (
+        select(training_events)
+        .where(training_events.c.job_id == number)
+        .order_by(training_events.c.id)
+    )
+    return [
+        Event(
+            row.id,
+            row.at,
+            row.actor,
+            row.kind,
+            row.from_status,
+            row.to_status,
+            row.attempt,
+            row.cause,
+            row.reason,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def queue_positions(connection: Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """How many jobs are served before each of these, plus one; only for those that wait."""
+    if not numbers:
+        return {}
+    other = training_jobs.alias()
+    waiting = [status.value for status in WAITING]
+    query = select(
+        training_jobs.c.id,
+        select(func.count())
+        .select_from(other)
+        .where(
+            other.c.status.in_(waiting),
+            or_(
+                other.c.priority > training_jobs.c.priority,
+                and_(
+                    other.c.priority == training_jobs.c.priority,
+                    other.c.id <= training_jobs.c.id,
+                ),
+            ),
+        )
+        .scalar_subquery(),
+    ).where(training_jobs.c.id.in_(numbers), training_jobs.c.status.in_(waiting))
+    return {int(number): int(position) for number, position in connection.execute(query)}
+
+
+def count_unended(connection: Connection) -> int:
+    """How many jobs still want something from the scheduler."""
+    return int(
+        connection.execute(
+            select(func.count())
+            .select_from(training_jobs)
+            .where(training_jobs.c.status.not_in([status.value for status in ENDED]))
+        ).scalar_one()
+    )
+
+
+def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:
+    """Cancel a job that waits, or write down that one which runs has to be stopped.
+
+    It is idempotent: a job that has ended, or is being stopped, stays as it is.
+    """
+    job = get(connection, job.id)
+    if job.status in WAITING:
+        move(
+            connection,
+            job.id,
+            job.status,
+            Status.CANCELLED,
+            now=now,
+            actor=by,
+            of_attempt=job.attempt or None,
+            cause=Cause.CANCELLED_BY_USER,
+            reason=sentence(Cause.CANCELLED_BY_USER, by),
+            completed_at=now,
+            not_before=None,
+            cancel_requested_at=now,
+            cancel_requested_by=by,
+        )
+    elif job.status in ACTIVE and job.cancel_requested_at is None:
+        connection.execute(
+            update(training_jobs)
+            .where(training_jobs.c.id == job.id)
+            .values(cancel_requested_at=now, cancel_requested_by=by)
+        )
+        record(connection, job.id, "cancel", now=now, actor=by, of_attempt=job.attempt)
+    return get(connection, job.id)
+
+
+def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:
+    """Put an ended job back into the queue, with all its retries.
+
+    Raises
+    ------
+    StaleWrite
+        If it has not ended.
+    """
+    if job.status not in ENDED:
+        raise StaleWrite(f"{job.job_id} is {job.status.value}; only an ended job can be run again")
+    move(
+        connection,
+        job.id,
+        job.status,
+        Status.PENDING,
+        now=now,
+        actor=by,
+        reason=f"run again by {by}",
+        progress=0,
+        retry_count=0,
+        not_before=None,
+        cancel_requested_at=None,
+        cancel_requested_by=None,
+        scheduled_at=None,
+        started_at=None,
+        completed_at=None,
+    )
+    return get(connection, job.id)
+
+
+def remove(connection: Connection, job: Job) -> None:
+    """Delete an ended job with its history.
+
+    Raises
+    ------
+    StaleWrite
+        If it has not ended.
+    """
+    gone = connection.execute(
+        delete(training_jobs).where(
+            training_jobs.c.id == job.id,
+            training_jobs.c.status.in_([status.value for status in ENDED]),
+        )
+    )
+    if gone.rowcount != 1:
+        raise StaleWrite(f"{job.job_id} has not ended; cancel it before you delete it")

@@ -1,0 +1,125 @@
+"""Who schedules: a lease with a fencing token.
+
+The holder renews it; when it stops doing so, another server takes it with the next epoch. Every
+write of the scheduler begins with `hold`, in the same transaction: a server that was paused and
+wakes up after it was replaced finds a later epoch there, and writes nothing.
+
+A server on the same machine need not wait for the lease to run out when it can see that the
+process which held it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from jupyter_training.store.tables import leases
+
+SCHEDULER = "scheduler"
+
+
+class Fenced(RuntimeError):
+    """Another server has taken the lease; whatever this one wanted to write is void."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that may hold a lease.
+
+    Attributes
+    ----------
+    pid_started
+        When the process started, so that a reused pid is not mistaken for it.
+    """
+
+    name: str
+    host: str
+    pid: int
+    pid_started: float
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to schedule, as of one epoch."""
+
+    name: str
+    epoch: int
+    holder: str
+
+
+def acquire(
+    connection: Connection,
+    name: str,
+    server: Server,
+    now: datetime,
+    ttl: timedelta,
+    is_gone: Callable[[Server], bool],
+) -> Lease | None:
+    """Take the lease if it is free, ran out, or its holder is known to be dead.
+
+    Returns
+    -------
+    Lease or None
+        None while another server holds it.
+    """
+    row = connection.execute(
+        select(leases).where(leases.c.name == name).with_for_update()
+    ).one_or_none()
+    mine = {
+        "holder": server.name,
+        "host": server.host,
+        "pid": server.pid,
+        "pid_started": server.pid_started,
+        "expires_at": now + ttl,
+    }
+    if row is None:
+        connection.execute(insert(leases).values(name=name, epoch=1, **mine))
+        return Lease(name, 1, server.name)
+    holder = Server(row.holder, row.host, row.pid, row.pid_started)
+    if row.expires_at > now and not is_gone(holder):
+        return None
+    connection.execute(
+        update(leases).where(leases.c.name == name).values(epoch=row.epoch + 1, **mine)
+    )
+    return Lease(name, row.epoch + 1, server.name)
+
+
+def hold(connection: Connection, lease: Lease) -> None:
+    """Make sure, for the rest of this transaction, that the lease was not taken by another.
+
+    Raises
+    ------
+    Fenced
+        If it was.
+    """
+    epoch = connection.execute(
+        select(leases.c.epoch).where(leases.c.name == lease.name).with_for_update(read=True)
+    ).scalar_one()
+    if epoch != lease.epoch:
+        raise Fenced(f"{lease.holder} no longer holds the {lease.name} lease")
+
+
+def renew(connection: Connection, lease: Lease, now: datetime, ttl: timedelta) -> None:
+    """Hold it for longer.
+
+    Raises
+    ------
+    Fenced
+        If another server has taken it.
+    """
+    hold(connection, lease)
+    connection.execute(
+        update(leases).where(leases.c.name == lease.name).values(expires_at=now + ttl)
+    )
+
+
+def release(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Give it back, so that the next server need not wait."""
+    connection.execute(
+        update(leases)
+        .where(leases.c.name == lease.name, leases.c.epoch == lease.epoch)
+        .values(expires_at=now)
+    )

@@ -1,0 +1,171 @@
+"""The schema. Names and columns of `customers` and `training_jobs` are the specification's.
+
+The database holds control state only: what jobs there are, where they stand and why. Logs and
+metrics are files in each job's directory.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: aware in Python, UTC in the database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC without a zone."""
+        return None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=timezone.utc)
+
+
+# SQLite numbers rows by itself only for a column that is declared INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+metadata = MetaData()
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("username", String(256), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+training_jobs = Table(
+    "training_jobs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("uuid", String(64), nullable=False, unique=True),
+    Column("customer_id", Id, ForeignKey("customers.id"), nullable=False),
+    Column("workspace_id", BigInteger),
+    # What it is.
+    Column("name", String(256), nullable=False),
+    Column("description", Text),
+    Column("job_type", String(32), nullable=False),
+    # What it needs.
+    Column("cpu_cores", Integer, nullable=False),
+    Column("memory_gb", Integer, nullable=False),
+    Column("gpu_count", Integer, nullable=False),
+    Column("gpu_type", String(64)),
+    Column("priority", Integer, nullable=False),
+    Column("time_limit_s", Float),
+    # How it runs.
+    Column("executor", String(32), nullable=False),
+    Column("image", String(256)),
+    Column("command", Text, nullable=False),
+    Column("working_dir", String(512)),
+    Column("env_vars", Json, nullable=False),
+    Column("dataset_ids", Json, nullable=False),
+    Column("output_path", String(512)),
+    Column("spec", Json, nullable=False),
+    # Where it stands.
+    Column("status", String(32), nullable=False),
+    Column("cause", String(32)),
+    Column("reason", Text),
+    Column("progress", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("retry_count", Integer, nullable=False),
+    Column("max_retries", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("cancel_requested_at", UtcDateTime),
+    Column("cancel_requested_by", String(256)),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("scheduled_at", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Column("completed_at", UtcDateTime),
+    Column("idempotency_key", String(256)),
+    UniqueConstraint("customer_id", "idempotency_key", name="one_job_per_idempotency_key"),
+    Index("training_jobs_queue", "status", "priority", "id"),
+    Index("training_jobs_of_customer", "customer_id", "id"),
+    # A number once given to a job is not given to another, even after a delete.
+    sqlite_autoincrement=True,
+)
+
+training_attempts = Table(
+    "training_attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("token", String(64), nullable=False, unique=True),
+    # What it holds until it has ended: this is the ledger.
+    Column("node", String(256), nullable=False),
+    Column("cpu_cores", Integer, nullable=False),
+    Column("memory_gb", Integer, nullable=False),
+    Column("gpus", Json, nullable=False),
+    Column("executor", String(32), nullable=False),
+    Column("handle", Json),
+    Column("scheduled_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("cause", String(32)),
+    Column("reason", Text),
+    UniqueConstraint("job_id", "number", name="one_attempt_per_number"),
+    Index("training_attempts_open", "ended_at"),
+)
+
+training_events = Table(
+    "training_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("from_status", String(32)),
+    Column("to_status", String(32)),
+    Column("attempt", Integer),
+    Column("cause", String(32)),
+    Column("reason", Text),
+    Index("training_events_of_job", "job_id", "id"),
+)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("cpu_cores", Integer, nullable=False),
+    Column("memory_gb", Integer, nullable=False),
+    Column("gpus", Json, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", String(256), nullable=False),
+    Column("host", String(256), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started", Float, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)

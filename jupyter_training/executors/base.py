@@ -1,0 +1,95 @@
+"""What every executor does, whatever it runs jobs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from jupyter_training.jobs.lifecycle import Exit
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What an executor needs to run one attempt.
+
+    Attributes
+    ----------
+    token
+        The attempt's token.
+    directory
+        The attempt's own directory: the log and the exit record are there.
+    env
+        What the job gets on top of the environment that the executor gives every job.
+    python_path
+        A directory that Python code of the job can import from; None for no more than usual.
+    cpu_cores, gpus
+        What it was given.
+    """
+
+    token: str
+    directory: Path
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    python_path: str | None
+    cpu_cores: int
+    gpus: tuple[str, ...]
+    time_limit_s: float | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An attempt of which no process is left."""
+
+    exit: Exit
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Found:
+    """An attempt as its executor finds it.
+
+    Attributes
+    ----------
+    handle
+        What is needed to find it again: a value for JSON. Empty if it never came to be.
+    started_at
+        When its program began to run; None if it never did.
+    ended
+        How it ended; None while it runs.
+    """
+
+    token: str
+    directory: Path
+    handle: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime | None = None
+    ended: Ended | None = None
+
+
+class Executor(Protocol):
+    """Runs attempts and finds them again.
+
+    No method is ever the cause of a second process for one attempt: whatever was interrupted is
+    either found by `find` or made impossible by it.
+    """
+
+    async def start(self, launch: Launch) -> Found:
+        """Start an attempt."""
+
+    async def find(self, token: str, directory: Path) -> Found:
+        """Find an attempt that this or an earlier server was about to start, or started.
+
+        One that was not started yet is given up: from then on it cannot start.
+        """
+
+    async def wait(self, found: Found) -> Ended:
+        """Wait until no process of an attempt is left."""
+
+    async def stop(self, found: Found) -> None:
+        """Ask an attempt to end; it is killed if it has not done so within the grace period."""
+
+    async def close(self) -> None:
+        """Let go of everything but the jobs."""

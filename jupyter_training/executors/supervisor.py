@@ -1,0 +1,462 @@
+"""The process that stays with a local job when everything else is gone.
+
+Run as a program, this module is the *launcher*: one per server, a bare interpreter that reads one
+launch a line from its standard input and forks a *supervisor* for each. A fork shares the
+launcher's memory, so a supervisor costs a few megabytes and milliseconds and not an interpreter.
+The launcher ends with its server; supervisors, each in a session of its own, do not.
+
+A supervisor claims its attempt, runs the command, copies what it prints into the log, ends it when
+it is told to or when its time is over, waits until no process of it is left, and writes how it
+ended. What it leaves in the attempt's directory is enough for a server that starts years later:
+
+``started.json``
+    Who it is. It is created exclusively: whoever comes second, be it a late supervisor or a server
+    that gave this attempt up, finds it taken.
+``output.log``
+    What the job printed, both streams in the order in which they came.
+``exit.json``
+    How it ended. It is complete or not there; the space for it is taken at the start, so that a
+    full disk cannot keep it from being written.
+
+Standard library only, and no import that is not needed here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, NoReturn
+
+STARTED, EXIT, LOG = "started.json", "exit.json", "output.log"
+
+TOKEN_VARIABLE = "JUPYTER_TRAINING_ATTEMPT_TOKEN"
+"""In the environment of every process of an attempt; by it what is left of one is found."""
+
+_ON_LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_CHUNK = 1 << 16
+_EXIT_RECORD_BYTES = 4096
+_LEFTOVERS_S = 1.0
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def boot_id() -> str:
+    """What tells this boot of the machine from every other; empty where the system has none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def start_time(pid: int) -> float | None:
+    """When a process started, so that a reused pid is not mistaken for it.
+
+    Returns
+    -------
+    float or None
+        Clock ticks since boot on Linux, seconds since the epoch elsewhere; None if there is no such
+        process, or only what is left of one that nobody has waited for.
+    """
+    if _ON_LINUX:
+        fields = _stat(pid)
+        return None if fields is None or fields[0] in b"ZX" else float(fields[19])
+    import subprocess
+
+    told = subprocess.run(
+        ["ps", "-o", "lstart=,state=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split()
+    if len(told) != 6 or told[5].startswith("Z"):
+        return None
+    return time.mktime(time.strptime(" ".join(told[:5]), "%a %b %d %H:%M:%S %Y"))
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """What `/proc/<pid>/stat` has after the name: state, parent and so on."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name may hold anything, also spaces and parentheses.
+            return file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+
+
+def descendants(root: int) -> list[int]:
+    """The processes below `root`, as of now."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if _ON_LINUX else ():
+        if name.isdigit() and (fields := _stat(int(name))) is not None:
+            children.setdefault(int(fields[1]), []).append(int(name))
+    found, queue = [], [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def claim(directory: str, identity: dict[str, Any]) -> bool:
+    """Take an attempt, if nobody has taken it.
+
+    Returns
+    -------
+    bool
+        Whether it is ours. If not, `started.json` says whose it is.
+    """
+    path = os.path.join(directory, STARTED)
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "w") as file:
+        json.dump(identity, file)
+    try:
+        # A link either makes the whole file appear or fails because there is one.
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(draft)
+    return True
+
+
+def serve() -> None:
+    """The launcher: fork a supervisor for each line of standard input, until it is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended supervisors leave no zombies
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.chdir("/")
+    umask = os.umask(0o077)
+    # Garbage collection would write into pages that the forks share.
+    gc.disable()
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        try:
+            child = os.fork()
+        except OSError as error:
+            launch = json.loads(line)
+            _reply({"token": launch["token"], "failed": f"no new process: {error.strerror}"})
+            continue
+        if child == 0:
+            _be_supervisor(line, umask)
+
+
+def _be_supervisor(line: bytes, umask: int) -> NoReturn:
+    try:
+        os.setsid()
+        supervise({**json.loads(line), "umask": umask})
+    finally:
+        os._exit(0)
+
+
+def _reply(message: dict[str, Any]) -> None:
+    try:
+        # One write of less than PIPE_BUF bytes is not mixed with those of other supervisors.
+        os.write(1, json.dumps(message).encode() + b"\n")
+    except OSError:
+        pass  # the server is gone; the next one reads the files
+
+
+def supervise(launch: dict[str, Any]) -> None:
+    """Run one attempt to its end.
+
+    Parameters
+    ----------
+    launch
+        ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
+        None) and ``grace_s``.
+    """
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    signals, wake = os.pipe()
+    for end in (signals, wake):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for handled in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(handled, lambda *_: None)
+    if _ON_LINUX:
+        # Whatever the job leaves behind becomes our child, so nothing escapes.
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _libc.prctl(_PR_SET_NAME, b"jupyter-train", 0, 0, 0)
+    identity = {
+        "token": launch["token"],
+        "pid": os.getpid(),
+        "start_time": start_time(os.getpid()),
+        "boot_id": boot_id(),
+        "started_at": time.time(),
+    }
+    if not claim(launch["directory"], identity):
+        _reply({"token": launch["token"], "failed": "this attempt was given up"})
+        return
+    record = _open_exit_record(launch["directory"])
+    log = _Log(os.path.join(launch["directory"], LOG))
+    output, failure = _start(launch, signals, wake, log)
+    if failure is not None:
+        _write_exit(launch["directory"], record, cause="launch_failed", detail=failure)
+    _reply({**identity, "launched": failure is None})
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if failure is None:
+        _Watch(launch, signals, output, log).run(record)
+
+
+def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[_Job, str | None]:
+    """Fork the job and wait until it runs its program, or tells why it can't."""
+    output, printed = os.pipe()
+    trouble, told = os.pipe()  # closed by the exec that succeeds
+    supervisor = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.set_wakeup_fd(-1)
+            _become(launch, printed, supervisor)
+        except BaseException as error:
+            os.write(told, str(error).encode("utf-8", "replace")[:1000])
+        finally:
+            os._exit(127)
+    os.close(printed)
+    os.close(told)
+    with os.fdopen(trouble, "rb") as file:
+        failure = file.read()
+    if not failure:
+        return _Job(pid, output), None
+    os.waitpid(pid, 0)
+    return _Job(pid, output), failure.decode("utf-8", "replace")
+
+
+def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
+    """Turn this fork into the job."""
+    os.setsid()
+    if _ON_LINUX:
+        # Without its supervisor nobody would know how the job ended, nor stop it.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != supervisor:
+            os._exit(127)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    os.umask(launch["umask"])
+    os.chdir(launch["cwd"])
+    os.execvpe(launch["argv"][0], launch["argv"], launch["env"])
+
+
+class _Job:
+    """The main process of the job and the pipe that it prints into."""
+
+    def __init__(self, pid: int, output: int) -> None:
+        self.pid, self.output = pid, output
+        os.set_blocking(output, False)
+
+
+class _Log:
+    """The job's log. A full disk makes a gap in it, with a notice, and never stops the job."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._lost = 0
+
+    def write(self, chunk: bytes) -> None:
+        if self._lost and not self._tell_loss():
+            self._lost += len(chunk)
+            return
+        view = memoryview(chunk)
+        while view:
+            try:
+                view = view[os.write(self._file, view) :]
+            except OSError:
+                self._lost += len(view)
+                return
+
+    def _tell_loss(self) -> bool:
+        notice = f"\n[jupyter-training: {self._lost} bytes of output lost, the disk was full]\n"
+        try:
+            os.write(self._file, notice.encode())
+        except OSError:
+            return False
+        self._lost = 0
+        return True
+
+    def close(self) -> None:
+        if self._lost:
+            self._tell_loss()
+        os.close(self._file)
+
+
+class _Watch:
+    """From the start of the job to the end of its last process."""
+
+    def __init__(self, launch: dict[str, Any], signals: int, job: _Job, log: _Log) -> None:
+        self._launch, self._signals, self._job, self._log = launch, signals, job, log
+        self._grace_s = float(launch["grace_s"])
+        limit = launch["time_limit_s"]
+        self._deadline = None if limit is None else time.monotonic() + limit
+        # The steps of an end that is not the job's own: when, and which signal to whom.
+        self._steps: list[tuple[float, int, bool]] = []
+        self._status: int | None = None
+        self._why: dict[str, str] = {}
+
+    def run(self, record: int) -> None:
+        poll = select.poll()
+        poll.register(self._signals, select.POLLIN)
+        poll.register(self._job.output, select.POLLIN)
+        while not self._reap():
+            for ready, _ in poll.poll(self._timeout_ms()):
+                if ready == self._job.output and not self._copy():
+                    poll.unregister(ready)  # everybody has closed it
+                elif ready == self._signals and self._told_to_stop():
+                    self._end(
+                        cause="node_lost",
+                        detail="it was told to stop, as happens when a machine is shut down",
+                    )
+            self._act()
+        while self._copy():
+            pass
+        self._log.close()
+        _write_exit(
+            self._launch["directory"],
+            record,
+            status=self._status,
+            **self._why,
+        )
+
+    def _reap(self) -> bool:
+        """Collect what has ended; whether nothing is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if pid == 0:
+                return False
+            if pid == self._job.pid:
+                self._status = status
+                self._end_the_rest()
+
+    def _end_the_rest(self) -> None:
+        """What the job left running may finish by itself, for a moment; it is not waited for."""
+        now = time.monotonic()
+        if self._steps:  # it was being ended, and the rest gets what is left of its time
+            self._steps = [(now, signal.SIGTERM, True), self._steps[-1]]
+        else:
+            asked = now + _LEFTOVERS_S
+            self._steps = [
+                (asked, signal.SIGTERM, True),
+                (asked + self._grace_s, signal.SIGKILL, True),
+            ]
+
+    def _copy(self) -> bool:
+        """Move some of what was printed into the log; False when there is nothing."""
+        try:
+            chunk = os.read(self._job.output, _CHUNK)
+        except BlockingIOError:
+            return False  # after a poll that said otherwise, this does not happen
+        if chunk:
+            self._log.write(chunk)
+        return bool(chunk)
+
+    def _told_to_stop(self) -> bool:
+        return signal.SIGTERM in os.read(self._signals, 4096)
+
+    def _end(self, **why: str) -> None:
+        """Begin to end the job: ask its main process, then all of them, then no longer ask.
+
+        A script that is asked can save its work with the help of its own workers, which is why
+        they are not asked at the same time; but a shell that waits for its child never hears of it.
+        """
+        if self._steps or self._status is not None:
+            return
+        self._why = why
+        now = time.monotonic()
+        self._steps = [
+            (now, signal.SIGTERM, False),
+            (now + self._grace_s / 2, signal.SIGTERM, True),
+            (now + self._grace_s, signal.SIGKILL, True),
+        ]
+
+    def _timeout_ms(self) -> float | None:
+        moments = [when for when, _, _ in self._steps[:1]]
+        if self._deadline is not None and not self._steps:
+            moments.append(self._deadline)
+        if not moments:
+            return None
+        return max(0.0, min(moments) - time.monotonic()) * 1000 + 1
+
+    def _act(self) -> None:
+        now = time.monotonic()
+        if self._deadline is not None and now >= self._deadline:
+            self._end(
+                cause="timed_out",
+                detail=f"it ran for its time limit of {self._launch['time_limit_s']:g} s",
+            )
+        while self._steps and self._steps[0][0] <= now:
+            _, number, everybody = self._steps.pop(0)
+            self._signal(number, everybody)
+            if number == signal.SIGKILL:
+                # A process may have been born meanwhile; look again until none is left.
+                self._steps = [(now + 0.05, signal.SIGKILL, True)]
+
+    def _signal(self, number: int, everybody: bool) -> None:
+        if not everybody:
+            pids = [self._job.pid]
+        elif _ON_LINUX:
+            pids = descendants(os.getpid())
+        else:
+            pids = [-self._job.pid]  # its process group; the system offers no more
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except OSError as error:
+                if error.errno not in (errno.ESRCH, errno.EPERM):
+                    raise
+
+
+def _open_exit_record(directory: str) -> int:
+    """Take the space for the exit record while there is some."""
+    file = os.open(os.path.join(directory, EXIT + ".draft"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.write(file, b" " * _EXIT_RECORD_BYTES)
+    except OSError:
+        pass
+    return file
+
+
+def _write_exit(
+    directory: str,
+    record: int,
+    status: int | None = None,
+    cause: str | None = None,
+    detail: str = "",
+) -> None:
+    ended_by = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
+    text = json.dumps(
+        {
+            "exit_code": None if status is None or ended_by else os.WEXITSTATUS(status),
+            "signal": ended_by,
+            "cause": cause,
+            "detail": detail[:1000],
+            "ended_at": time.time(),
+        }
+    ).encode()
+    while True:
+        try:
+            os.pwrite(record, text, 0)
+            os.ftruncate(record, len(text))
+            os.fsync(record)
+            draft = os.path.join(directory, EXIT + ".draft")
+            os.rename(draft, os.path.join(directory, EXIT))
+            return
+        except FileNotFoundError:
+            return  # the job was deleted under us; nobody waits for this record
+        except OSError:
+            time.sleep(1)  # the file system is away for a while; this is what we are here for
+
+
+if __name__ == "__main__":
+    serve()

@@ -40,6 +40,6 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext jupyter_training``: register the magics."""
-    from jupyter_training.notebook.magics import TrainingMagics
+    from jupyter_training.notebook.magics import load
 
-    shell.register_magics(TrainingMagics)
+    load(shell)

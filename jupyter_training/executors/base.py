@@ -76,6 +76,9 @@ class Executor(Protocol):
     either found by `find` or made impossible by it.
     """
 
+    async def open(self) -> None:
+        """Get ready to start jobs."""
+
     async def start(self, launch: Launch) -> Found:
         """Start an attempt."""
 

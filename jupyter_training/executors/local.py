@@ -44,6 +44,10 @@ def environment(inherited: Mapping[str, str], launch: Launch) -> dict[str, str]:
     # Into a pipe Python would print by blocks, and the log would be minutes behind.
     env["PYTHONUNBUFFERED"] = "1"
     env.update(launch.env)
+    if os.path.isabs(launch.argv[0]):
+        # As in an activated environment: `torchrun` of the same one is found by its name.
+        paths = [os.path.dirname(launch.argv[0]), *filter(None, [env.get("PATH", os.defpath)])]
+        env["PATH"] = os.pathsep.join(paths)
     if launch.python_path is not None:
         paths = [launch.python_path, *filter(None, [env.get("PYTHONPATH")])]
         env["PYTHONPATH"] = os.pathsep.join(paths)
@@ -65,6 +69,10 @@ class LocalExecutor:
         self._grace_s = grace_s
         self._launcher: _Launcher | None = None
         self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Start the launcher now, so that the first job need not wait for it."""
+        await self._open_launcher()
 
     async def start(self, launch: Launch) -> Found:
         """Start an attempt; see `Executor`."""
@@ -103,10 +111,6 @@ class LocalExecutor:
         if found.ended is None and supervisor.start_time(handle["pid"]) == handle["start_time"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(handle["pid"], signal.SIGTERM)
-
-    async def open(self) -> None:
-        """Start the launcher now, so that the first job need not wait for it."""
-        await self._open_launcher()
 
     async def close(self) -> None:
         """End the launcher; the supervisors stay."""
@@ -151,9 +155,9 @@ class _Launcher:
     async def start(self, token: str, request: bytes) -> dict[str, Any] | None:
         """Have a supervisor forked; None if the launcher died of it."""
         if token in self._replies:
-            earlier: dict[str, Any] | None = await asyncio.shield(self._replies[token])
-            return earlier
-        reply = self._replies[token] = asyncio.get_running_loop().create_future()
+            return await self._replies[token]
+        reply: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
+        self._replies[token] = reply
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(request)

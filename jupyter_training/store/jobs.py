@@ -35,10 +35,13 @@ from jupyter_training.store.tables import (
 from jupyter_training.store.transitions import StaleWrite, move, record
 
 _JOBS: Select[Any] = select(
-    training_jobs,
+    # The whole specification may hold a script of megabytes, and only a launch needs it.
+    *(column for column in training_jobs.c if column.name != "spec"),
     customers.c.username,
     training_attempts.c.node,
     training_attempts.c.gpus,
+    training_attempts.c.exit_code,
+    training_attempts.c.signal,
 ).select_from(
     training_jobs.join(customers).outerjoin(
         training_attempts,
@@ -264,13 +267,17 @@ def queue_positions(connection: Connection, numbers: Sequence[int]) -> dict[int,
 
 def count_unended(connection: Connection) -> int:
     """How many jobs still want something from the scheduler."""
-    return int(
-        connection.execute(
-            select(func.count())
-            .select_from(training_jobs)
-            .where(training_jobs.c.status.not_in([status.value for status in ENDED]))
-        ).scalar_one()
-    )
+    return _count(connection, frozenset(Status) - ENDED)
+
+
+def count_waiting(connection: Connection) -> int:
+    """How many jobs are in the queue."""
+    return _count(connection, WAITING)
+
+
+def _count(connection: Connection, statuses: frozenset[Status]) -> int:
+    there = training_jobs.c.status.in_([status.value for status in statuses])
+    return int(connection.execute(select(func.count()).where(there)).scalar_one())
 
 
 def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:

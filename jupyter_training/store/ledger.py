@@ -29,7 +29,7 @@ from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.policy import Running, Start, Waiting, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
 from jupyter_training.store.records import Attempt
-from jupyter_training.store.tables import nodes, training_attempts, training_jobs
+from jupyter_training.store.tables import customers, nodes, training_attempts, training_jobs
 from jupyter_training.store.transitions import move
 
 QUEUE_DEPTH = 100
@@ -39,12 +39,19 @@ SCHEDULER = "scheduler"
 MONITOR = "monitor"
 
 
-def queue(connection: Connection, now: datetime, depth: int = QUEUE_DEPTH) -> list[Waiting]:
-    """The head of the queue: jobs that wait and whose back-off is over."""
+def queue(connection: Connection, now: datetime, viewer: str | None = None) -> list[Waiting]:
+    """The head of the queue: jobs that wait and whose back-off is over.
+
+    Parameters
+    ----------
+    viewer
+        Whose jobs are called by their names; None for everybody's.
+    """
     jobs = training_jobs.c
     query = (
         select(
             jobs.id,
+            customers.c.username,
             jobs.name,
             jobs.priority,
             jobs.time_limit_s,
@@ -53,17 +60,18 @@ def queue(connection: Connection, now: datetime, depth: int = QUEUE_DEPTH) -> li
             jobs.gpu_count,
             jobs.gpu_type,
         )
+        .join(customers)
         .where(
             jobs.status.in_([status.value for status in WAITING]),
             or_(jobs.not_before.is_(None), jobs.not_before <= now),
         )
         .order_by(jobs.priority.desc(), jobs.id)
-        .limit(depth)
+        .limit(QUEUE_DEPTH)
     )
     return [
         Waiting(
             row.id,
-            row.name,
+            _called(row.name, row.username, viewer),
             Resources(row.cpu_cores, row.memory_gb, row.gpu_count, row.gpu_type),
             row.priority,
             row.time_limit_s,
@@ -83,11 +91,16 @@ def next_retry_at(connection: Connection, now: datetime) -> datetime | None:
     ).scalar_one_or_none()
 
 
-def held(connection: Connection) -> list[Running]:
+def held(connection: Connection, viewer: str | None = None) -> list[Running]:
     """What every open attempt holds, and when it ends at the latest (s since the epoch)."""
     query = (
-        select(training_attempts, training_jobs.c.name, training_jobs.c.time_limit_s)
-        .join(training_jobs)
+        select(
+            training_attempts,
+            training_jobs.c.name,
+            training_jobs.c.time_limit_s,
+            customers.c.username,
+        )
+        .select_from(training_attempts.join(training_jobs).join(customers))
         .where(training_attempts.c.ended_at.is_(None))
         .order_by(training_attempts.c.id)
     )
@@ -98,12 +111,16 @@ def held(connection: Connection) -> list[Running]:
         found.append(
             Running(
                 row.job_id,
-                row.name,
+                _called(row.name, row.username, viewer),
                 Placement(row.node, row.cpu_cores, row.memory_gb, tuple(row.gpus)),
                 ends_at,
             )
         )
     return found
+
+
+def _called(name: str, owner: str, viewer: str | None) -> str:
+    return name if viewer in (None, owner) else f"a job of {owner}"
 
 
 def schedule(connection: Connection, machines: Sequence[Node], now: datetime) -> list[Attempt]:
@@ -119,6 +136,14 @@ def schedule(connection: Connection, machines: Sequence[Node], now: datetime) ->
         return []
     decided = plan(waiting, machines, held(connection), now.timestamp())
     return [_claim(connection, start, now) for start in decided.starts]
+
+
+def why_not(connection: Connection, now: datetime, viewer: str) -> dict[int, str]:
+    """Why each job at the head of the queue is not running, from the very plan that decides it."""
+    waiting, holding = queue(connection, now, viewer), held(connection, viewer)
+    decided = plan(waiting, known_nodes(connection), holding, now.timestamp())
+    reasons = {wait.job_id: wait.reason for wait in decided.waits}
+    return reasons | {start.job_id: "is about to be started" for start in decided.starts}
 
 
 def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
@@ -151,6 +176,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
         actor=SCHEDULER,
         of_attempt=number,
         attempt=number,
+        progress=0,
         reason=_given(placement),
         scheduled_at=now,
         not_before=None,
@@ -169,10 +195,9 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
 
 
 def _given(placement: Placement) -> str:
-    gpus = f", GPUs {', '.join(placement.gpus)}" if placement.gpus else ""
-    return (
-        f"given {placement.cpu_cores} CPU cores, {placement.memory_gb} GB{gpus} on {placement.node}"
-    )
+    cores = f"{placement.cpu_cores} CPU core" + "s" * (placement.cpu_cores != 1)
+    gpus = f", GPU {', '.join(placement.gpus)}" if placement.gpus else ""
+    return f"given {cores}, {placement.memory_gb} GB{gpus} on {placement.node}"
 
 
 def open_attempts(connection: Connection) -> list[Attempt]:
@@ -204,16 +229,24 @@ def open_attempts(connection: Connection) -> list[Attempt]:
     ]
 
 
+def cancel_requests(connection: Connection) -> list[str]:
+    """The tokens of the open attempts that somebody wants to be stopped."""
+    return list(
+        connection.scalars(
+            select(training_attempts.c.token)
+            .join(training_jobs)
+            .where(
+                training_attempts.c.ended_at.is_(None),
+                training_jobs.c.cancel_requested_at.is_not(None),
+            )
+        )
+    )
+
+
 def attempt_started(
     connection: Connection, token: str, handle: dict[str, Any], started_at: datetime
-) -> str | None:
-    """Write that the process of an attempt runs.
-
-    Returns
-    -------
-    str or None
-        Who asked, meanwhile, for the job to be cancelled.
-    """
+) -> None:
+    """Write that the process of an attempt runs. What was written before is left as it is."""
     changed = connection.execute(
         update(training_attempts)
         .where(
@@ -223,31 +256,25 @@ def attempt_started(
         )
         .values(handle=handle, started_at=started_at)
     )
+    if changed.rowcount != 1:
+        return
+    jobs = training_jobs.c
     row = connection.execute(
-        select(
-            training_jobs.c.id,
-            training_jobs.c.attempt,
-            training_jobs.c.status,
-            training_jobs.c.reason,
-            training_jobs.c.cancel_requested_by,
-        )
+        select(jobs.id, jobs.attempt, jobs.reason)
         .join(training_attempts)
         .where(training_attempts.c.token == token)
     ).one()
-    if changed.rowcount == 1:
-        move(
-            connection,
-            row.id,
-            Status.SCHEDULED,
-            Status.RUNNING,
-            now=started_at,
-            actor=MONITOR,
-            of_attempt=row.attempt,
-            reason=row.reason,
-            started_at=started_at,
-        )
-    by: str | None = row.cancel_requested_by
-    return by
+    move(
+        connection,
+        row.id,
+        Status.SCHEDULED,
+        Status.RUNNING,
+        now=started_at,
+        actor=MONITOR,
+        of_attempt=row.attempt,
+        reason=row.reason,
+        started_at=started_at,
+    )
 
 
 def attempt_ended(

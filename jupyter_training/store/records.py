@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -28,21 +28,35 @@ class Job:
         How many attempts it has had.
     node, gpus
         Where its latest attempt runs or ran, and the UUIDs of its GPUs.
+    exit_code, signal
+        How its latest attempt ended.
     """
 
     id: int
     job_id: str
     customer_id: int
+    workspace_id: int | None
     owner: str
-    spec: JobSpec
+    name: str
+    description: str | None
+    job_type: str
     resources: Resources
+    priority: int
+    time_limit_s: float | None
     executor: str
+    image: str | None
+    command: str
+    working_dir: str | None
+    env_vars: dict[str, str]
+    dataset_ids: list[int]
+    output_path: str | None
     status: Status
     cause: Cause | None
     reason: str | None
     progress: int
     attempt: int
     retry_count: int
+    max_retries: int
     not_before: datetime | None
     cancel_requested_at: datetime | None
     cancel_requested_by: str | None
@@ -50,41 +64,34 @@ class Job:
     scheduled_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
-    workspace_id: int | None
     node: str | None
     gpus: tuple[str, ...]
+    exit_code: int | None
+    signal: int | None
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
         """From a row of `training_jobs` with its customer and its latest attempt."""
+        same = {name: row[name] for name in _SAME}
         return cls(
-            id=row["id"],
+            **same,
             job_id=row["uuid"],
-            customer_id=row["customer_id"],
             owner=row["username"],
-            # It was checked when it was stored.
-            spec=JobSpec.model_validate(row["spec"]),
             resources=Resources(
                 row["cpu_cores"], row["memory_gb"], row["gpu_count"], row["gpu_type"]
             ),
-            executor=row["executor"],
             status=Status(row["status"]),
             cause=Cause(row["cause"]) if row["cause"] else None,
-            reason=row["reason"],
-            progress=row["progress"],
-            attempt=row["attempt"],
-            retry_count=row["retry_count"],
-            not_before=row["not_before"],
-            cancel_requested_at=row["cancel_requested_at"],
-            cancel_requested_by=row["cancel_requested_by"],
-            submitted_at=row["submitted_at"],
-            scheduled_at=row["scheduled_at"],
-            started_at=row["started_at"],
-            completed_at=row["completed_at"],
-            workspace_id=row["workspace_id"],
-            node=row["node"],
             gpus=tuple(row["gpus"] or ()),
         )
+
+
+_SAME = tuple(
+    field.name
+    for field in fields(Job)
+    if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus"}
+)
+"""What a row and a `Job` call by the same name."""
 
 
 @dataclass(frozen=True)

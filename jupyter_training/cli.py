@@ -1,0 +1,274 @@
+"""``jupyter training``: the same jobs from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from jupyter_training._version import __version__
+from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.client import TrainingError
+from jupyter_training.notebook.follow import lines
+from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.options import (
+    Help,
+    Parser,
+    UsageError,
+    add_job_options,
+    job_fields,
+)
+from jupyter_training.notebook.tables import JobTable, MachineTable
+
+_STYLES = {
+    "pending": "dim",
+    "scheduled": "cyan",
+    "running": "blue",
+    "retrying": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        The exit code: for ``run`` that of the job, otherwise 0, or 1 if it could not be done, or 2
+        if the command was not understood.
+    """
+    parser = _parser()
+    try:
+        options = parser.parse_args(sys.argv[1:] if argv is None else argv)
+        command: Callable[[argparse.Namespace], int] = options.command
+        jobs.connection.say = lambda text: print(text, file=sys.stderr)
+        return command(options)
+    except Help as asked:
+        print(asked)
+        return 0
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"jupyter training: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read this has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="jupyter training", description="Queue, run and watch training jobs from a terminal."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, action: Callable[[argparse.Namespace], int], told: str) -> Parser:
+        added = commands.add_parser(name, help=told, description=told)
+        added.set_defaults(command=action)
+        parser.commands.append(added)
+        return added
+
+    for name, action, told in (
+        ("run", _run, "Submit a script or a program, and watch it to its end."),
+        ("submit", _submit, "Submit a script or a program."),
+    ):
+        added = command(name, action, told)
+        add_job_options(added)
+        added.add_argument("script", help="a script or a program; options for the job go before it")
+        added.add_argument("arguments", nargs="...", help="what it gets")
+    added = command("list", _list, "List your jobs, newest first.")
+    added.add_argument("--status", metavar="S", help="only these, separated by commas")
+    added.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most")
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command("show", _show, "Show all that is known of a job, and its history.")
+    _add_job(added)
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command("logs", _logs, "Print what a job has printed.")
+    _add_job(added)
+    added.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
+    added.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
+    added.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
+    _add_job(command("cancel", _cancel, "Cancel a job, and all its processes."))
+    _add_job(command("retry", _retry, "Run an ended job again."))
+    command("resources", _resources, "Show the machines, what is free, and who holds the rest.")
+    added = command("serve", _serve, "Be the server that runs jobs where there is no other.")
+    added.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_job(parser: Parser) -> None:
+    parser.add_argument("job", metavar="JOB", help="its name, id or number")
+
+
+def _spec(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        **jobs.of_command([options.script, *options.arguments]),
+        **job_fields(options),
+    }
+
+
+def _run(options: argparse.Namespace) -> int:
+    job = jobs.send(_spec(options))
+    try:
+        _watch(job)
+    except KeyboardInterrupt:
+        print(
+            f"\n{job.name} goes on without this terminal.\n"
+            f"  jupyter training logs -f {job.id}\n"
+            f"  jupyter training cancel {job.id}"
+        )
+        return 128 + signal.SIGINT
+    finally:
+        _release()
+    return _exit_code(job.told)
+
+
+def _watch(job: Job) -> None:
+    console = Console(highlight=False)
+    console.print(f"Submitted {job.name} as {job.id}", markup=False)
+    bar = Progress(
+        TextColumn("[{task.fields[style]}]{task.fields[status]}[/]"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    status = job.told["status"]
+    with bar:
+        task = bar.add_task("", total=100, status=status, style=_STYLES[status])
+        watcher = _Watcher(bar, task)
+        for line in lines(job, on_look=watcher.look):
+            # What a job prints is text, whatever it looks like; its own colours stay.
+            bar.console.print(Text.from_ansi(line), soft_wrap=True)
+    console.print(_verdict(job.told), soft_wrap=True)
+
+
+class _Watcher:
+    """Moves the bar, and says what the log does not: why it waits, that it is tried again."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+        self._said: str | None = None
+
+    def look(self, told: dict[str, Any]) -> None:
+        status = told["status"]
+        self._bar.update(
+            self._task, completed=told["progress"], status=status, style=_STYLES[status]
+        )
+        if status in ("pending", "retrying") and told["reason"] != self._said:
+            self._said = told["reason"]
+            self._bar.console.print(
+                Text(f"{status}: {told['reason']}", style=_STYLES[status]), soft_wrap=True
+            )
+
+
+def _verdict(told: dict[str, Any]) -> Text:
+    verdict = Text()
+    verdict.append(told["status"], style=f"bold {_STYLES[told['status']]}")
+    verdict.append(f": {told['name']} ({told['job_id']}) {told['reason'] or ''}".rstrip())
+    if told["exit_code"] is not None:
+        verdict.append(f", exit code {told['exit_code']}")
+    verdict.append(f"\nresults: {told['output_dir']}")
+    return verdict
+
+
+def _exit_code(told: dict[str, Any]) -> int:
+    """The exit code of the job, as a shell would tell it."""
+    if told["status"] == "completed":
+        return 0
+    if told["signal"] is not None:
+        return 128 + int(told["signal"])
+    return int(told["exit_code"] or 1)
+
+
+def _release() -> None:
+    """A server that runs only for such commands ends with the last one, unless there is work."""
+    with contextlib.suppress(TrainingError):
+        jobs.connection.release()
+
+
+def _submit(options: argparse.Namespace) -> int:
+    job = jobs.send(_spec(options))
+    print(job.id)
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = [job.told for job in jobs.list_jobs(status=options.status, limit=options.limit)]
+    print(json.dumps(found, indent=2) if options.json else JobTable(found))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job)
+    events = job.events()
+    if options.json:
+        print(json.dumps({**job.told, "events": events}, indent=2))
+        return 0
+    for name, value in job.told.items():
+        if value not in (None, "", [], {}):
+            print(
+                f"{name:20} {value if isinstance(value, str | int | float) else json.dumps(value)}"
+            )
+    print("\nhistory")
+    for event in events:
+        what = event["to_status"] or event["kind"]
+        why = f": {event['reason']}" if event["reason"] else ""
+        print(f"{event['at']}  {what} (by {event['actor']}){why}")
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job)
+    if not options.follow:
+        text = job.logs(options.tail, options.attempt)
+        if text:
+            print(text)
+        return 0
+    try:
+        for line in lines(job, tail=options.tail):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _cancel(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job).cancel()
+    if job.told["status"] in ENDED:
+        print(f"{job.name} ({job.id}) is {job.told['status']}.")
+        return 0
+    print(f"{job.name} ({job.id}) was told to end, and has not yet.")
+    return 1
+
+
+def _retry(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job).retry()
+    print(f"{job.name} ({job.id}) is {job.told['status']}.")
+    return 0
+
+
+def _resources(options: argparse.Namespace) -> int:
+    print(MachineTable(jobs.ask(lambda client: client.resources())))
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from jupyter_training.server.embedded import serve
+
+    serve(options.ready_fd)
+    return 0

@@ -1,0 +1,1 @@
+"""The running system: it owns the loops and brings store and executors together."""

@@ -1,0 +1,353 @@
+"""The engine: one of the servers that share a database holds the lease and takes the turns.
+
+A *turn* is one transaction. It writes what the monitor reported, plans, and claims what the plan
+starts; only after the commit are processes started. Turns are taken when something happens (a
+submit, an exit, a cancel, the end of a back-off), and every `schedule_interval_s` in any case.
+Whatever is in memory here can be rebuilt from the database and the attempts' directories, which is
+what taking over the lease does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+
+from jupyter_training.engine.bus import Bus
+from jupyter_training.engine.changes import Changes
+from jupyter_training.engine.monitor import (
+    SAMPLE_S,
+    Finished,
+    Monitor,
+    Progressed,
+    Report,
+    Started,
+)
+from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.base import Executor
+from jupyter_training.executors.supervisor import start_time
+from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.scheduling.resources import Node
+from jupyter_training.store import leases, ledger
+from jupyter_training.store.database import Database
+from jupyter_training.store.leases import Fenced, Lease, Server
+from jupyter_training.store.records import Attempt
+from jupyter_training.store.transitions import StaleWrite
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How often and how long, in seconds.
+
+    Attributes
+    ----------
+    schedule_interval_s, monitor_interval_s
+        The sweeps that find what an event missed.
+    lease_s, renew_s
+        How long a server that says nothing keeps the lease, and how often it says something.
+    trouble_s
+        The wait after the database could not be written.
+    """
+
+    schedule_interval_s: float = 10.0
+    monitor_interval_s: float = 30.0
+    lease_s: float = 10.0
+    renew_s: float = 3.0
+    trouble_s: float = 1.0
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What one turn has written, and what it has found in a sweep."""
+
+    found: list[Attempt]
+    claimed: list[Attempt]
+    to_stop: list[str]
+    changed: bool
+    next_retry_at: datetime | None
+
+
+class Engine:
+    """Scheduler and monitor of one server.
+
+    Parameters
+    ----------
+    executors
+        By the name that a job's `executor` has.
+    machine
+        Tells what this machine has; called in a thread.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        workspace: Workspace,
+        executors: Mapping[str, Executor],
+        machine: Callable[[], Node],
+        timing: Timing | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.executors = executors
+        self.changes = Changes()
+        self.is_leader = False
+        self._database, self._machine = database, machine
+        self._timing = timing or Timing()
+        pid = os.getpid()
+        self.server = Server(
+            f"{socket.gethostname()}-{pid}-{secrets.token_hex(4)}",
+            socket.gethostname(),
+            pid,
+            start_time(pid) or 0.0,
+        )
+        self._bus = Bus(workspace.data_dir / "wake", self.server.name, self._woken)
+        self._monitor = Monitor(workspace, executors, self._wake)
+        self._something = asyncio.Event()
+        self._look_for_cancels = self._sweep_is_due = True
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-db")
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to serve; scheduling begins with it as soon as the lease can be had."""
+        self._bus.open()
+        for executor in self.executors.values():
+            await executor.open()
+        self._running = asyncio.create_task(self._serve())
+
+    async def stop(self) -> None:
+        """Stop. The jobs go on."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        for executor in self.executors.values():
+            await executor.close()
+        self._bus.close()
+        self._threads.shutdown()
+
+    @property
+    def active(self) -> int:
+        """How many jobs this server follows."""
+        return self._monitor.count
+
+    async def read(self, query: Callable[[Connection], _T]) -> _T:
+        """Run a query in a thread."""
+        return await self._in_thread(self._in_transaction, False, query)
+
+    async def write(self, change: Callable[[Connection], _T]) -> _T:
+        """Run a change in a thread, and return when it is on disk."""
+        return await self._in_thread(self._in_transaction, True, change)
+
+    def poke(self) -> None:
+        """A person has submitted, cancelled or otherwise changed a job: look at it now."""
+        self._look_for_cancels = True
+        self.changes.tell()
+        self._bus.wake_others()
+        self._wake()
+
+    def _in_transaction(self, writes: bool, work: Callable[[Connection], _T]) -> _T:
+        with self._database.write() if writes else self._database.read() as connection:
+            return work(connection)
+
+    async def _in_thread(self, work: Callable[..., _T], *args: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def _wake(self) -> None:
+        self._something.set()
+
+    def _woken(self) -> None:
+        """Another server has written something."""
+        self._look_for_cancels = True
+        if not self.is_leader:
+            self.changes.tell()
+        self._wake()
+
+    async def _serve(self) -> None:
+        """Wait for the lease, lead, and wait again."""
+        while True:
+            try:
+                lease = await self._acquire()
+                if lease is not None:
+                    await self._lead(lease)
+            except Fenced as fenced:
+                _log.warning("%s; waiting for it", fenced)
+            except SQLAlchemyError as error:
+                _log.error("The training database cannot be used, trying again: %s", error)
+            except Exception:
+                _log.exception("The training engine starts again")
+            await asyncio.sleep(self._timing.renew_s)
+
+    async def _acquire(self) -> Lease | None:
+        ttl = timedelta(seconds=self._timing.lease_s)
+        return await self.write(
+            lambda connection: leases.acquire(
+                connection, leases.SCHEDULER, self.server, _now(), ttl, self._is_gone
+            )
+        )
+
+    def _is_gone(self, holder: Server) -> bool:
+        return holder.host == self.server.host and start_time(holder.pid) != holder.pid_started
+
+    async def _lead(self, lease: Lease) -> None:
+        """Schedule and monitor until the lease is lost."""
+        node = await self._in_thread(self._machine)
+        await self.write(lambda connection: self._introduce(connection, lease, node))
+        _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
+        self.is_leader = self._look_for_cancels = self._sweep_is_due = True
+        helpers = [
+            asyncio.create_task(self._keep(lease)),
+            asyncio.create_task(self._sweep()),
+            asyncio.create_task(self._sample()),
+            asyncio.create_task(self._take_turns(lease, node)),
+        ]
+        try:
+            await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.is_leader = False
+            for helper in helpers:
+                helper.cancel()
+            results = await asyncio.gather(*helpers, return_exceptions=True)
+            await self._monitor.close()
+            with contextlib.suppress(SQLAlchemyError):
+                await self.write(lambda connection: leases.release(connection, lease, _now()))
+                self._bus.wake_others()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def _introduce(self, connection: Connection, lease: Lease, node: Node) -> None:
+        leases.hold(connection, lease)
+        ledger.put_node(connection, node, _now())
+
+    async def _keep(self, lease: Lease) -> None:
+        ttl = timedelta(seconds=self._timing.lease_s)
+        while True:
+            await asyncio.sleep(self._timing.renew_s)
+            await self._until_written(
+                lambda connection: leases.renew(connection, lease, _now(), ttl)
+            )
+
+    async def _until_written(self, change: Callable[[Connection], _T]) -> _T:
+        """Write, again and again while the database is away."""
+        while True:
+            try:
+                return await self.write(change)
+            except (OperationalError, InterfaceError) as error:
+                _log.error("The training database cannot be written, trying again: %s", error)
+                await asyncio.sleep(self._timing.trouble_s)
+
+    async def _sweep(self) -> None:
+        """Look, from time to time, for what an event missed."""
+        while True:
+            await asyncio.sleep(self._timing.monitor_interval_s)
+            self._look_for_cancels = self._sweep_is_due = True
+            self._wake()
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            await self._monitor.sample()
+
+    async def _take_turns(self, lease: Lease, node: Node) -> None:
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(self._timing.schedule_interval_s, self._wake)
+        self._wake()
+        try:
+            while True:
+                await self._something.wait()
+                self._something.clear()
+                turn = await self._turn(lease, node)
+                alarm.cancel()
+                wait_s = self._timing.schedule_interval_s
+                if turn.next_retry_at is not None:
+                    wait_s = min(wait_s, (turn.next_retry_at - _now()).total_seconds())
+                alarm = loop.call_later(max(wait_s, 0), self._wake)
+        finally:
+            alarm.cancel()
+
+    async def _turn(self, lease: Lease, node: Node) -> _Turn:
+        reports = self._monitor.take_reports()
+        look, self._look_for_cancels = self._look_for_cancels, False
+        sweep, self._sweep_is_due = self._sweep_is_due, False
+        try:
+            turn = await self._until_written(
+                lambda connection: self._write_turn(connection, lease, node, reports, look, sweep)
+            )
+        except BaseException:
+            self._monitor.put_back(reports)
+            raise
+        for attempt in turn.found:
+            self._monitor.follow(attempt, new=False)
+        for attempt in turn.claimed:
+            self._monitor.follow(attempt, new=True)
+        for token in turn.to_stop:
+            self._monitor.stop(token)
+        if turn.changed or reports:
+            # A status that changed may change why any other job waits; progress is its own.
+            self.changes.tell(None if turn.changed else {report.job_id for report in reports})
+            self._bus.wake_others()
+        return turn
+
+    def _write_turn(
+        self,
+        connection: Connection,
+        lease: Lease,
+        node: Node,
+        reports: list[Report],
+        look_for_cancels: bool,
+        sweep: bool,
+    ) -> _Turn:
+        leases.hold(connection, lease)
+        now = _now()
+        for report in reports:
+            try:
+                with connection.begin_nested():
+                    self._write_report(connection, report, now)
+            except StaleWrite as stale:
+                _log.warning("A report on job %d came too late: %s", report.job_id, stale)
+        # Before anything is claimed: what a sweep finds is never an attempt about to be started.
+        found = [
+            attempt
+            for attempt in (ledger.open_attempts(connection) if sweep else ())
+            if attempt.placement.node == node.name and attempt.executor in self.executors
+        ]
+        claimed = ledger.schedule(connection, [node], now)
+        changed = bool(claimed) or not all(isinstance(one, Progressed) for one in reports)
+        to_stop = ledger.cancel_requests(connection) if look_for_cancels else []
+        retry_at = ledger.next_retry_at(connection, now)
+        return _Turn(found, claimed, to_stop, changed, retry_at)
+
+    def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
+        match report:
+            case Started():
+                ledger.attempt_started(connection, report.token, report.handle, report.at)
+            case Progressed():
+                ledger.set_progress(connection, report.token, report.percent)
+            case Finished():
+                ledger.attempt_ended(
+                    connection,
+                    report.token,
+                    report.exit,
+                    ended_at=report.at,
+                    now=now,
+                    retries=self._timing.retries,
+                    spread=random.random(),
+                )
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

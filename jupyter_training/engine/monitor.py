@@ -1,0 +1,257 @@
+"""Follow every open attempt from its start to its end, and report what happens to it.
+
+The monitor writes nothing. It collects *reports*, and the scheduler's next turn writes them,
+several in one transaction, under its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from jupyter_training.engine.workspace import METRICS, Workspace
+from jupyter_training.executors.base import Executor, Found
+from jupyter_training.executors.supervisor import LOG
+from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.progress import LogProgress
+from jupyter_training.store.records import Attempt
+
+_log = logging.getLogger(__name__)
+
+SAMPLE_S = 1.0
+"""How often logs are looked at for progress (s)."""
+
+_READ_BYTES = 1 << 20
+_REREAD_BYTES = 4 << 20
+"""How much of a log is read again after a restart: bars and epoch lines are near its end."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The process of an attempt runs."""
+
+    token: str
+    job_id: int
+    handle: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """An attempt has come this far."""
+
+    token: str
+    job_id: int
+    percent: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """No process of an attempt is left."""
+
+    token: str
+    job_id: int
+    exit: Exit
+    at: datetime
+
+
+Report = Started | Progressed | Finished
+
+
+@dataclass
+class _Followed:
+    attempt: Attempt
+    task: asyncio.Task[None] | None = None
+    found: Found | None = None
+    stop: bool = False
+    progress: ProgressReader | None = None
+    percent: int = 0
+
+
+class Monitor:
+    """The attempts that this server follows.
+
+    Parameters
+    ----------
+    executors
+        By name.
+    on_report
+        Called when there is something to write.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        executors: Mapping[str, Executor],
+        on_report: Callable[[], None],
+    ) -> None:
+        self._workspace, self._executors, self._on_report = workspace, executors, on_report
+        self._followed: dict[str, _Followed] = {}
+        self._reports: list[Report] = []
+
+    @property
+    def count(self) -> int:
+        """How many attempts are followed."""
+        return len(self._followed)
+
+    def follow(self, attempt: Attempt, *, new: bool) -> None:
+        """Start an attempt that was just claimed, or find one that may run already."""
+        if attempt.token in self._followed:
+            return
+        followed = _Followed(attempt, stop=attempt.cancel_requested_by is not None)
+        self._followed[attempt.token] = followed
+        followed.task = asyncio.create_task(self._run(followed, new))
+
+    def stop(self, token: str) -> None:
+        """Ask an attempt to end. Asking again changes nothing."""
+        followed = self._followed.get(token)
+        if followed is None or followed.stop:
+            return
+        followed.stop = True
+        if followed.found is not None:
+            executor = self._executors[followed.attempt.executor]
+            asyncio.create_task(executor.stop(followed.found)).add_done_callback(_log_failure)
+
+    def take_reports(self) -> list[Report]:
+        """What has happened since the last call."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    def put_back(self, reports: list[Report]) -> None:
+        """These could not be written; they come first the next time."""
+        self._reports = reports + self._reports
+
+    async def sample(self) -> None:
+        """Read on in the logs, and report what has moved."""
+        several = [one for one in self._followed.values() if one.progress is not None]
+        if not several:
+            return
+        percents = await asyncio.to_thread(
+            lambda: [one.progress.read() if one.progress else None for one in several]
+        )
+        for one, percent in zip(several, percents, strict=True):
+            self._note(one, percent)
+
+    async def close(self) -> None:
+        """Follow nothing any more. The jobs go on."""
+        tasks = [one.task for one in self._followed.values() if one.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._followed.clear()
+        self._reports.clear()
+
+    async def _run(self, followed: _Followed, new: bool) -> None:
+        attempt = followed.attempt
+        try:
+            await self._run_to_the_end(followed, new)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The sweep follows it again.
+            _log.exception("Lost sight of job %s; it is looked for again", attempt.job_uuid)
+        finally:
+            self._followed.pop(attempt.token, None)
+
+    async def _run_to_the_end(self, followed: _Followed, new: bool) -> None:
+        attempt, executor = followed.attempt, self._executors[followed.attempt.executor]
+        if new:
+            try:
+                launch = await asyncio.to_thread(self._workspace.prepare, attempt)
+            except OSError as error:
+                why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(error))
+                self._report(Finished(attempt.token, attempt.job_id, why, _now()))
+                return
+            found = await executor.start(launch)
+        else:
+            directory = self._workspace.attempt(attempt.job_uuid, attempt.number)
+            found = await executor.find(attempt.token, directory)
+        if found.started_at is not None:
+            self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
+        followed.progress = ProgressReader(found.directory)
+        ended = found.ended
+        if ended is None:
+            followed.found = found
+            if followed.stop:
+                await executor.stop(found)
+            ended = await executor.wait(found)
+            if ended.exit.exit_code != 0:
+                # How far it came stays to be seen; a success is 100 anyway.
+                self._note(followed, await asyncio.to_thread(followed.progress.read))
+        self._report(Finished(attempt.token, attempt.job_id, ended.exit, ended.at))
+
+    def _note(self, followed: _Followed, percent: int | None) -> None:
+        if percent is not None and percent != followed.percent:
+            followed.percent = percent
+            attempt = followed.attempt
+            self._report(Progressed(attempt.token, attempt.job_id, percent))
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        self._on_report()
+
+
+@dataclass
+class ProgressReader:
+    """How far an attempt has come, from what it reported or else from what it printed."""
+
+    directory: Path
+    _reported: int | None = None
+    _printed: LogProgress = field(default_factory=LogProgress)
+    _offsets: dict[str, int] = field(default_factory=dict)
+
+    def read(self) -> int | None:
+        """Read on. It blocks on files, so call it in a thread.
+
+        Returns
+        -------
+        int or None
+            From 0 to 99; None if nothing told.
+        """
+        for chunk in self._new_in(METRICS):
+            for line in chunk.splitlines():
+                self._reported = _reported_percent(line, self._reported)
+        for chunk in self._new_in(LOG):
+            self._printed.feed(chunk)
+        return self._reported if self._reported is not None else self._printed.percent
+
+    def _new_in(self, name: str) -> list[bytes]:
+        chunks = []
+        try:
+            with (self.directory / name).open("rb") as file:
+                size = file.seek(0, 2)
+                offset = self._offsets.get(name, max(0, size - _REREAD_BYTES))
+                file.seek(offset)
+                while offset < size and (chunk := file.read(min(_READ_BYTES, size - offset))):
+                    chunks.append(chunk)
+                    offset += len(chunk)
+                self._offsets[name] = offset
+        except OSError:
+            pass  # not there yet, or not any more
+        return chunks
+
+
+def _reported_percent(line: bytes, before: int | None) -> int | None:
+    """What a line of the metrics file says about progress; a job can write anything there."""
+    try:
+        value = json.loads(line)["progress"]
+        percent = int(min(max(float(value), 0.0), 1.0) * 100) if math.isfinite(value) else None
+    except (ValueError, KeyError, TypeError):
+        return before
+    return before if percent is None else min(percent, 99)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("A job could not be asked to end: %s", error)

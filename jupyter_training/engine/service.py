@@ -1,0 +1,372 @@
+"""What a person can ask of the engine: submit, look, cancel, run again, delete.
+
+Every operation is of one user and sees only their jobs: another user's job is as unknown as one
+that never was. Whatever can be wrong is found before anything is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from jupyter_training.engine import logs
+from jupyter_training.engine.engine import Engine
+from jupyter_training.executors.supervisor import LOG
+from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Status
+from jupyter_training.jobs.spec import FieldError, InvalidJob, JobSpec, parse
+from jupyter_training.scheduling.policy import Running, Waiting, plan
+from jupyter_training.scheduling.resources import Node, Resources, resolve
+from jupyter_training.store import jobs, ledger
+from jupyter_training.store.records import Event, Job
+from jupyter_training.store.transitions import StaleWrite
+
+_LOOK_S = 0.2
+"""How often a log that somebody waits for is looked at (s)."""
+
+
+class NoSuchJob(LookupError):
+    """There is no such job, or it is not this user's."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"There is no job {reference}.")
+
+
+class Conflict(RuntimeError):
+    """The job is in a state in which this cannot be done."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A job with what only a look at the whole queue tells.
+
+    Attributes
+    ----------
+    reason
+        Why it is where it is; for a job that waits, why it is not running.
+    queue_position
+        1 for the job that is served next; None unless it waits.
+    output_dir
+        Where its results are.
+    """
+
+    job: Job
+    reason: str | None
+    queue_position: int | None
+    output_dir: Path
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Where a job would run if it were submitted now, and if not, why."""
+
+    resources: Resources
+    node: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The machines there are, and what is held on them."""
+
+    nodes: Sequence[Node]
+    held: Sequence[Running]
+    waiting: int
+
+
+class TrainingService:
+    """The operations on the jobs of an engine.
+
+    Parameters
+    ----------
+    default_executor
+        For jobs that name none.
+    stop_s
+        How long a job may take to be stopped (s).
+    """
+
+    def __init__(self, engine: Engine, *, default_executor: str, stop_s: float) -> None:
+        self._engine, self._workspace = engine, engine.workspace
+        self._default_executor, self._stop_s = default_executor, stop_s
+
+    async def submit(
+        self, user: str, request: object, *, idempotency_key: str | None = None
+    ) -> tuple[Seen, bool]:
+        """Put a job into the queue.
+
+        Returns
+        -------
+        job
+            The new job, or the one that the same key gave before.
+        created
+            Whether it is new.
+
+        Raises
+        ------
+        InvalidJob
+            With every wrong field.
+        """
+        spec, executor = await self._check(request)
+        now, job_id = _now(), f"job-{secrets.token_hex(6)}"
+
+        def put(connection: Connection) -> tuple[Job, bool]:
+            resources = resolve(spec, ledger.known_nodes(connection))
+            return jobs.submit(
+                connection,
+                spec,
+                resources,
+                job_id=job_id,
+                username=user,
+                executor=executor,
+                idempotency_key=idempotency_key,
+                now=now,
+            )
+
+        job, created = await self._engine.write(put)
+        if created:
+            self._engine.poke()
+        return (await self._look(user, [job]))[0], created
+
+    async def forecast(self, user: str, request: object) -> Forecast:
+        """Check a job as `submit` does, and tell where it would run; nothing is stored."""
+        spec, _ = await self._check(request)
+
+        def look(connection: Connection) -> Forecast:
+            now = _now()
+            nodes = ledger.known_nodes(connection)
+            wants = resolve(spec, nodes)
+            queue = ledger.queue(connection, now, user)
+            last = 1 + max((job.id for job in queue), default=0)
+            queue.append(Waiting(last, spec.name, wants, spec.priority, spec.time_limit_s))
+            decided = plan(queue, nodes, ledger.held(connection, user), now.timestamp())
+            for start in decided.starts:
+                if start.job_id == last:
+                    return Forecast(wants, start.placement.node, "would be started at once")
+            reason = next(wait.reason for wait in decided.waits if wait.job_id == last)
+            return Forecast(wants, None, reason)
+
+        return await self._engine.read(look)
+
+    async def find(self, user: str, reference: str) -> Seen:
+        """One job.
+
+        Raises
+        ------
+        NoSuchJob
+            If this user has none of that name.
+        """
+        return (await self._look(user, [await self._job(user, reference)]))[0]
+
+    async def wait(
+        self, user: str, reference: str, timeout_s: float, enough: Callable[[Seen], bool]
+    ) -> Seen:
+        """One job, as soon as what is seen of it is enough, and in any case when time is up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        number = (await self._job(user, reference)).id
+        while True:
+            change = self._engine.changes.next(number)
+            try:
+                seen = await self.find(user, str(number))
+                left = deadline - loop.time()
+                if left <= 0 or enough(seen):
+                    return seen
+                await asyncio.wait([change], timeout=left)
+            finally:
+                change.cancel()
+
+    async def listing(self, wanted: jobs.Filter) -> list[Seen]:
+        """A user's jobs, newest first."""
+        found = await self._engine.read(lambda c: jobs.listing(c, wanted))
+        return await self._look(wanted.username, found)
+
+    async def cancel(self, user: str, reference: str) -> Seen:
+        """Cancel a job, and wait until none of its processes is left.
+
+        Returns
+        -------
+        Seen
+            The job. It may still be running if it could not be stopped in time.
+
+        Raises
+        ------
+        Conflict
+            If it had ended in another way.
+        """
+        job = await self._job(user, reference)
+        job = await self._engine.write(lambda c: jobs.request_cancel(c, job, by=user, now=_now()))
+        self._engine.poke()
+        seen = await self.wait(user, str(job.id), self._stop_s, lambda seen: _ended(seen.job))
+        if _ended(seen.job) and seen.job.status is not Status.CANCELLED:
+            raise Conflict(
+                f"{job.job_id} cannot be cancelled: it has already {_past(seen.job.status)}."
+            )
+        return seen
+
+    async def retry(self, user: str, reference: str) -> Seen:
+        """Run an ended job again.
+
+        Raises
+        ------
+        Conflict
+            If it has not ended.
+        """
+        job = await self._job(user, reference)
+        try:
+            job = await self._engine.write(lambda c: jobs.run_again(c, job, by=user, now=_now()))
+        except StaleWrite as stale:
+            raise Conflict(f"{stale}.") from None
+        self._engine.poke()
+        return (await self._look(user, [job]))[0]
+
+    async def remove(self, user: str, reference: str) -> None:
+        """Delete an ended job and its files.
+
+        Raises
+        ------
+        Conflict
+            If it has not ended.
+        """
+        job = await self._job(user, reference)
+        try:
+            await self._engine.write(lambda c: jobs.remove(c, job))
+        except StaleWrite as stale:
+            raise Conflict(f"{stale}.") from None
+        await asyncio.to_thread(self._workspace.remove, job.job_id)
+        self._engine.poke()
+
+    async def history(self, user: str, reference: str) -> list[Event]:
+        """What happened to a job, oldest first."""
+        job = await self._job(user, reference)
+        return await self._engine.read(lambda c: jobs.history(c, job.id))
+
+    async def log_tail(
+        self, user: str, reference: str, attempt: int | None, count: int
+    ) -> tuple[int, logs.Page]:
+        """The last lines of an attempt's log, by default the latest attempt's."""
+        job = await self._job(user, reference)
+        number = self._attempt(job, attempt)
+        path = self._workspace.attempt(job.job_id, number) / LOG
+        return number, await asyncio.to_thread(logs.tail, path, count)
+
+    async def log_page(
+        self, user: str, reference: str, attempt: int | None, offset: int, wait_s: float
+    ) -> tuple[int, logs.Page]:
+        """A log from an offset on; if there is nothing there yet, as soon as there is.
+
+        A wait ends at the end of the job, at the beginning of another attempt, or in time.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        job = await self._job(user, reference)
+        number = self._attempt(job, attempt)
+        path = self._workspace.attempt(job.job_id, number) / LOG
+        change: asyncio.Future[None] | None = None
+        try:
+            while True:
+                if change is None or change.done():
+                    change = self._engine.changes.next(job.id)
+                    job = await self._job(user, reference)
+                latest = job.attempt == number
+                complete = not (latest and job.status in ACTIVE)
+                page = await asyncio.to_thread(logs.page, path, offset, complete=complete)
+                moved = page.next_offset != offset
+                if moved or not latest or _ended(job) or loop.time() >= deadline:
+                    return number, page
+                await asyncio.wait([change], timeout=_LOOK_S)
+        finally:
+            if change is not None:
+                change.cancel()
+
+    async def holdings(self, user: str) -> Holdings:
+        """The machines, who holds what, and how many jobs wait."""
+
+        def look(connection: Connection) -> Holdings:
+            held = ledger.held(connection, user)
+            return Holdings(ledger.known_nodes(connection), held, jobs.count_waiting(connection))
+
+        return await self._engine.read(look)
+
+    async def count_unended(self) -> int:
+        """How many jobs, of all users, still want something from the scheduler."""
+        return await self._engine.read(jobs.count_unended)
+
+    async def _check(self, request: object) -> tuple[JobSpec, str]:
+        """What a request asks for and which executor is to run it, if all of that is right."""
+        spec = parse(request)
+        executor = spec.executor or self._default_executor
+        wrong = []
+        if spec.image is not None:
+            wrong.append(FieldError("image", "containers are not available in this version"))
+        if executor not in self._engine.executors:
+            there = ", ".join(sorted(self._engine.executors))
+            told = f"there is no executor {executor!r}; choose one of: {there}"
+            wrong.append(FieldError("executor", told))
+        if spec.dataset_ids:
+            told = f"there is no data set with the number {spec.dataset_ids[0]}"
+            wrong.append(FieldError("dataset_ids", told))
+        try:
+            await asyncio.to_thread(self._workspace.check, spec)
+        except InvalidJob as invalid:
+            wrong += invalid.errors
+        if wrong:
+            raise InvalidJob(wrong)
+        return spec, executor
+
+    async def _job(self, user: str, reference: str) -> Job:
+        job = await self._engine.read(lambda c: jobs.find(c, reference, user))
+        if job is None:
+            raise NoSuchJob(reference)
+        return job
+
+    async def _look(self, user: str, several: list[Job]) -> list[Seen]:
+        """Add what depends on the queue, with one look at it for all of them."""
+        waiting = [job.id for job in several if job.status in WAITING]
+        positions: dict[int, int] = {}
+        reasons: dict[int, str] = {}
+        if waiting:
+            now = _now()
+            positions, reasons = await self._engine.read(
+                lambda c: (jobs.queue_positions(c, waiting), ledger.why_not(c, now, user))
+            )
+        return [self._seen(job, positions.get(job.id), reasons.get(job.id)) for job in several]
+
+    def _seen(self, job: Job, position: int | None, why_waits: str | None) -> Seen:
+        reason = job.reason
+        if job.status is Status.RETRYING and job.not_before is not None:
+            again = f"{job.not_before:%H:%M:%S} UTC"
+            reason = f"{job.reason}; tried again at {again}" + (
+                f", {why_waits}" if why_waits else ""
+            )
+        elif job.status is Status.PENDING:
+            behind = f"waits behind {(position or 1) - 1} jobs"
+            reason = why_waits or behind
+        elif job.status is Status.RUNNING and job.cancel_requested_by is not None:
+            reason = f"is being stopped, as {job.cancel_requested_by} asked"
+        output = self._workspace.output_dir(job.job_id, job.working_dir, job.output_path)
+        return Seen(job, reason, position, output)
+
+    def _attempt(self, job: Job, asked: int | None) -> int:
+        if asked is None:
+            return job.attempt
+        if not 1 <= asked <= job.attempt:
+            there = f"it has had {job.attempt}" if job.attempt else "it has had none yet"
+            raise NoSuchJob(f"{job.job_id} with an attempt {asked}: {there}")
+        return asked
+
+
+def _ended(job: Job) -> bool:
+    return job.status in ENDED
+
+
+def _past(status: Status) -> str:
+    return {Status.COMPLETED: "completed", Status.FAILED: "failed"}[status]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,172 @@
+"""The REST interface as functions, and errors as exceptions that a person can read."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from jupyter_training.notebook.options import OPTIONS
+
+WAIT_S = 30
+"""How long one request waits for a change (s)."""
+
+_PATIENCE_S = 30.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class TrainingError(RuntimeError):
+    """A server said no.
+
+    Attributes
+    ----------
+    status, reason
+        The HTTP status, and the reason for a program.
+    """
+
+    def __init__(self, message: str, status: int = 0, reason: str = "error") -> None:
+        super().__init__(message)
+        self.status, self.reason = status, reason
+
+
+class ServerGone(TrainingError):
+    """There is no server any more where there was one, or it is about to end."""
+
+
+class Client:
+    """Talks to one server.
+
+    Parameters
+    ----------
+    url
+        The server's base URL.
+    token
+        A training token, or a token of the server.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        # A proxy is for the network and not for this machine.
+        outside = urlsplit(url).hostname not in _LOOPBACK
+        self._http = httpx.Client(
+            base_url=url.rstrip("/") + "/",
+            headers={"Authorization": f"token {token}", "X-Training-Client": secrets.token_hex(8)},
+            timeout=httpx.Timeout(_PATIENCE_S, read=WAIT_S + _PATIENCE_S),
+            trust_env=outside,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(self, spec: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """Submit a job; the same key again gives the same job."""
+        return self._object(
+            "POST", "api/training-jobs", json=spec, headers={"Idempotency-Key": key}
+        )
+
+    def forecast(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Where a job would run."""
+        return self._object("POST", "api/training-jobs", json=spec, params={"dry_run": "true"})
+
+    def jobs(self, **query: Any) -> list[dict[str, Any]]:
+        """The jobs, newest first."""
+        return self._array("GET", "api/training-jobs", params=query)
+
+    def job(self, reference: str, wait_s: int = 0) -> dict[str, Any]:
+        """One job; with a wait, when it has ended or time is up."""
+        return self._object("GET", _path(reference), params={"wait": wait_s})
+
+    def changed_job(
+        self, reference: str, tag: str | None, wait_s: int = WAIT_S
+    ) -> tuple[dict[str, Any] | None, str]:
+        """One job as soon as it is not what a tag stands for any more.
+
+        Returns
+        -------
+        job
+            None if it has not changed in time.
+        tag
+            What stands for it now.
+        """
+        headers = {"If-None-Match": tag or '""'}
+        answer = self._ask("GET", _path(reference), headers=headers, params={"wait": wait_s})
+        tag = answer.headers["ETag"]
+        return (None if answer.status_code == 304 else answer.json()), tag
+
+    def logs(self, reference: str, **query: int) -> dict[str, Any]:
+        """A piece of a log: `tail`, or `offset` and `wait`; and `attempt`."""
+        return self._object("GET", _path(reference, "logs"), params=query)
+
+    def cancel(self, reference: str) -> dict[str, Any]:
+        """Cancel a job."""
+        return self._object("POST", _path(reference, "cancel"))
+
+    def retry(self, reference: str) -> dict[str, Any]:
+        """Run an ended job again."""
+        return self._object("POST", _path(reference, "retry"))
+
+    def delete(self, reference: str) -> None:
+        """Delete an ended job."""
+        self._ask("DELETE", _path(reference))
+
+    def events(self, reference: str) -> list[dict[str, Any]]:
+        """A job's history."""
+        return self._array("GET", _path(reference, "events"))
+
+    def resources(self) -> dict[str, Any]:
+        """The machines."""
+        return self._object("GET", "api/training-resources")
+
+    def release(self) -> bool:
+        """This client needs an embedded server no more.
+
+        Returns
+        -------
+        bool
+            Whether it ends.
+        """
+        return bool(self._object("POST", "api/training-server/release")["ends"])
+
+    def _object(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        return cast("dict[str, Any]", self._ask(method, path, **kwargs).json())
+
+    def _array(self, method: str, path: str, **kwargs: Any) -> list[dict[str, Any]]:
+        return cast("list[dict[str, Any]]", self._ask(method, path, **kwargs).json())
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **kwargs)
+        except httpx.TransportError as error:
+            raise ServerGone(
+                f"The training server at {self.url} does not answer ({error})."
+            ) from None
+        if answer.status_code < 400:
+            return answer
+        raise _error(answer)
+
+
+def _path(reference: str, *rest: str) -> str:
+    return "/".join(["api/training-jobs", quote(reference, safe=""), *rest])
+
+
+def _error(answer: httpx.Response) -> TrainingError:
+    try:
+        told = answer.json()
+        message, reason = str(told["message"]), str(told["reason"])
+    except (ValueError, KeyError, TypeError):
+        return TrainingError(
+            f"The server answered {answer.status_code} {answer.reason_phrase}.", answer.status_code
+        )
+    if isinstance(told.get("errors"), list) and told["errors"]:
+        # Speak of what the person wrote.
+        message = "; ".join(
+            f"{OPTIONS.get(one['field'], one['field'])}: {one['message']}"
+            if one["field"]
+            else one["message"]
+            for one in told["errors"]
+        )
+    kind = ServerGone if reason == "closing" else TrainingError
+    return kind(message, answer.status_code, reason)

@@ -1,0 +1,157 @@
+"""What a job handle shows, and the thread that keeps it up to date.
+
+A front end finds the output by its display id, so it is updated wherever it stands, also while
+other cells run. The thread waits for the server to tell of a change.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from jupyter_training.notebook.client import ServerGone, TrainingError
+
+if TYPE_CHECKING:
+    from jupyter_training.notebook.job import Job
+
+LINES = 12
+"""How much of the log is shown."""
+
+_REST_S = 0.25
+"""The shortest time between two updates (s)."""
+
+_LOOK_S = 1
+"""How often the end of a running job's log is looked at (s)."""
+
+COLOURS = {
+    "pending": "#6b7280",
+    "scheduled": "#0369a1",
+    "running": "#1d4ed8",
+    "retrying": "#b45309",
+    "completed": "#15803d",
+    "failed": "#b91c1c",
+    "cancelled": "#57534e",
+}
+"""White text on each of these has a contrast of at least 4.5 : 1 (WCAG 2.2, 1.4.3)."""
+
+
+class View:
+    """What is shown of a job at one moment."""
+
+    def __init__(self, told: dict[str, Any], lines: list[str], note: str = "") -> None:
+        self.told, self.lines, self.note = told, lines[-LINES:], note
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": self.text(), "text/html": self.html()}
+
+    def text(self) -> str:
+        """For a terminal."""
+        told = self.told
+        head = f"{told['name']}  {told['job_id']}  {told['status']}  {told['progress']} %"
+        return "\n".join([head, *filter(None, [told["reason"], self.note]), *self.lines])
+
+    def html(self) -> str:
+        """For a notebook. Everything that a job or a person wrote is escaped."""
+        told = self.told
+        status, progress = told["status"], int(told["progress"])
+        colour = COLOURS.get(status, "#6b7280")
+        facts = [
+            f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU",
+            *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
+            *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
+        ]
+        said = " · ".join(html.escape(str(fact)) for fact in filter(None, [told["reason"]]))
+        log = html.escape("\n".join(self.lines))
+        note = f"<div>{html.escape(self.note)}</div>" if self.note else ""
+        return (
+            '<div style="font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;'
+            'max-width:60em">'
+            f'<span style="background:{colour};color:#fff;border-radius:3px;padding:1px 7px">'
+            f"{html.escape(status)}</span> <b>{html.escape(told['name'])}</b> "
+            f"<code>{html.escape(told['job_id'])}</code> "
+            f'<span style="opacity:.75">{html.escape(" · ".join(facts))}</span>'
+            f'<div role="progressbar" aria-label="progress" aria-valuemin="0" '
+            f'aria-valuemax="100" aria-valuenow="{progress}" '
+            'style="display:flex;align-items:center;gap:8px;margin:6px 0">'
+            '<div style="flex:1;height:8px;border-radius:4px;'
+            'background:var(--jp-layout-color3,#d4d4d4)">'
+            f'<div style="width:{progress}%;height:8px;border-radius:4px;background:{colour}">'
+            f"</div></div><span>{progress} %</span></div>"
+            f"<div>{said}</div>{note}"
+            + (
+                '<pre style="margin:6px 0 0;padding:6px 8px;overflow-x:auto;white-space:pre;'
+                "background:var(--jp-layout-color2,#f5f5f5);"
+                f'color:var(--jp-content-font-color1,#111);border-radius:3px">{log}</pre>'
+                if log
+                else ""
+            )
+            + "</div>"
+        )
+
+
+def show(job: Job) -> None:
+    """Display a job, and keep it up to date where the front end can do that."""
+    follower = _Follower(job)
+    if not follower.live:
+        print(View(job.told, []).text())
+        return
+    handle = display(follower.first(), display_id=uuid.uuid4().hex)  # type: ignore[no-untyped-call]
+    if handle is not None and job.told["status"] not in ("completed", "failed", "cancelled"):
+        threading.Thread(
+            target=follower.follow, args=(handle,), name=f"follow {job.id}", daemon=True
+        ).start()
+
+
+class _Follower:
+    def __init__(self, job: Job) -> None:
+        from jupyter_training.notebook import job as jobs
+
+        self._ask, self._ended, self._job = jobs.ask, jobs.ENDED, job
+        self._lines: list[str] = []
+        self._tag: str | None = None
+        shell = get_ipython()
+        # A terminal would print every update below the last one.
+        self.live = shell is not None and getattr(shell, "kernel", None) is not None
+
+    def first(self) -> View:
+        self._read_log()
+        return View(self._job.told, self._lines)
+
+    def follow(self, handle: Any) -> None:
+        trouble_s = 1.0
+        while self._job.told["status"] not in self._ended:
+            began = time.monotonic()
+            try:
+                self._look()
+                view, trouble_s = View(self._job.told, self._lines), 1.0
+            except ServerGone:
+                trouble_s = min(trouble_s * 2, 60.0)
+                note = "The server does not answer; the job goes on without it. Asking again soon."
+                view = View(self._job.told, self._lines, note)
+            except TrainingError as error:
+                handle.update(View(self._job.told, self._lines, str(error)))
+                return
+            handle.update(view)
+            rest = trouble_s if view.note else _REST_S
+            time.sleep(max(0.0, rest - (time.monotonic() - began)))
+
+    def _look(self) -> None:
+        """Wait for something to change, and take it in."""
+        active = self._job.told["status"] in ("scheduled", "running")
+        told, self._tag = self._ask(
+            lambda client: client.changed_job(self._job.id, self._tag, _LOOK_S if active else 30)
+        )
+        if told is not None:
+            self._job.told = told
+        self._read_log()
+
+    def _read_log(self) -> None:
+        if self._job.told["attempt"]:
+            page = self._ask(lambda client: client.logs(self._job.id, tail=LINES))
+            self._lines = page["logs"]

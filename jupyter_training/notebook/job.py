@@ -1,0 +1,263 @@
+"""Submit jobs from Python, and the handle that stands for one."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
+from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError
+from jupyter_training.notebook.discovery import Connection
+from jupyter_training.notebook.options import words
+
+ENDED = ("completed", "failed", "cancelled")
+
+_T = TypeVar("_T")
+
+connection = Connection()
+"""The server of this process."""
+
+
+def ask(question: Callable[[Client], _T]) -> _T:
+    """Ask the server; if it is gone, another one, which knows the same jobs."""
+    client = connection.client()
+    try:
+        return question(client)
+    except ServerGone:
+        connection.lose(client)
+        return question(connection.client())
+
+
+class Job:
+    """A handle on a job. In a notebook it shows itself, and what it shows is kept up to date.
+
+    Parameters
+    ----------
+    told
+        The job as the server described it.
+    """
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.name!r}: {self.told['status']}>"
+
+    def _ipython_display_(self) -> None:
+        from jupyter_training.notebook.display import show
+
+        show(self)
+
+    @property
+    def id(self) -> str:
+        """Its id: ``job-…``."""
+        return str(self.told["job_id"])
+
+    @property
+    def name(self) -> str:
+        """What you call it."""
+        return str(self.told["name"])
+
+    @property
+    def output_dir(self) -> Path:
+        """Where its results are."""
+        return Path(self.told["output_dir"])
+
+    @property
+    def status(self) -> str:
+        """Pending, scheduled, running, retrying, completed, failed or cancelled; as of now."""
+        return str(self.refresh()["status"])
+
+    @property
+    def progress(self) -> int:
+        """How far it has come, in percent; as of now."""
+        return int(self.refresh()["progress"])
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is where it is; for a job that waits, why it is not running."""
+        reason = self.refresh()["reason"]
+        return None if reason is None else str(reason)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What its latest attempt returned."""
+        code = self.refresh()["exit_code"]
+        return None if code is None else int(code)
+
+    def refresh(self) -> dict[str, Any]:
+        """Everything that is known of it now, as the REST interface tells it."""
+        if self.told["status"] not in ENDED or self.told["cause"] is None:
+            self.told = ask(lambda client: client.job(self.id))
+        return self.told
+
+    def logs(self, tail: int = 100, attempt: int | None = None) -> str:
+        """The last lines that it printed, by default in its latest attempt."""
+        query = {"tail": tail} if attempt is None else {"tail": tail, "attempt": attempt}
+        lines: list[str] = ask(lambda client: client.logs(self.id, **query))["logs"]
+        return "\n".join(lines)
+
+    def wait(self, timeout: float | None = None) -> Job:
+        """Wait until it has ended.
+
+        Parameters
+        ----------
+        timeout
+            Seconds after which to give up; None to wait for as long as it takes.
+
+        Raises
+        ------
+        TimeoutError
+            If it had not ended by then.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = WAIT_S if deadline is None else deadline - time.monotonic()
+            wait_s = max(0, min(WAIT_S, int(left) + 1))
+            self.told = ask(partial(Client.job, reference=self.id, wait_s=wait_s))
+            if self.told["status"] in ENDED:
+                return self
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"{self.name} ({self.id}) is still {self.told['status']}")
+
+    def cancel(self) -> Job:
+        """Cancel it; returns when none of its processes is left."""
+        self.told = ask(lambda client: client.cancel(self.id))
+        return self
+
+    def retry(self) -> Job:
+        """Run it again, after it has ended."""
+        self.told = ask(lambda client: client.retry(self.id))
+        return self
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened to it, oldest first."""
+        return ask(lambda client: client.events(self.id))
+
+
+def submit(command: str | Sequence[str], *, name: str | None = None, **fields: Any) -> Job:
+    """Submit a job.
+
+    Parameters
+    ----------
+    command
+        The program and its arguments; a string is split as a shell would, and nothing in it is
+        expanded. ``python`` is the Python of this kernel.
+    name
+        What you call it; by default the script or the program.
+    **fields
+        The other fields of a job, such as ``cpu_cores``, ``memory_gb``, ``gpu_count``,
+        ``env_vars``, ``max_retries`` or ``time_limit_s``.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be a job; the text names every field that is wrong.
+
+    Examples
+    --------
+    >>> job = submit("python train.py --epochs 3", gpu_count=1)  # doctest: +SKIP
+    """
+    argv = words(command) if isinstance(command, str) else list(command)
+    return send({**of_command(argv), **({"name": name} if name else {}), **fields})
+
+
+def send(spec: dict[str, Any]) -> Job:
+    """Submit what a JobSpec says."""
+    # One key for this one wish, so that asking again after a lost answer is not a second job.
+    key = secrets.token_hex(16)
+    return Job(ask(lambda client: client.submit(spec, key=key)))
+
+
+def of_command(argv: Sequence[str]) -> dict[str, Any]:
+    """The fields of a job that runs a program, or a Python script, here."""
+    argv = list(argv)
+    if not argv or not argv[0]:
+        raise TrainingError("What should be run? Name a script or a program.")
+    if argv[0].endswith(".py"):
+        script = Path(argv[0]).expanduser().absolute()
+        if not script.is_file():
+            raise TrainingError(f"There is no script {script}.")
+        name, argv = script.stem, [sys.executable, str(script), *argv[1:]]
+    else:
+        scripts = [Path(word).stem for word in argv[1:] if word.endswith(".py")]
+        name = (scripts or [Path(argv[0]).name])[0]
+        argv[0] = _program(argv[0])
+    return {"name": name, "command": argv, "working_dir": os.getcwd()}
+
+
+def of_cell(text: str, name: str | None) -> dict[str, Any]:
+    """The fields of a job that runs the text of a cell in this Python environment.
+
+    Raises
+    ------
+    TrainingError
+        If the text is not Python.
+    """
+    try:
+        compile(text, "cell.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        where = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise TrainingError(
+            f"This cell is not a Python script: {where}{said}. A job runs outside of the "
+            "notebook, so lines with % or ! cannot be in it."
+        ) from None
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
+    return {
+        "name": name or notebook or "cell",
+        "command": [sys.executable, SCRIPT_PLACEHOLDER],
+        "script": {"name": "cell.py", "text": text},
+        "working_dir": os.getcwd(),
+    }
+
+
+def _program(word: str) -> str:
+    if re.fullmatch(r"python[\d.]*", word):
+        return sys.executable
+    # The search path of this kernel or terminal is not that of the server.
+    return shutil.which(word) or word
+
+
+def get_job(reference: str | int) -> Job:
+    """The job with this id, number or name; of several with one name, the latest.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    wanted = str(reference)
+    try:
+        return Job(ask(lambda client: client.job(wanted)))
+    except TrainingError as error:
+        if error.status != 404:
+            raise
+    for told in ask(lambda client: client.jobs(q=wanted)):
+        if told["name"] == wanted:
+            return Job(told)
+    raise TrainingError(f"There is no job {wanted}; %train_jobs lists yours.", 404, "no_such_job")
+
+
+def list_jobs(*, status: str | Iterable[str] | None = None, limit: int = 100) -> list[Job]:
+    """Your jobs, newest first.
+
+    Parameters
+    ----------
+    status
+        Only those with this status, or one of these.
+    limit
+        How many at most.
+    """
+    query: dict[str, Any] = {"limit": limit}
+    if status is not None:
+        query["status"] = status if isinstance(status, str) else ",".join(status)
+    return [Job(told) for told in ask(lambda client: client.jobs(**query))]

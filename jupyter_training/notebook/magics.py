@@ -1,0 +1,186 @@
+"""``%%train`` and its relatives."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython.core.error import UsageError as ShownError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.client import TrainingError
+from jupyter_training.notebook.display import show
+from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.options import (
+    Help,
+    Parser,
+    UsageError,
+    add_job_options,
+    job_fields,
+    words,
+)
+from jupyter_training.notebook.tables import JobTable, MachineTable
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _told_plainly(magic: _F) -> _F:
+    """Show what a person did wrong, or what the server refused, as a sentence and no traceback."""
+
+    @functools.wraps(magic)
+    def plain(self: TrainingMagics, *args: Any) -> Any:
+        try:
+            return magic(self, *args)
+        except Help as asked:
+            print(asked)
+            return None
+        except (UsageError, TrainingError) as error:
+            raise ShownError(str(error)) from None
+
+    return plain  # type: ignore[return-value]
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics."""
+    shell.register_magics(TrainingMagics)
+    if _help_alone not in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.append(_help_alone)
+
+
+def _help_alone(lines: list[str]) -> list[str]:
+    """``%%train -h`` without a cell below it, which IPython would refuse, is ``%train -h``."""
+    written = "".join(lines).strip()
+    return ["%train -h\n"] if written in ("%%train -h", "%%train --help") else lines
+
+
+def _train_parser() -> Parser:
+    parser = Parser(
+        prog="%%train",
+        description=(
+            "Submit this cell as a training job. It runs away from the kernel, in the same Python\n"
+            "environment, and can import from the notebook's directory.\n\n"
+            "%train [options] script.py [arguments] does the same with a script; options for the\n"
+            "job stand before the script, and what follows it belongs to the script."
+        ),
+    )
+    add_job_options(parser)
+    parser.add_argument("--wait", action="store_true", help="wait until it has ended")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only check it and tell where it would run"
+    )
+    return parser
+
+
+def _job_parser(prog: str, description: str) -> Parser:
+    parser = Parser(prog=prog, description=description)
+    parser.add_argument("job", metavar="JOB", help="its name, id or number")
+    return parser
+
+
+@magics_class
+class TrainingMagics(Magics):
+    """The magics of ``%load_ext jupyter_training``."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        jobs.connection.say = print
+
+    @no_var_expand
+    @line_cell_magic
+    @_told_plainly
+    def train(self, line: str, cell: str | None = None) -> Job | None:
+        """Submit the cell, or a script, as a training job: ``%%train -h`` for help."""
+        parser = _train_parser()
+        if cell is None:
+            parser.prog = "%train"
+            parser.add_argument("script", nargs="?", help="a script or a program")
+            parser.add_argument("arguments", nargs="...", help="what it gets")
+        options = parser.parse_args(words(line))
+        if cell is not None:
+            spec = jobs.of_cell(cell, options.name)
+        elif options.script is None:
+            raise UsageError("%train: name a script, or use %%train above a cell; -h for help")
+        else:
+            spec = jobs.of_command([options.script, *options.arguments])
+        spec.update(job_fields(options))
+        if options.dry_run:
+            told = jobs.ask(lambda client: client.forecast(spec))
+            where = f"on {told['node']}: " if told["node"] else ""
+            print(
+                f"{spec['name']} ({told['cpu_cores']}C / {told['memory_gb']}GB / "
+                f"{told['gpu_count']}GPU) {where}{told['reason']}"
+            )
+            return None
+        job = jobs.send(spec)
+        if options.wait:
+            show(job)
+            try:
+                job.wait()
+            except KeyboardInterrupt:
+                print(f"{job.name} goes on; %train_cancel {job.id} ends it.")
+            return None
+        return job
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_jobs(self, line: str) -> JobTable | None:
+        """List your jobs, newest first."""
+        parser = Parser(prog="%train_jobs", description="List your jobs, newest first.")
+        parser.add_argument("--status", metavar="S", help="only these, separated by commas")
+        parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most")
+        options = parser.parse_args(words(line))
+        found = jobs.list_jobs(status=options.status, limit=options.limit)
+        return JobTable([job.told for job in found])
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_logs(self, line: str) -> None:
+        """Print the end of a job's log."""
+        parser = _job_parser("%train_logs", "Print the end of a job's log.")
+        parser.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
+        parser.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
+        parser.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
+        options = parser.parse_args(words(line))
+        job = jobs.get_job(options.job)
+        if not options.follow:
+            print(job.logs(options.tail, options.attempt) or f"{job.name} has printed nothing yet.")
+            return
+        from jupyter_training.notebook.follow import lines
+
+        try:
+            for text in lines(job, tail=options.tail):
+                print(text)
+        except KeyboardInterrupt:
+            print(f"{job.name} goes on.")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_cancel(self, line: str) -> None:
+        """Cancel a job."""
+        parser = _job_parser("%train_cancel", "Cancel a job, and all its processes.")
+        job = jobs.get_job(parser.parse_args(words(line)).job)
+        told = job.cancel().told
+        if told["status"] in ENDED:
+            print(f"{job.name} ({job.id}) is {told['status']}.")
+        else:
+            print(f"{job.name} ({job.id}) was told to end, and has not yet.")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_resources(self, line: str) -> MachineTable | None:
+        """Show the machines, what is free, and who holds the rest."""
+        parser = Parser(
+            prog="%train_resources",
+            description="Show the machines, what is free on them, and who holds the rest.",
+        )
+        parser.parse_args(words(line))
+        return MachineTable(jobs.ask(lambda client: client.resources()))

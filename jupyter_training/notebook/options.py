@@ -1,0 +1,175 @@
+"""The options of a job, defined once for the magics and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import io
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+
+class UsageError(ValueError):
+    """What a person wrote cannot be understood; the text says which word and why."""
+
+
+class Help(Exception):
+    """Help was asked for; the text is the help."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises where others would exit, and knows what is near a mistake."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs |= {
+            "allow_abbrev": False,
+            "formatter_class": argparse.RawDescriptionHelpFormatter,
+        }
+        super().__init__(**kwargs)
+        self.commands: list[Parser] = []
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Parse words.
+
+        Raises
+        ------
+        UsageError
+            If one of them is not understood.
+        Help
+            If help was asked for.
+        """
+        shown = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(shown):
+                found, unknown = self.parse_known_args(args, namespace)
+        except SystemExit:
+            raise Help(shown.getvalue().rstrip()) from None
+        if unknown:
+            self.error(self._about(unknown[0]))
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of writing to the terminal and leaving."""
+        raise UsageError(f"{self.prog}: {message}")
+
+    def _about(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is one word too many (quote a value that has spaces)"
+        option = word.partition("=")[0]
+        there = {name: 0 for one in (self, *self.commands) for name in one._option_string_actions}
+        near = difflib.get_close_matches(option, there, n=2, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
+        return f"there is no option {option}{hint}"
+
+
+def words(line: str) -> list[str]:
+    """Split a line as a shell would, without expanding anything.
+
+    Raises
+    ------
+    UsageError
+        If a quote is not closed.
+    """
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{str(error).lower()} in: {line}") from None
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration_s(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``30m``, ``2h``, ``1h30m`` or ``7d``."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m, 2h or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def gigabytes(text: str) -> int:
+    """GB of ``16``, ``16G`` or ``16GB``."""
+    found = re.fullmatch(r"(\d+)\s*(?:g|gb|gib)?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of GB")
+    return int(found[1])
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Name and value of ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add what describes a job and what it needs."""
+    needs = parser.add_argument_group("what the job needs")
+    needs.add_argument("--cpus", "-c", type=int, metavar="N", help="CPU cores")
+    needs.add_argument("--memory", "-m", type=gigabytes, metavar="GB", help="memory in GB")
+    needs.add_argument("--gpus", "-g", type=int, metavar="N", help="GPUs")
+    needs.add_argument("--gpu-type", metavar="T", help='their model, such as "RTX 4090"')
+    how = parser.add_argument_group("how it runs")
+    how.add_argument("--name", "-n", metavar="S", help="what you call it")
+    how.add_argument("--description", metavar="S", help="what it is about")
+    how.add_argument(
+        "--env",
+        "-e",
+        type=variable,
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="an environment variable; may be given several times",
+    )
+    how.add_argument("--retries", type=int, metavar="N", help="runs after a failure (default: 3)")
+    how.add_argument(
+        "--time-limit", type=duration_s, metavar="T", help="end it after 90s, 30m, 2h or 1h30m"
+    )
+    how.add_argument("--priority", type=int, metavar="N", help="higher goes first (default: 0)")
+    how.add_argument("--output", metavar="DIR", help="where its results go")
+    how.add_argument("--executor", metavar="E", help="what runs it")
+    for later in ("--image", "--nodes", "--type"):
+        # Known, so that the server can say that this version cannot do it.
+        how.add_argument(later, help=argparse.SUPPRESS)
+
+
+_FIELDS = {
+    "name": "name",
+    "description": "description",
+    "cpus": "cpu_cores",
+    "memory": "memory_gb",
+    "gpus": "gpu_count",
+    "gpu_type": "gpu_type",
+    "retries": "max_retries",
+    "time_limit": "time_limit_s",
+    "priority": "priority",
+    "output": "output_path",
+    "executor": "executor",
+    "image": "image",
+    "nodes": "nodes",
+    "type": "job_type",
+}
+"""Which field of a JobSpec an option sets."""
+
+
+def job_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a JobSpec that were given as options."""
+    given = vars(options)
+    fields = {
+        field: given[option] for option, field in _FIELDS.items() if given[option] is not None
+    }
+    if options.env:
+        fields["env_vars"] = dict(options.env)
+    return fields
+
+
+OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()}
+"""What a field is called by those who write options."""

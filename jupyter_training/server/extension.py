@@ -1,0 +1,227 @@
+"""The Jupyter server extension: configuration, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from traitlets import Bool, Enum, Float, Integer, List, Unicode, Union, default
+
+from jupyter_training import servers
+from jupyter_training.engine.engine import Engine, Timing
+from jupyter_training.engine.inventory import this_node
+from jupyter_training.engine.service import TrainingService
+from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.scheduling.resources import Node
+from jupyter_training.server.handlers import HANDLERS
+from jupyter_training.server.identity import TrainingTokens, customer_of, owner
+from jupyter_training.server.kernels import inform_kernels
+from jupyter_training.server.running import Running
+from jupyter_training.store.database import Database
+
+_STOP_MARGIN_S = 5.0
+"""How much longer than the grace period a cancel may take: to notice, to kill, to write."""
+
+
+class TrainingApp(ExtensionApp):
+    """Queue, run and watch training jobs."""
+
+    name = "jupyter_training"
+    app_name = "Jupyter Training"
+    description = "Queue, run and watch training jobs from notebooks."
+    load_other_extensions = True
+
+    data_dir = Unicode(
+        help="""The directory for the logs and results of jobs, and for the default database.
+        Default: "training" in Jupyter's data directory.""",
+    ).tag(config=True)
+
+    database_url = Unicode(
+        help="""The database, as an SQLAlchemy URL. Default: an SQLite file in `data_dir`.""",
+    ).tag(config=True)
+
+    default_executor = Enum(
+        ("local",),
+        default_value="local",
+        help="""What runs jobs that do not say where they want to run.""",
+    ).tag(config=True)
+
+    cpu_cores = Integer(
+        None,
+        allow_none=True,
+        min=1,
+        help="""How many CPU cores of this machine jobs may reserve. Default: all that this server
+        may use.""",
+    ).tag(config=True)
+
+    memory_gb = Integer(
+        None,
+        allow_none=True,
+        min=1,
+        help="""How much memory of this machine jobs may reserve, in GB of 1024**3 bytes. Default:
+        all that this server may use.""",
+    ).tag(config=True)
+
+    gpus = Union(
+        [Integer(min=0), Enum(("auto",)), List(Unicode())],
+        default_value="auto",
+        help="""The GPUs of this machine that jobs may reserve: "auto" for all that the NVIDIA
+        driver knows, a number for that many with indices from 0, or a list of UUIDs, each perhaps
+        with its model, as in "GPU-5a1e…=NVIDIA A100".""",
+    ).tag(config=True)
+
+    schedule_interval = Float(
+        10.0,
+        help="""Seconds between two looks at the queue when nothing happens. A submit, an end or a
+        cancel is always looked at immediately.""",
+    ).tag(config=True)
+
+    monitor_interval = Float(
+        30.0, help="""Seconds between two looks for what the monitor may have missed."""
+    ).tag(config=True)
+
+    stop_grace = Float(
+        10.0,
+        min=0.0,
+        help="""Seconds that a job has to save its work and end after SIGTERM, before SIGKILL.""",
+    ).tag(config=True)
+
+    retry_delay = Float(
+        1.0,
+        min=0.0,
+        help="""Seconds before the first retry of a failed job; each further wait is twice as
+        long.""",
+    ).tag(config=True)
+
+    max_retry_delay = Float(
+        300.0, min=0.0, help="""The longest wait before a retry, in seconds."""
+    ).tag(config=True)
+
+    embedded = Bool(
+        False,
+        help="""Whether this server was started only for training jobs. If so, it ends by itself
+        when no job is left and nobody asks.""",
+    ).tag(config=True)
+
+    idle_timeout = Float(
+        60.0,
+        min=0.1,
+        help="""Seconds after which an embedded server without jobs and without requests ends.""",
+    ).tag(config=True)
+
+    ready_fd = Integer(
+        -1, help="""A file descriptor that an embedded server closes when it is ready."""
+    ).tag(config=True)
+
+    _engine: Engine | None = None
+    _database: Database | None = None
+    _tasks: Sequence[asyncio.Task[None]] = ()
+    _registered: Path | None = None
+
+    @default("data_dir")
+    def _default_data_dir(self) -> str:
+        return str(Path(jupyter_data_dir()) / "training")
+
+    @default("database_url")
+    def _default_database_url(self) -> str:
+        return f"sqlite:///{Path(self.data_dir).expanduser().absolute() / 'training.db'}"
+
+    def initialize_settings(self) -> None:
+        """Make what the handlers use, and inform kernels from now on."""
+        self._data_dir = Path(self.data_dir).expanduser().absolute()
+        self._tokens = TrainingTokens(self._data_dir)
+        self._running = Running(self._tokens, self._end if self.embedded else None)
+        self.settings["jupyter_training"] = self._running
+        inform_kernels(self._server.kernel_manager, self._url, self._kernel_token)
+
+    def initialize_handlers(self) -> None:
+        """Add the REST handlers."""
+        self.handlers.extend(HANDLERS)
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        try:
+            service = await self._start_engine(serverapp)
+        except Exception as error:
+            self.log.error("Training jobs are not available: %s", error)
+            self._running.fail(str(error))
+            return
+        self._running.started.set_result(service)
+        self._registered = await asyncio.to_thread(
+            servers.register, self._url(), self._tokens.make(owner()), embedded=self.embedded
+        )
+        if self.embedded:
+            idle = self._running.end_when_idle(self.idle_timeout)
+            self._tasks = (asyncio.create_task(idle),)
+        if self.ready_fd >= 0:
+            os.close(self.ready_fd)
+
+    async def _start_engine(self, serverapp: ServerApp) -> TrainingService:
+        workspace = Workspace(self._data_dir, Path(serverapp.root_dir))
+        self._database = await asyncio.to_thread(Database, self.database_url)
+        await asyncio.to_thread(self._database.migrate)
+        timing = Timing(
+            schedule_interval_s=self.schedule_interval,
+            monitor_interval_s=self.monitor_interval,
+            retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
+        )
+        executors = {"local": LocalExecutor(self.stop_grace)}
+        engine = Engine(self._database, workspace, executors, self._machine, timing)
+        await engine.start()
+        self._engine = engine
+        return TrainingService(
+            engine,
+            default_executor=self.default_executor,
+            stop_s=self.stop_grace + _STOP_MARGIN_S,
+        )
+
+    async def stop_extension(self) -> None:
+        """Stop scheduling here. Jobs that run go on."""
+        for task in self._tasks:
+            task.cancel()
+        if self._registered is not None:
+            self._registered.unlink(missing_ok=True)
+        if self._engine is not None:
+            await self._engine.stop()
+        if self._database is not None:
+            self._database.close()
+
+    def current_activity(self) -> int:
+        """How many jobs this server follows: it is not idle while there are any."""
+        return 0 if self._engine is None else self._engine.active
+
+    @property
+    def _server(self) -> Any:
+        assert self.serverapp is not None
+        return self.serverapp
+
+    def _machine(self) -> Node:
+        return this_node(cpu_cores=self.cpu_cores, memory_gb=self.memory_gb, gpus=self.gpus)
+
+    def _url(self) -> str:
+        # The socket may be bound to every address; kernels are on this machine.
+        server = self._server
+        host = server.ip if server.ip not in ("", "0.0.0.0", "::", "*") else "127.0.0.1"
+        host = f"[{host}]" if ":" in host else host
+        scheme = "https" if server.certfile else "http"
+        base: str = url_path_join(f"{scheme}://{host}:{server.port}", server.base_url)
+        return base
+
+    def _kernel_token(self, handler: JupyterHandler | None) -> str:
+        user = None if handler is None else handler.current_user
+        if handler is None or user is None:
+            return self._tokens.make(owner())
+        return self._tokens.make(customer_of(user, handler.identity_provider))
+
+    def _end(self) -> None:
+        self.log.info("No training job is left and nobody asks: this server ends")
+        asyncio.get_running_loop().call_soon(self._server.stop)

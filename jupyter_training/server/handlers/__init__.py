@@ -1,0 +1,10 @@
+"""The REST handlers, each a thin translation between HTTP and an operation of the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_training.server.handlers import jobs, resources
+
+HANDLERS: list[tuple[str, type[Any]]] = [*jobs.HANDLERS, *resources.HANDLERS]
+"""Path patterns below the server's base URL."""

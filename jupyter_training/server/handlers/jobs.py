@@ -1,0 +1,196 @@
+"""``api/training-jobs``: submit, list, look, cancel, run again, delete; logs and history."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from urllib.parse import urlencode
+
+from jupyter_server.utils import url_path_join
+
+from jupyter_training.engine.service import Seen
+from jupyter_training.jobs.lifecycle import ENDED, Status
+from jupyter_training.jobs.spec import FieldError, JobType
+from jupyter_training.server import representation
+from jupyter_training.server.handlers.base import BadRequest, TrainingHandler, endpoint
+from jupyter_training.store.jobs import Filter
+
+MAX_WAIT_S = 60
+MAX_TAIL = 100_000
+MAX_NUMBER = 2**62
+
+_JOB = r"api/training-jobs/(?P<reference>[^/]+)"
+
+
+class JobsHandler(TrainingHandler):
+    """All jobs of a user."""
+
+    @endpoint("read")
+    async def get(self) -> None:
+        """List them, newest first."""
+        limit = self.integer("limit", 100, least=1, most=1000)
+        assert limit is not None
+        wanted = Filter(
+            self.user,
+            status=self._statuses(),
+            job_type=self._job_type(),
+            text=self.get_query_argument("q", None) or None,
+            before=self.integer("before", None, least=1, most=MAX_NUMBER),
+            # One more than is shown tells whether there is a next page.
+            limit=limit + 1,
+        )
+        service = await self.service()
+        found = await service.listing(wanted)
+        if len(found) > limit:
+            found = found[:limit]
+            query = [
+                (name, value.decode())
+                for name, values in self.request.query_arguments.items()
+                for value in values
+                if name != "before"
+            ]
+            query.append(("before", str(found[-1].job.id)))
+            path = url_path_join(self.base_url, "api/training-jobs")
+            self.set_header("Link", f'<{path}?{urlencode(query)}>; rel="next"')
+        self.answer([representation.job(seen) for seen in found])
+
+    @endpoint("write")
+    async def post(self) -> None:
+        """Submit one."""
+        request, service = self.body(), await self.service()
+        dry_run = self.get_query_argument("dry_run", "false").lower()
+        if dry_run not in ("true", "false"):
+            raise BadRequest("dry_run should be true or false.")
+        if dry_run == "true":
+            self.answer(representation.forecast(await service.forecast(self.user, request)))
+            return
+        key = self.request.headers.get("Idempotency-Key")
+        if key is not None and not 0 < len(key) <= 256:
+            raise BadRequest("Idempotency-Key should have 1 to 256 characters.")
+        seen, created = await service.submit(self.user, request, idempotency_key=key)
+        location = url_path_join(self.base_url, "api/training-jobs", seen.job.job_id)
+        self.set_header("Location", location)
+        self.answer(representation.job(seen), 201 if created else 200)
+
+    def _statuses(self) -> tuple[Status, ...]:
+        words = [
+            word
+            for value in self.get_query_arguments("status")
+            for word in value.split(",")
+            if word
+        ]
+        try:
+            return tuple(Status(word) for word in words)
+        except ValueError:
+            there = ", ".join(Status)
+            told = FieldError("status", f"should be one of {there}")
+            raise BadRequest(f"There is no such status. It {told.message}.", [told]) from None
+
+    def _job_type(self) -> str | None:
+        word = self.get_query_argument("job_type", None)
+        if word and word not in list(JobType):
+            told = FieldError("job_type", f"should be one of {', '.join(JobType)}")
+            raise BadRequest(f"There is no such job type. It {told.message}.", [told])
+        return word or None
+
+
+class JobHandler(TrainingHandler):
+    """One job."""
+
+    @endpoint("read")
+    async def get(self, reference: str) -> None:
+        """Look at it.
+
+        With ``wait`` the answer comes when it has ended. With ``If-None-Match`` too it comes when
+        the job is no longer what that tag stands for.
+        """
+        service, wait_s = await self.service(), self.count("wait", 0, most=MAX_WAIT_S)
+        known = self.request.headers.get("If-None-Match")
+        seen = await service.wait(
+            self.user,
+            reference,
+            wait_s,
+            lambda seen: seen.job.status in ENDED if known is None else _entity_tag(seen) != known,
+        )
+        tag = _entity_tag(seen)
+        self.set_header("ETag", tag)
+        if tag == known:
+            self.set_status(304)
+            self.finish()
+        else:
+            self.answer(representation.job(seen))
+
+    @endpoint("write")
+    async def delete(self, reference: str) -> None:
+        """Delete it, if it has ended, with its files."""
+        await (await self.service()).remove(self.user, reference)
+        self.set_status(204)
+        self.finish()
+
+    def compute_etag(self) -> str | None:
+        """None: the tag is set above, and also stands for what is to come."""
+        return None
+
+
+class LogsHandler(TrainingHandler):
+    """What a job has printed."""
+
+    @endpoint("read")
+    async def get(self, reference: str) -> None:
+        """The last lines, or those from an offset on."""
+        service = await self.service()
+        attempt = self.integer("attempt", None, least=1, most=MAX_NUMBER)
+        offset = self.integer("offset", None, least=0, most=MAX_NUMBER)
+        if offset is None:
+            tail = self.count("tail", 100, most=MAX_TAIL)
+            number, page = await service.log_tail(self.user, reference, attempt, tail)
+        else:
+            wait_s = self.count("wait", 0, most=MAX_WAIT_S)
+            number, page = await service.log_page(self.user, reference, attempt, offset, wait_s)
+        self.answer(representation.log(number, page))
+
+
+class CancelHandler(TrainingHandler):
+    """The end of a job that somebody wants to end."""
+
+    @endpoint("write")
+    async def post(self, reference: str) -> None:
+        """Cancel it; the answer comes when none of its processes is left."""
+        seen = await (await self.service()).cancel(self.user, reference)
+        # Not ended in time means: asked for, and still under way.
+        self.answer(representation.job(seen), 200 if seen.job.status in ENDED else 202)
+
+
+class RetryHandler(TrainingHandler):
+    """Another run of an ended job."""
+
+    @endpoint("write")
+    async def post(self, reference: str) -> None:
+        """Put it back into the queue."""
+        self.answer(representation.job(await (await self.service()).retry(self.user, reference)))
+
+
+class EventsHandler(TrainingHandler):
+    """A job's history."""
+
+    @endpoint("read")
+    async def get(self, reference: str) -> None:
+        """What happened to it, oldest first."""
+        service = await self.service()
+        self.answer(representation.events(await service.history(self.user, reference)))
+
+
+def _entity_tag(seen: Seen) -> str:
+    """What stands for a job as it is."""
+    content = json.dumps(representation.job(seen), sort_keys=True).encode()
+    return f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+
+
+HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
+    (r"api/training-jobs", JobsHandler),
+    (_JOB, JobHandler),
+    (_JOB + "/logs", LogsHandler),
+    (_JOB + "/cancel", CancelHandler),
+    (_JOB + "/retry", RetryHandler),
+    (_JOB + "/events", EventsHandler),
+]

@@ -1,0 +1,41 @@
+"""``api/training-resources`` and what else is not about one job."""
+
+from __future__ import annotations
+
+from jupyter_training.server import openapi, representation
+from jupyter_training.server.handlers.base import TrainingHandler, endpoint
+
+
+class ResourcesHandler(TrainingHandler):
+    """The machines."""
+
+    @endpoint("read")
+    async def get(self) -> None:
+        """What there is, what is free, and who holds the rest."""
+        service = await self.service()
+        self.answer(representation.holdings(await service.holdings(self.user)))
+
+
+class OpenApiHandler(TrainingHandler):
+    """The description of this interface."""
+
+    @endpoint("read")
+    async def get(self) -> None:
+        """The OpenAPI document."""
+        self.answer(openapi.document(self.base_url))
+
+
+class ReleaseHandler(TrainingHandler):
+    """The end of a server that was started only for its jobs."""
+
+    @endpoint("write")
+    async def post(self) -> None:
+        """Say that this client needs it no more; it ends if nobody else does."""
+        self.answer({"ends": await self.running.release(self.client)})
+
+
+HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
+    (r"api/training-resources", ResourcesHandler),
+    (r"api/training-openapi.json", OpenApiHandler),
+    (r"api/training-server/release", ReleaseHandler),
+]

@@ -1,0 +1,286 @@
+"""Real servers, each with directories of its own, on loopback and a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+
+from jupyter_training.server import openapi
+from jupyter_training.server.identity import TrainingTokens, system_user
+
+ENDED = ("completed", "failed", "cancelled")
+NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+def python(code: str) -> list[str]:
+    """A command that runs a line of Python."""
+    return [sys.executable, "-c", code]
+
+
+class Api:
+    """The REST interface of a server; every answer is held against the OpenAPI document."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.http = httpx.Client(
+            base_url=url, headers={"Authorization": f"token {token}"}, timeout=60, trust_env=False
+        )
+        self.document = openapi.document("/")
+
+    def ask(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        answer = self.http.request(method, path, **kwargs)
+        self._hold_against_document(method.lower(), path, answer)
+        return answer
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.ask("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.ask("POST", path, **kwargs)
+
+    def submit(self, command: str | list[str], **fields: Any) -> dict[str, Any]:
+        """Submit a small job."""
+        spec = {"name": "test", "command": command, "cpu_cores": 1, "memory_gb": 1, **fields}
+        answer = self.post("api/training-jobs", json=spec)
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        told: dict[str, Any] = self.get(f"api/training-jobs/{job_id}").json()
+        return told
+
+    def until(
+        self, job_id: str, enough: Callable[[dict[str, Any]], bool], patience: int = 60
+    ) -> dict[str, Any]:
+        """The job as soon as it is as wanted; the server tells of each change."""
+        tag = '""'
+        for _ in range(patience):
+            answer = self.get(f"api/training-jobs/{job_id}?wait=1", headers={"If-None-Match": tag})
+            tag = answer.headers["ETag"]
+            if answer.status_code == 200 and enough(answer.json()):
+                told: dict[str, Any] = answer.json()
+                return told
+        raise AssertionError(f"not so in time: {self.job(job_id)}")
+
+    def status(self, job_id: str, *wanted: str) -> dict[str, Any]:
+        """The job as soon as it has one of these statuses."""
+        return self.until(job_id, lambda told: told["status"] in wanted)
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        return self.status(job_id, *ENDED)
+
+    def log(self, job_id: str, **query: Any) -> list[str]:
+        lines: list[str] = self.get(f"api/training-jobs/{job_id}/logs", params=query).json()["logs"]
+        return lines
+
+    def printed(self, job_id: str, text: str) -> None:
+        """Return when the job has printed this line."""
+        offset = 0
+        for _ in range(60):
+            query = {"offset": offset, "wait": 1}
+            page = self.get(f"api/training-jobs/{job_id}/logs", params=query).json()
+            if text in page["logs"]:
+                return
+            offset = page["next_offset"]
+        raise AssertionError(f"{text!r} was not printed: {self.log(job_id)}")
+
+    def history(self, job_id: str) -> list[str]:
+        """The statuses that a job has had."""
+        events = self.get(f"api/training-jobs/{job_id}/events").json()
+        return [event["to_status"] for event in events if event["to_status"]]
+
+    def _hold_against_document(self, method: str, path: str, answer: httpx.Response) -> None:
+        operation = self._operation(method, path.split("?")[0])
+        if operation is None:
+            return
+        described = operation["responses"].get(str(answer.status_code))
+        assert described is not None, (
+            f"{method} {path} answered {answer.status_code}: {answer.text}"
+        )
+        if "$ref" in described:
+            described = self.document["components"]["responses"][described["$ref"].split("/")[-1]]
+        if "content" in described:
+            schema = described["content"]["application/json"]["schema"]
+            whole = {**schema, "components": self.document["components"]}
+            Draft202012Validator(whole).validate(answer.json())
+        else:
+            assert answer.content == b""
+
+    def _operation(self, method: str, path: str) -> dict[str, Any] | None:
+        parts = path.strip("/").split("/")
+        for template, methods in self.document["paths"].items():
+            wanted = template.strip("/").split("/")
+            if len(wanted) == len(parts) and all(
+                one == other or one.startswith("{")
+                for one, other in zip(wanted, parts, strict=True)
+            ):
+                found: dict[str, Any] | None = methods.get(method)
+                return found
+        return None
+
+
+@dataclass
+class Home:
+    """A user's directories, and the servers that run in them."""
+
+    path: Path
+    servers: list[Server] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """An environment in which nothing of the machine's own user is found."""
+        mine = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JUPYTER", "JPY_", "IPYTHON"))
+        }
+        return {
+            **mine,
+            "HOME": str(self.path),
+            "JUPYTER_CONFIG_DIR": str(self.path / "config"),
+            "JUPYTER_DATA_DIR": str(self.path / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.path / "runtime"),
+            "IPYTHONDIR": str(self.path / "ipython"),
+        }
+
+    @property
+    def data_dir(self) -> Path:
+        return self.path / "data" / "training"
+
+    def start(self, **options: Any) -> Server:
+        """Start a Jupyter server with the extension, and return when it serves."""
+        for name in ("work", "config", "data", "runtime"):
+            (self.path / name).mkdir(exist_ok=True)
+        ready, told = os.pipe()
+        traits = {
+            "cpu_cores": 2,
+            "memory_gb": 8,
+            "gpus": 0,
+            "stop_grace": 2,
+            "retry_delay": 0.05,
+            "ready_fd": told,
+            **options,
+        }
+        with (self.path / "server.log").open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyter_server"),
+                    "--ServerApp.ip=127.0.0.1",
+                    f"--ServerApp.port={free_port()}",
+                    "--ServerApp.open_browser=False",
+                    "--ServerApp.allow_root=True",
+                    f"--ServerApp.root_dir={self.path / 'work'}",
+                    "--IdentityProvider.token=the-servers-own",
+                    *(f"--TrainingApp.{name}={value}" for name, value in traits.items()),
+                ],
+                env=self.env,
+                cwd=self.path,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(told,),
+                start_new_session=True,
+            )
+        os.close(told)
+        os.read(ready, 1)  # its end: the server is ready, or dead
+        os.close(ready)
+        entry = self.path / "runtime" / "training-servers" / f"{process.pid}.json"
+        assert entry.exists(), (self.path / "server.log").read_text()
+        server = Server(json.loads(entry.read_text())["url"], process, self)
+        self.servers.append(server)
+        return server
+
+    def close(self) -> None:
+        """Cancel what still runs, and end the servers."""
+        for server in self.servers:
+            if server.process.poll() is None:
+                for job in server.api.get("api/training-jobs?limit=1000").json():
+                    if job["status"] not in ENDED:
+                        server.api.http.post(f"api/training-jobs/{job['job_id']}/cancel")
+                server.stop()
+            for api in server.apis:
+                api.http.close()
+
+
+@dataclass
+class Server:
+    """A Jupyter server in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    home: Home
+
+    def __post_init__(self) -> None:
+        self.apis: list[Api] = []
+        self.api = self.api_with("the-servers-own")
+
+    def api_with(self, token: str) -> Api:
+        """The interface for whoever has this token."""
+        self.apis.append(Api(self.url, token))
+        return self.apis[-1]
+
+    def api_of(self, username: str) -> Api:
+        """The interface as another user sees it."""
+        return self.api_with(TrainingTokens(self.home.data_dir).make(username))
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A user of their own for one test."""
+    made = Home(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    made = Home(tmp_path_factory.mktemp("home"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def server(shared_home: Home) -> Server:
+    """A server that many tests use, with 2 cores, 8 GB and no GPU."""
+    return shared_home.start()
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Api]:
+    """Its interface; what a test leaves running is cancelled."""
+    yield server.api
+    for job in server.api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
+        server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+
+
+@pytest.fixture
+def me() -> str:
+    """The user whom servers with a token of their own run for."""
+    return system_user()

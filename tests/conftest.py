@@ -159,7 +159,7 @@ class Home:
     def data_dir(self) -> Path:
         return self.path / "data" / "training"
 
-    def start(self, **options: Any) -> Server:
+    def start(self, *flags: str, module: str = "jupyter_server", **options: Any) -> Server:
         """Start a Jupyter server with the extension, and return when it serves."""
         for name in ("work", "config", "data", "runtime"):
             (self.path / name).mkdir(exist_ok=True)
@@ -176,7 +176,7 @@ class Home:
         with (self.path / "server.log").open("ab") as log:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "jupyter_server"),
+                    *(sys.executable, "-m", module),
                     "--ServerApp.ip=127.0.0.1",
                     f"--ServerApp.port={free_port()}",
                     "--ServerApp.open_browser=False",
@@ -184,6 +184,7 @@ class Home:
                     f"--ServerApp.root_dir={self.path / 'work'}",
                     "--IdentityProvider.token=the-servers-own",
                     *(f"--TrainingApp.{name}={value}" for name, value in traits.items()),
+                    *flags,
                 ],
                 env=self.env,
                 cwd=self.path,

@@ -259,7 +259,7 @@ class TrainingService:
     ) -> tuple[int, logs.Page]:
         """A log from an offset on; if there is nothing there yet, as soon as there is.
 
-        A wait ends at the end of the job, at the beginning of another attempt, or in time.
+        A wait ends when the attempt is over, or in time.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
@@ -272,11 +272,10 @@ class TrainingService:
                 if change is None or change.done():
                     change = self._engine.changes.next(job.id)
                     job = await self._job(user, reference)
-                latest = job.attempt == number
-                complete = not (latest and job.status in ACTIVE)
-                page = await asyncio.to_thread(logs.page, path, offset, complete=complete)
+                over = job.attempt != number or job.status not in ACTIVE
+                page = await asyncio.to_thread(logs.page, path, offset, complete=over)
                 moved = page.next_offset != offset
-                if moved or not latest or _ended(job) or loop.time() >= deadline:
+                if moved or over or loop.time() >= deadline:
                     return number, page
                 await asyncio.wait([change], timeout=_LOOK_S)
         finally:

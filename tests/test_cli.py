@@ -1,0 +1,195 @@
+"""``jupyter training`` as a person uses it in a terminal where no server runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Home, Server
+from tests.notebook.conftest import end
+
+TRAINING = [sys.executable, "-m", "jupyter_training"]
+SMALL = ["--cpus", "1", "--memory", "1"]
+
+
+class Terminal:
+    """A terminal of a user."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.work = home.path / "work"
+        self.work.mkdir()
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*TRAINING, *words],
+            env=self.home.env,
+            cwd=self.work,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def script(self, name: str, code: str) -> str:
+        (self.work / name).write_text(code)
+        return name
+
+    @property
+    def servers(self) -> list[int]:
+        """The servers that run for training jobs."""
+        place = self.home.path / "runtime" / "training-servers"
+        return [int(path.stem) for path in place.glob("*.json")]
+
+
+@pytest.fixture
+def terminal(home: Home) -> Iterator[Terminal]:
+    terminal = Terminal(home)
+    yield terminal
+    for server in terminal.servers:
+        end(server)
+
+
+def processes_of(home: Home) -> list[str]:
+    """What still runs with this home in its environment."""
+    mark = f"HOME={home.path}".encode()
+    found = []
+    for path in Path("/proc").iterdir():
+        try:
+            if path.name.isdigit() and mark in (path / "environ").read_bytes().split(b"\0"):
+                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None:
+    script = terminal.script(
+        "train.py", "import sys\nfor i in (1, 2): print(f'Epoch {i}/2 - loss: 1')\nprint(sys.argv)"
+    )
+    done = terminal.run("run", *SMALL, script, "--lr", "-1e-3", "two words")
+    assert done.returncode == 0, done.stderr
+    assert "starting one in the background" in done.stderr
+    assert "Epoch 1/2 - loss: 1\nEpoch 2/2 - loss: 1\n" in done.stdout
+    assert str([str(terminal.work / script), "--lr", "-1e-3", "two words"]) in done.stdout
+    assert "100 %" in done.stdout
+    assert "completed: train (job-" in done.stdout
+    assert "exit code 0" in done.stdout
+    assert terminal.servers == []
+    assert processes_of(terminal.home) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "said"),
+    [
+        ("raise SystemExit(3)", 3, "failed: train"),
+        ("import os; os.kill(os.getpid(), 15)", 143, "SIGTERM"),
+    ],
+)
+def test_run_ends_with_the_exit_code_of_the_job(
+    terminal: Terminal, code: str, expected: int, said: str
+) -> None:
+    done = terminal.run("run", *SMALL, "--retries", "1", terminal.script("train.py", code))
+    assert done.returncode == expected
+    assert said in done.stdout
+    assert "retrying: " in done.stdout
+    assert terminal.servers == []
+
+
+def test_a_program_that_cannot_be_started(terminal: Terminal) -> None:
+    done = terminal.run("run", *SMALL, "no-such-program")
+    assert done.returncode == 1
+    assert "could not be started" in done.stdout
+    assert terminal.run("run", "nowhere.py").stderr.startswith("jupyter training: There is no")
+
+
+def test_ctrl_c_leaves_the_job_running(terminal: Terminal) -> None:
+    script = terminal.script("long.py", "import time\nprint('up', flush=True)\ntime.sleep(600)")
+    process = subprocess.Popen(
+        [*TRAINING, "run", *SMALL, script],
+        env=terminal.home.env,
+        cwd=terminal.work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "up\n":
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(60) == 130
+    assert "goes on without this terminal" in rest
+    assert len(terminal.servers) == 1
+    (job,) = json.loads(terminal.run("list", "--json").stdout)
+    assert job["status"] == "running"
+    assert terminal.run("cancel", "long").stdout == f"long ({job['job_id']}) is cancelled.\n"
+
+
+def test_the_other_commands(terminal: Terminal) -> None:
+    script = terminal.script("talk.py", "for i in range(5): print('line', i)")
+    submitted = terminal.run("submit", *SMALL, "--name", "my job", script)
+    job_id = submitted.stdout.strip()
+    assert job_id.startswith("job-")
+    assert terminal.run("logs", "-f", "my job").stdout == "".join(f"line {i}\n" for i in range(5))
+    assert terminal.run("logs", "--tail", "1", job_id).stdout == "line 4\n"
+    listed = terminal.run("list").stdout
+    assert "my job" in listed
+    assert "completed" in listed
+    shown = terminal.run("show", job_id).stdout
+    assert "given 1 CPU core, 1 GB on" in shown
+    assert json.loads(terminal.run("show", job_id, "--json").stdout)["events"]
+    assert "pending" in terminal.run("retry", job_id).stdout
+    assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
+    assert "CPU cores free" in terminal.run("resources").stdout
+    refused = terminal.run("cancel", job_id)
+    assert refused.returncode == 1
+    assert "already completed" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runn"], "invalid choice: 'runn'"),
+        (["run", "--gpu", "1", "x.py"], "there is no option --gpu; did you mean --gpus"),
+        (["run"], "script"),
+        ([], "COMMAND"),
+    ],
+)
+def test_what_is_not_understood(terminal: Terminal, words: list[str], said: str) -> None:
+    done = terminal.run(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_version(terminal: Terminal) -> None:
+    assert "--gpus" in terminal.run("run", "-h").stdout
+    assert terminal.run("--version").stdout.strip()
+
+
+def test_a_jupyter_server_of_the_same_user_is_used(home: Home) -> None:
+    server: Server = home.start()
+    done = subprocess.run(
+        [*TRAINING, "run", *SMALL, "--name", "from outside", "true"],
+        env=home.env,
+        cwd=home.path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "starting" not in done.stderr
+    assert server.api.get("api/training-jobs").json()[0]["name"] == "from outside"
+    assert server.process.poll() is None

@@ -177,13 +177,13 @@ class _Watcher:
 
 
 def _verdict(told: dict[str, Any]) -> Text:
-    verdict = Text()
-    verdict.append(told["status"], style=f"bold {_STYLES[told['status']]}")
-    verdict.append(f": {told['name']} ({told['job_id']}) {told['reason'] or ''}".rstrip())
+    verdict = Text(told["status"], style=f"bold {_STYLES[told['status']]}")
+    facts = f": {told['name']} ({told['job_id']})"
     if told["exit_code"] is not None:
-        verdict.append(f", exit code {told['exit_code']}")
-    verdict.append(f"\nresults: {told['output_dir']}")
-    return verdict
+        facts += f", exit code {told['exit_code']}"
+    if told["status"] != "completed" and told["reason"]:
+        facts += f"\n{told['reason']}"
+    return verdict.append(f"{facts}\nresults: {told['output_dir']}", style="default")
 
 
 def _exit_code(told: dict[str, Any]) -> int:

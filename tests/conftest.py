@@ -159,6 +159,11 @@ class Home:
     def data_dir(self) -> Path:
         return self.path / "data" / "training"
 
+    def configure(self, text: str) -> None:
+        """Write the configuration of the servers."""
+        (self.path / "config").mkdir(exist_ok=True)
+        (self.path / "config" / "jupyter_server_config.py").write_text(f"{text}\n")
+
     def start(self, *flags: str, module: str = "jupyter_server", **options: Any) -> Server:
         """Start a Jupyter server with the extension, and return when it serves."""
         for name in ("work", "config", "data", "runtime"):
@@ -183,7 +188,11 @@ class Home:
                     "--ServerApp.allow_root=True",
                     f"--ServerApp.root_dir={self.path / 'work'}",
                     "--IdentityProvider.token=the-servers-own",
-                    *(f"--TrainingApp.{name}={value}" for name, value in traits.items()),
+                    *(
+                        f"--TrainingApp.{name}={value}"
+                        for name, value in traits.items()
+                        if value is not None
+                    ),
                     *flags,
                 ],
                 env=self.env,

@@ -147,7 +147,7 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert "my job" in listed
     assert "completed" in listed
     shown = terminal.run("show", job_id).stdout
-    assert "given 1 CPU core, 1 GB on" in shown
+    assert "runs with 1 CPU core, 1 GB on" in shown
     assert json.loads(terminal.run("show", job_id, "--json").stdout)["events"]
     assert "pending" in terminal.run("retry", job_id).stdout
     assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0

@@ -132,7 +132,15 @@ def submit(
         )
     )
     number = _new_id(made)
-    record(connection, number, "status", now=now, actor=username, after=Status.PENDING)
+    record(
+        connection,
+        number,
+        "status",
+        now=now,
+        actor=username,
+        after=Status.PENDING,
+        reason=f"submitted by {username}",
+    )
     return get(connection, number), True
 
 
@@ -308,7 +316,15 @@ def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) 
             .where(training_jobs.c.id == job.id)
             .values(cancel_requested_at=now, cancel_requested_by=by)
         )
-        record(connection, job.id, "cancel", now=now, actor=by, of_attempt=job.attempt)
+        record(
+            connection,
+            job.id,
+            "cancel",
+            now=now,
+            actor=by,
+            of_attempt=job.attempt,
+            reason=f"{by} asked for it to be cancelled",
+        )
     return get(connection, job.id)
 
 

@@ -177,7 +177,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
         of_attempt=number,
         attempt=number,
         progress=0,
-        reason=_given(placement),
+        reason=f"is given {_amount(placement)}",
         scheduled_at=now,
         not_before=None,
     )
@@ -194,10 +194,10 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
     )
 
 
-def _given(placement: Placement) -> str:
+def _amount(placement: Placement) -> str:
     cores = f"{placement.cpu_cores} CPU core" + "s" * (placement.cpu_cores != 1)
     gpus = f", GPU {', '.join(placement.gpus)}" if placement.gpus else ""
-    return f"given {cores}, {placement.memory_gb} GB{gpus} on {placement.node}"
+    return f"{cores}, {placement.memory_gb} GB{gpus} on {placement.node}"
 
 
 def open_attempts(connection: Connection) -> list[Attempt]:
@@ -258,21 +258,19 @@ def attempt_started(
     )
     if changed.rowcount != 1:
         return
-    jobs = training_jobs.c
     row = connection.execute(
-        select(jobs.id, jobs.attempt, jobs.reason)
-        .join(training_attempts)
-        .where(training_attempts.c.token == token)
+        select(training_attempts).where(training_attempts.c.token == token)
     ).one()
+    placement = Placement(row.node, row.cpu_cores, row.memory_gb, tuple(row.gpus))
     move(
         connection,
-        row.id,
+        row.job_id,
         Status.SCHEDULED,
         Status.RUNNING,
         now=started_at,
         actor=MONITOR,
-        of_attempt=row.attempt,
-        reason=row.reason,
+        of_attempt=row.number,
+        reason=f"runs with {_amount(placement)}",
         started_at=started_at,
     )
 

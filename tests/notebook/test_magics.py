@@ -136,6 +136,22 @@ def test_the_server_of_a_kernel_is_found_by_its_process(kernel: Kernel, server: 
     )
 
 
+def test_the_server_of_a_kernel_is_found_under_jupyterhub(
+    server: Server, lone_kernel: Callable[[], Kernel]
+) -> None:
+    kernel = lone_kernel()
+    kernel.run(
+        "import os\n"
+        f"os.environ['JUPYTERHUB_SERVICE_URL'] = {server.url!r}\n"
+        "os.environ['JUPYTERHUB_API_TOKEN'] = 'the-servers-own'"
+    )
+    kernel.run(LOAD)
+    assert "starting" not in kernel.run("%train_jobs").text
+    assert kernel.value("__import__('jupyter_training').notebook.job.connection.place.url") == (
+        server.url
+    )
+
+
 def test_a_job_outlives_its_kernel(
     server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
 ) -> None:
@@ -155,9 +171,7 @@ def test_a_job_outlives_its_kernel(
 def test_without_a_server_one_is_started_once_and_ends_when_nobody_needs_it(
     home: Home, lone_kernel: Callable[[], Kernel], tmp_path: Path
 ) -> None:
-    config = home.path / "config"
-    config.mkdir()
-    (config / "jupyter_server_config.py").write_text("c.TrainingApp.idle_timeout = 1\n")
+    home.configure("c.TrainingApp.idle_timeout = 1")
     go = tmp_path / "go"
     os.mkfifo(go)
     first, second = lone_kernel(), lone_kernel()

@@ -72,6 +72,9 @@ def test_tc_06_after_its_last_retry_a_job_has_failed(api: Api) -> None:
     assert (told["retry_count"], told["attempt"]) == (2, 3)
     assert told["reason"] == "the script ended with exit code 3; its log says why"
     assert told["completed_at"] is not None
+    events = api.get(f"api/training-jobs/{job_id}/events").json()
+    assert all(event["reason"] and event["actor"] for event in events)
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
     assert api.history(job_id).count("retrying") == 2
     assert [api.log(job_id, attempt=number) for number in (1, 2, 3)] == [["no"]] * 3
 

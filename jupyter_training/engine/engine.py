@@ -79,8 +79,27 @@ class _Turn:
     found: list[Attempt]
     claimed: list[Attempt]
     to_stop: list[str]
-    changed: bool
+    looked_at_queue: bool
     next_retry_at: datetime | None
+
+
+@dataclass
+class _Due:
+    """What the next turn has to look at, beside what the monitor reports.
+
+    Attributes
+    ----------
+    queue
+        Whether a job may be able to start: one was submitted, has ended, or may be tried again.
+    cancels
+        Whether somebody may want a job to be stopped.
+    sweep
+        Whether to look for attempts that nobody follows.
+    """
+
+    queue: bool = False
+    cancels: bool = False
+    sweep: bool = False
 
 
 class Engine:
@@ -118,7 +137,7 @@ class Engine:
         self._bus = Bus(workspace.data_dir / "wake", self.server.name, self._woken)
         self._monitor = Monitor(workspace, executors, self._wake)
         self._something = asyncio.Event()
-        self._look_for_cancels = self._sweep_is_due = True
+        self._due = _Due()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-db")
         self._running: asyncio.Task[None] | None = None
 
@@ -152,10 +171,11 @@ class Engine:
         """Run a change in a thread, and return when it is on disk."""
         return await self._in_thread(self._in_transaction, True, change)
 
-    def poke(self) -> None:
+    def poke(self, job: int, *, cancel: bool = False) -> None:
         """A person has submitted, cancelled or otherwise changed a job: look at it now."""
-        self._look_for_cancels = True
-        self.changes.tell()
+        self._due.queue = True
+        self._due.cancels |= cancel
+        self.changes.tell([job])
         self._bus.wake_others()
         self._wake()
 
@@ -171,9 +191,9 @@ class Engine:
 
     def _woken(self) -> None:
         """Another server has written something."""
-        self._look_for_cancels = True
+        self._due.queue = self._due.cancels = True
         if not self.is_leader:
-            self.changes.tell()
+            self.changes.tell_all()
         self._wake()
 
     async def _serve(self) -> None:
@@ -207,7 +227,8 @@ class Engine:
         node = await self._in_thread(self._machine)
         await self.write(lambda connection: self._introduce(connection, lease, node))
         _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
-        self.is_leader = self._look_for_cancels = self._sweep_is_due = True
+        self.is_leader = True
+        self._due = _Due(queue=True, cancels=True, sweep=True)
         helpers = [
             asyncio.create_task(self._keep(lease)),
             asyncio.create_task(self._sweep()),
@@ -254,7 +275,7 @@ class Engine:
         """Look, from time to time, for what an event missed."""
         while True:
             await asyncio.sleep(self._timing.monitor_interval_s)
-            self._look_for_cancels = self._sweep_is_due = True
+            self._due.cancels = self._due.sweep = True
             self._wake()
 
     async def _sample(self) -> None:
@@ -264,28 +285,34 @@ class Engine:
 
     async def _take_turns(self, lease: Lease, node: Node) -> None:
         loop = asyncio.get_running_loop()
-        alarm = loop.call_later(self._timing.schedule_interval_s, self._wake)
+        alarm = loop.call_later(self._timing.schedule_interval_s, self._look_at_queue)
         self._wake()
         try:
             while True:
                 await self._something.wait()
                 self._something.clear()
                 turn = await self._turn(lease, node)
-                alarm.cancel()
-                wait_s = self._timing.schedule_interval_s
-                if turn.next_retry_at is not None:
-                    wait_s = min(wait_s, (turn.next_retry_at - _now()).total_seconds())
-                alarm = loop.call_later(max(wait_s, 0), self._wake)
+                if turn.looked_at_queue:
+                    alarm.cancel()
+                    wait_s = self._timing.schedule_interval_s
+                    if turn.next_retry_at is not None:
+                        wait_s = min(wait_s, (turn.next_retry_at - _now()).total_seconds())
+                    alarm = loop.call_later(max(wait_s, 0), self._look_at_queue)
         finally:
             alarm.cancel()
 
+    def _look_at_queue(self) -> None:
+        self._due.queue = True
+        self._wake()
+
     async def _turn(self, lease: Lease, node: Node) -> _Turn:
         reports = self._monitor.take_reports()
-        look, self._look_for_cancels = self._look_for_cancels, False
-        sweep, self._sweep_is_due = self._sweep_is_due, False
+        due, self._due = self._due, _Due()
+        # What has ended leaves room, or is to be tried again.
+        due.queue |= any(isinstance(report, Finished) for report in reports)
         try:
             turn = await self._until_written(
-                lambda connection: self._write_turn(connection, lease, node, reports, look, sweep)
+                lambda connection: self._write_turn(connection, lease, node, reports, due)
             )
         except BaseException:
             self._monitor.put_back(reports)
@@ -296,9 +323,10 @@ class Engine:
             self._monitor.follow(attempt, new=True)
         for token in turn.to_stop:
             self._monitor.stop(token)
-        if turn.changed or reports:
-            # A status that changed may change why any other job waits; progress is its own.
-            self.changes.tell(None if turn.changed else {report.job_id for report in reports})
+        changed = {one.job_id for one in (*reports, *turn.claimed)}
+        if changed:
+            progress_only = all(isinstance(one, Progressed) for one in reports)
+            self.changes.tell(changed, others=bool(turn.claimed) or not progress_only)
             self._bus.wake_others()
         return turn
 
@@ -308,8 +336,7 @@ class Engine:
         lease: Lease,
         node: Node,
         reports: list[Report],
-        look_for_cancels: bool,
-        sweep: bool,
+        due: _Due,
     ) -> _Turn:
         leases.hold(connection, lease)
         now = _now()
@@ -322,14 +349,13 @@ class Engine:
         # Before anything is claimed: what a sweep finds is never an attempt about to be started.
         found = [
             attempt
-            for attempt in (ledger.open_attempts(connection) if sweep else ())
+            for attempt in (ledger.open_attempts(connection) if due.sweep else ())
             if attempt.placement.node == node.name and attempt.executor in self.executors
         ]
-        claimed = ledger.schedule(connection, [node], now)
-        changed = bool(claimed) or not all(isinstance(one, Progressed) for one in reports)
-        to_stop = ledger.cancel_requests(connection) if look_for_cancels else []
-        retry_at = ledger.next_retry_at(connection, now)
-        return _Turn(found, claimed, to_stop, changed, retry_at)
+        claimed = ledger.schedule(connection, [node], now) if due.queue else []
+        to_stop = ledger.cancel_requests(connection) if due.cancels else []
+        retry_at = ledger.next_retry_at(connection, now) if due.queue else None
+        return _Turn(found, claimed, to_stop, due.queue, retry_at)
 
     def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
         match report:

@@ -129,8 +129,9 @@ class TrainingService:
 
         job, created = await self._engine.write(put)
         if created:
-            self._engine.poke()
-        return (await self._look(user, [job]))[0], created
+            self._engine.poke(job.id)
+        # Why it waits, if it has to, is not known before the next turn.
+        return self._seen(job, None, job.reason), created
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
@@ -162,21 +163,33 @@ class TrainingService:
         """
         return (await self._look(user, [await self._job(user, reference)]))[0]
 
-    async def wait(
-        self, user: str, reference: str, timeout_s: float, enough: Callable[[Seen], bool]
+    async def wait_for_end(self, user: str, reference: str, timeout_s: float) -> Seen:
+        """One job, as soon as it has ended, and in any case when time is up."""
+        job = await self._job(user, reference)
+        deadline = _clock() + timeout_s
+        while not _ended(job) and _clock() < deadline:
+            change = self._engine.changes.next(job.id)
+            try:
+                job = await self._job(user, reference)
+                if not _ended(job):
+                    await asyncio.wait([change], timeout=deadline - _clock())
+            finally:
+                change.cancel()
+        return await self.find(user, str(job.id))
+
+    async def wait_for_change(
+        self, user: str, reference: str, timeout_s: float, changed: Callable[[Seen], bool]
     ) -> Seen:
-        """One job, as soon as what is seen of it is enough, and in any case when time is up."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
+        """One job, as soon as what is seen of it has changed, and in any case when time is up."""
         number = (await self._job(user, reference)).id
+        deadline = _clock() + timeout_s
         while True:
-            change = self._engine.changes.next(number)
+            change = self._engine.changes.next(number, or_of_others=True)
             try:
                 seen = await self.find(user, str(number))
-                left = deadline - loop.time()
-                if left <= 0 or enough(seen):
+                if changed(seen) or _clock() >= deadline:
                     return seen
-                await asyncio.wait([change], timeout=left)
+                await asyncio.wait([change], timeout=deadline - _clock())
             finally:
                 change.cancel()
 
@@ -200,8 +213,8 @@ class TrainingService:
         """
         job = await self._job(user, reference)
         job = await self._engine.write(lambda c: jobs.request_cancel(c, job, by=user, now=_now()))
-        self._engine.poke()
-        seen = await self.wait(user, str(job.id), self._stop_s, lambda seen: _ended(seen.job))
+        self._engine.poke(job.id, cancel=True)
+        seen = await self.wait_for_end(user, str(job.id), self._stop_s)
         if _ended(seen.job) and seen.job.status is not Status.CANCELLED:
             raise Conflict(
                 f"{job.job_id} cannot be cancelled: it has already {_past(seen.job.status)}."
@@ -221,7 +234,7 @@ class TrainingService:
             job = await self._engine.write(lambda c: jobs.run_again(c, job, by=user, now=_now()))
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
-        self._engine.poke()
+        self._engine.poke(job.id)
         return (await self._look(user, [job]))[0]
 
     async def remove(self, user: str, reference: str) -> None:
@@ -238,7 +251,7 @@ class TrainingService:
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
         await asyncio.to_thread(self._workspace.remove, job.job_id)
-        self._engine.poke()
+        self._engine.poke(job.id)
 
     async def history(self, user: str, reference: str) -> list[Event]:
         """What happened to a job, oldest first."""
@@ -261,8 +274,7 @@ class TrainingService:
 
         A wait ends when the attempt is over, or in time.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait_s
+        deadline = _clock() + wait_s
         job = await self._job(user, reference)
         number = self._attempt(job, attempt)
         path = self._workspace.attempt(job.job_id, number) / LOG
@@ -275,7 +287,7 @@ class TrainingService:
                 over = job.attempt != number or job.status not in ACTIVE
                 page = await asyncio.to_thread(logs.page, path, offset, complete=over)
                 moved = page.next_offset != offset
-                if moved or over or loop.time() >= deadline:
+                if moved or over or _clock() >= deadline:
                     return number, page
                 await asyncio.wait([change], timeout=_LOOK_S)
         finally:
@@ -365,6 +377,10 @@ def _ended(job: Job) -> bool:
 
 def _past(status: Status) -> str:
     return {Status.COMPLETED: "completed", Status.FAILED: "failed"}[status]
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _now() -> datetime:

@@ -82,10 +82,17 @@ class Wait:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one look at the queue decides, in the queue's order."""
+    """What one look at the queue decides, in the queue's order.
+
+    Attributes
+    ----------
+    full
+        Whether nothing is left that any job could start with.
+    """
 
     starts: tuple[Start, ...]
     waits: tuple[Wait, ...]
+    full: bool
 
 
 @dataclass
@@ -119,6 +126,11 @@ class _Free:
         self.memory_gb += placement.memory_gb
         mine = {gpu.uuid: gpu for gpu in self.node.gpus}
         self.gpus.update({uuid: mine[uuid] for uuid in placement.gpus if uuid in mine})
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing fits any more: every job needs at least a core and a GB."""
+        return self.cpu_cores < 1 or self.memory_gb < 1
 
     def copy(self) -> _Free:
         return _Free(self.node, self.cpu_cores, self.memory_gb, dict(self.gpus))
@@ -172,7 +184,12 @@ def in_order(queue: Iterable[Waiting]) -> list[Waiting]:
 
 
 def plan(
-    queue: Iterable[Waiting], nodes: Sequence[Node], running: Sequence[Running], now: float
+    queue: Iterable[Waiting],
+    nodes: Sequence[Node],
+    running: Sequence[Running],
+    now: float,
+    *,
+    explain: bool = True,
 ) -> Plan:
     """Decide which jobs start now.
 
@@ -186,16 +203,21 @@ def plan(
         What is held at the moment, also by attempts that are only about to start.
     now
         The time, in the same clock as `Running.ends_at` (s).
+    explain
+        Whether to tell of each other job why it waits. Without that, `Plan.waits` is empty.
     """
     held = list(running)
     free = {node.name: _Free.of(node, held) for node in nodes}
     reservation: _Reservation | None = None
-    blocked_by: Waiting | None = None
+    reserved_for = ""
     starts: list[Start] = []
     waits: list[Wait] = []
     for job in in_order(queue):
+        if not explain and _all_full(free):
+            break
         if not any(node.could_hold(job.wants) for node in nodes):
-            waits.append(Wait(job.id, _never(job.wants, nodes), feasible=False))
+            if explain:
+                waits.append(Wait(job.id, _never(job.wants, nodes), feasible=False))
             continue
         ends_at = now + job.time_limit_s if job.time_limit_s is not None else inf
         placement = _place(job.wants, free.values(), reservation, ends_at)
@@ -205,14 +227,19 @@ def plan(
             if reservation is not None:
                 reservation.note(placement, ends_at)
             starts.append(Start(job.id, placement))
-        elif reservation is None:
-            reservation, blocked_by = _reserve(job.wants, free, held), job
-            waits.append(Wait(job.id, _busy(job.wants, free.values(), held)))
-        elif blocked_by is not None and _place(job.wants, free.values(), None, ends_at):
-            waits.append(Wait(job.id, f"would delay {blocked_by.name}, which is ahead of it"))
-        else:
-            waits.append(Wait(job.id, _busy(job.wants, free.values(), held)))
-    return Plan(tuple(starts), tuple(waits))
+            continue
+        if explain:
+            reason = _busy(job.wants, free.values(), held)
+            if reservation is not None and _place(job.wants, free.values(), None, ends_at):
+                reason = f"would delay {reserved_for}, which is ahead of it"
+            waits.append(Wait(job.id, reason))
+        if reservation is None:
+            reservation, reserved_for = _reserve(job.wants, free, held), job.name
+    return Plan(tuple(starts), tuple(waits), _all_full(free))
+
+
+def _all_full(free: dict[str, _Free]) -> bool:
+    return all(one.is_full for one in free.values())
 
 
 def _place(

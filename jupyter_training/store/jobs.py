@@ -13,6 +13,7 @@ from sqlalchemy import (
     CursorResult,
     Select,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -53,10 +54,22 @@ _JOBS: Select[Any] = select(
 )
 
 
+# Statements that every submit or look needs are built once.
+_CUSTOMER = select(customers.c.id).where(customers.c.username == bindparam("username"))
+_NEW_JOB = insert(training_jobs)
+_BY_NUMBER = _JOBS.where(training_jobs.c.id == bindparam("number"))
+_BY_NAME = _JOBS.where(training_jobs.c.uuid == bindparam("name"))
+_BY_KEY = _JOBS.where(
+    training_jobs.c.customer_id == bindparam("customer"),
+    training_jobs.c.idempotency_key == bindparam("key"),
+)
+_IS_OF = customers.c.username == bindparam("username")
+_OWN_BY_NUMBER, _OWN_BY_NAME = _BY_NUMBER.where(_IS_OF), _BY_NAME.where(_IS_OF)
+
+
 def customer_id(connection: Connection, username: str, now: datetime) -> int:
     """The customer of a user name, made on the first visit."""
-    query = select(customers.c.id).where(customers.c.username == username)
-    found = connection.execute(query).scalar_one_or_none()
+    found = connection.execute(_CUSTOMER, {"username": username}).scalar_one_or_none()
     if found is not None:
         return int(found)
     try:
@@ -64,7 +77,7 @@ def customer_id(connection: Connection, username: str, now: datetime) -> int:
             made = connection.execute(insert(customers).values(username=username, created_at=now))
             return _new_id(made)
     except IntegrityError:  # another server was faster
-        return int(connection.execute(query).scalar_one())
+        return int(connection.execute(_CUSTOMER, {"username": username}).scalar_one())
 
 
 def submit(
@@ -89,47 +102,40 @@ def submit(
     """
     customer = customer_id(connection, username, now)
     if idempotency_key is not None:
-        earlier = (
-            connection.execute(
-                _JOBS.where(
-                    training_jobs.c.customer_id == customer,
-                    training_jobs.c.idempotency_key == idempotency_key,
-                )
-            )
-            .mappings()
-            .one_or_none()
-        )
+        key = {"customer": customer, "key": idempotency_key}
+        earlier = connection.execute(_BY_KEY, key).mappings().one_or_none()
         if earlier is not None:
             return Job.from_row(earlier), False
     made = connection.execute(
-        insert(training_jobs).values(
-            uuid=job_id,
-            customer_id=customer,
-            name=spec.name,
-            description=spec.description,
-            job_type=spec.job_type.value,
-            cpu_cores=resources.cpu_cores,
-            memory_gb=resources.memory_gb,
-            gpu_count=resources.gpu_count,
-            gpu_type=resources.gpu_type,
-            priority=spec.priority,
-            time_limit_s=spec.time_limit_s,
-            executor=executor,
-            image=spec.image,
-            command=shlex.join(spec.words),
-            working_dir=spec.working_dir,
-            env_vars=spec.env_vars,
-            dataset_ids=spec.dataset_ids,
-            output_path=spec.output_path,
-            spec=spec.model_dump(mode="json"),
-            status=Status.PENDING.value,
-            progress=0,
-            attempt=0,
-            retry_count=0,
-            max_retries=spec.max_retries,
-            submitted_at=now,
-            idempotency_key=idempotency_key,
-        )
+        _NEW_JOB,
+        {
+            "uuid": job_id,
+            "customer_id": customer,
+            "name": spec.name,
+            "description": spec.description,
+            "job_type": spec.job_type.value,
+            "cpu_cores": resources.cpu_cores,
+            "memory_gb": resources.memory_gb,
+            "gpu_count": resources.gpu_count,
+            "gpu_type": resources.gpu_type,
+            "priority": spec.priority,
+            "time_limit_s": spec.time_limit_s,
+            "executor": executor,
+            "image": spec.image,
+            "command": shlex.join(spec.words),
+            "working_dir": spec.working_dir,
+            "env_vars": spec.env_vars,
+            "dataset_ids": spec.dataset_ids,
+            "output_path": spec.output_path,
+            "spec": spec.model_dump(mode="json"),
+            "status": Status.PENDING.value,
+            "progress": 0,
+            "attempt": 0,
+            "retry_count": 0,
+            "max_retries": spec.max_retries,
+            "submitted_at": now,
+            "idempotency_key": idempotency_key,
+        },
     )
     number = _new_id(made)
     record(
@@ -152,7 +158,7 @@ def get(connection: Connection, number: int) -> Job:
     sqlalchemy.exc.NoResultFound
         If there is none.
     """
-    row = connection.execute(_JOBS.where(training_jobs.c.id == number)).mappings().one()
+    row = connection.execute(_BY_NUMBER, {"number": number}).mappings().one()
     return Job.from_row(row)
 
 
@@ -166,14 +172,15 @@ def find(connection: Connection, reference: str, username: str | None) -> Job | 
     username
         Whose job it has to be; None for anybody's.
     """
+    values: dict[str, Any] = {} if username is None else {"username": username}
     # More digits than any number in the database has are no number of a job.
     if reference.isascii() and reference.isdigit() and len(reference) < 19:
-        query = _JOBS.where(training_jobs.c.id == int(reference))
+        query = _BY_NUMBER if username is None else _OWN_BY_NUMBER
+        values["number"] = int(reference)
     else:
-        query = _JOBS.where(training_jobs.c.uuid == reference)
-    if username is not None:
-        query = query.where(customers.c.username == username)
-    row = connection.execute(query).mappings().one_or_none()
+        query = _BY_NAME if username is None else _OWN_BY_NAME
+        values["name"] = reference
+    row = connection.execute(query, values).mappings().one_or_none()
     return None if row is None else Job.from_row(row)
 
 

@@ -14,11 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from jupyter_training.store.tables import leases
 
 SCHEDULER = "scheduler"
+
+_HOLD = (
+    select(leases.c.epoch).where(leases.c.name == bindparam("the_name")).with_for_update(read=True)
+)
 
 
 class Fenced(RuntimeError):
@@ -95,9 +99,7 @@ def hold(connection: Connection, lease: Lease) -> None:
     Fenced
         If it was.
     """
-    epoch = connection.execute(
-        select(leases.c.epoch).where(leases.c.name == lease.name).with_for_update(read=True)
-    ).scalar_one()
+    epoch = connection.execute(_HOLD, {"the_name": lease.name}).scalar_one()
     if epoch != lease.epoch:
         raise Fenced(f"{lease.holder} no longer holds the {lease.name} lease")
 

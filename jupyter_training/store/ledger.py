@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from jupyter_training.jobs.lifecycle import (
     WAITING,
@@ -29,45 +29,107 @@ from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.policy import Running, Start, Waiting, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
 from jupyter_training.store.records import Attempt
-from jupyter_training.store.tables import customers, nodes, training_attempts, training_jobs
+from jupyter_training.store.tables import (
+    customers,
+    has_status,
+    nodes,
+    training_attempts,
+    training_jobs,
+)
 from jupyter_training.store.transitions import move
 
 QUEUE_DEPTH = 100
 """How far down the queue one pass looks; the default of Slurm's ``default_queue_depth``."""
 
+_FIRST_LOOK = 8
+"""How far it looks at first: most often that is enough to fill what is free."""
+
 SCHEDULER = "scheduler"
 MONITOR = "monitor"
 
+# The statements of a job's course are built here, once: that costs more than to run them.
+_jobs, _attempts = training_jobs.c, training_attempts.c
+_OPEN = _attempts.ended_at.is_(None)
+_OF_TOKEN = _attempts.token == bindparam("the_token")
 
-def queue(connection: Connection, now: datetime, viewer: str | None = None) -> list[Waiting]:
+_QUEUE = (
+    select(
+        _jobs.id,
+        customers.c.username,
+        _jobs.name,
+        _jobs.priority,
+        _jobs.time_limit_s,
+        _jobs.cpu_cores,
+        _jobs.memory_gb,
+        _jobs.gpu_count,
+        _jobs.gpu_type,
+    )
+    .select_from(training_jobs.join(customers))
+    .where(
+        has_status(WAITING),
+        or_(_jobs.not_before.is_(None), _jobs.not_before <= bindparam("now")),
+    )
+    .order_by(_jobs.priority.desc(), _jobs.id)
+    .limit(bindparam("depth"))
+)
+_NEXT_RETRY = select(func.min(_jobs.not_before)).where(
+    _jobs.status == Status.RETRYING.value, _jobs.not_before > bindparam("now")
+)
+_HELD = (
+    select(training_attempts, _jobs.name, _jobs.time_limit_s, customers.c.username)
+    .select_from(training_attempts.join(training_jobs).join(customers))
+    .where(_OPEN)
+    .order_by(_attempts.id)
+)
+_TO_CLAIM = select(_jobs.uuid, _jobs.status, _jobs.attempt, _jobs.executor, _jobs.spec).where(
+    _jobs.id == bindparam("the_job")
+)
+_CLAIM = insert(training_attempts)
+_ATTEMPT = select(training_attempts).where(_OF_TOKEN)
+_BEGIN = update(training_attempts).where(_OF_TOKEN, _OPEN, _attempts.started_at.is_(None))
+_TO_END = (
+    select(
+        _attempts.number,
+        _attempts.ended_at,
+        _jobs.id,
+        _jobs.status,
+        _jobs.retry_count,
+        _jobs.max_retries,
+        _jobs.cancel_requested_by,
+    )
+    .select_from(training_attempts.join(training_jobs))
+    .where(_OF_TOKEN)
+)
+_END = update(training_attempts).where(_OF_TOKEN)
+_OPEN_ATTEMPTS = (
+    select(training_attempts, _jobs.uuid, _jobs.spec, _jobs.cancel_requested_by)
+    .select_from(training_attempts.join(training_jobs))
+    .where(_OPEN)
+    .order_by(_attempts.id)
+)
+_TO_CANCEL = (
+    select(_attempts.token)
+    .select_from(training_attempts.join(training_jobs))
+    .where(_OPEN, _jobs.cancel_requested_at.is_not(None))
+)
+_PROGRESS = update(training_jobs).where(
+    _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
+    _jobs.status == Status.RUNNING.value,
+)
+
+
+def queue(
+    connection: Connection, now: datetime, viewer: str | None = None, depth: int = QUEUE_DEPTH
+) -> list[Waiting]:
     """The head of the queue: jobs that wait and whose back-off is over.
 
     Parameters
     ----------
     viewer
         Whose jobs are called by their names; None for everybody's.
+    depth
+        How many at most.
     """
-    jobs = training_jobs.c
-    query = (
-        select(
-            jobs.id,
-            customers.c.username,
-            jobs.name,
-            jobs.priority,
-            jobs.time_limit_s,
-            jobs.cpu_cores,
-            jobs.memory_gb,
-            jobs.gpu_count,
-            jobs.gpu_type,
-        )
-        .join(customers)
-        .where(
-            jobs.status.in_([status.value for status in WAITING]),
-            or_(jobs.not_before.is_(None), jobs.not_before <= now),
-        )
-        .order_by(jobs.priority.desc(), jobs.id)
-        .limit(QUEUE_DEPTH)
-    )
     return [
         Waiting(
             row.id,
@@ -76,51 +138,33 @@ def queue(connection: Connection, now: datetime, viewer: str | None = None) -> l
             row.priority,
             row.time_limit_s,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_QUEUE, {"now": now, "depth": depth})
     ]
 
 
 def next_retry_at(connection: Connection, now: datetime) -> datetime | None:
     """When the next back-off ends."""
-    jobs = training_jobs.c
-    return connection.execute(
-        select(jobs.not_before)
-        .where(jobs.status == Status.RETRYING.value, jobs.not_before > now)
-        .order_by(jobs.not_before)
-        .limit(1)
-    ).scalar_one_or_none()
+    found: datetime | None = connection.execute(_NEXT_RETRY, {"now": now}).scalar_one()
+    return found
 
 
 def held(connection: Connection, viewer: str | None = None) -> list[Running]:
     """What every open attempt holds, and when it ends at the latest (s since the epoch)."""
-    query = (
-        select(
-            training_attempts,
-            training_jobs.c.name,
-            training_jobs.c.time_limit_s,
-            customers.c.username,
-        )
-        .select_from(training_attempts.join(training_jobs).join(customers))
-        .where(training_attempts.c.ended_at.is_(None))
-        .order_by(training_attempts.c.id)
-    )
     found = []
-    for row in connection.execute(query):
+    for row in connection.execute(_HELD):
         since = row.started_at or row.scheduled_at
         ends_at = math.inf if row.time_limit_s is None else since.timestamp() + row.time_limit_s
-        found.append(
-            Running(
-                row.job_id,
-                _called(row.name, row.username, viewer),
-                Placement(row.node, row.cpu_cores, row.memory_gb, tuple(row.gpus)),
-                ends_at,
-            )
-        )
+        name = _called(row.name, row.username, viewer)
+        found.append(Running(row.job_id, name, _placement(row), ends_at))
     return found
 
 
 def _called(name: str, owner: str, viewer: str | None) -> str:
     return name if viewer in (None, owner) else f"a job of {owner}"
+
+
+def _placement(attempt: Row[Any]) -> Placement:
+    return Placement(attempt.node, attempt.cpu_cores, attempt.memory_gb, tuple(attempt.gpus))
 
 
 def schedule(connection: Connection, machines: Sequence[Node], now: datetime) -> list[Attempt]:
@@ -131,10 +175,13 @@ def schedule(connection: Connection, machines: Sequence[Node], now: datetime) ->
     list of Attempt
         The new attempts, still to be started.
     """
-    waiting = queue(connection, now)
-    if not waiting:
-        return []
-    decided = plan(waiting, machines, held(connection), now.timestamp())
+    holding = held(connection)
+    for depth in (_FIRST_LOOK, QUEUE_DEPTH):
+        waiting = queue(connection, now, depth=depth)
+        decided = plan(waiting, machines, holding, now.timestamp(), explain=False)
+        # What is decided about the first jobs does not depend on those behind them.
+        if decided.full or len(waiting) < depth:
+            break
     return [_claim(connection, start, now) for start in decided.starts]
 
 
@@ -147,25 +194,21 @@ def why_not(connection: Connection, now: datetime, viewer: str) -> dict[int, str
 
 
 def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
-    jobs = training_jobs.c
-    row = connection.execute(
-        select(jobs.uuid, jobs.status, jobs.attempt, jobs.executor, jobs.spec).where(
-            jobs.id == start.job_id
-        )
-    ).one()
+    row = connection.execute(_TO_CLAIM, {"the_job": start.job_id}).one()
     number, token, placement = row.attempt + 1, secrets.token_hex(16), start.placement
     connection.execute(
-        insert(training_attempts).values(
-            job_id=start.job_id,
-            number=number,
-            token=token,
-            node=placement.node,
-            cpu_cores=placement.cpu_cores,
-            memory_gb=placement.memory_gb,
-            gpus=list(placement.gpus),
-            executor=row.executor,
-            scheduled_at=now,
-        )
+        _CLAIM,
+        {
+            "job_id": start.job_id,
+            "number": number,
+            "token": token,
+            "node": placement.node,
+            "cpu_cores": placement.cpu_cores,
+            "memory_gb": placement.memory_gb,
+            "gpus": list(placement.gpus),
+            "executor": row.executor,
+            "scheduled_at": now,
+        },
     )
     move(
         connection,
@@ -202,17 +245,6 @@ def _amount(placement: Placement) -> str:
 
 def open_attempts(connection: Connection) -> list[Attempt]:
     """Every attempt that has not ended, with what is needed to find it again."""
-    query = (
-        select(
-            training_attempts,
-            training_jobs.c.uuid,
-            training_jobs.c.spec,
-            training_jobs.c.cancel_requested_by,
-        )
-        .join(training_jobs)
-        .where(training_attempts.c.ended_at.is_(None))
-        .order_by(training_attempts.c.id)
-    )
     return [
         Attempt(
             row.job_id,
@@ -220,27 +252,18 @@ def open_attempts(connection: Connection) -> list[Attempt]:
             row.number,
             row.token,
             row.executor,
-            Placement(row.node, row.cpu_cores, row.memory_gb, tuple(row.gpus)),
+            _placement(row),
             row.handle,
             JobSpec.model_validate(row.spec),
             row.cancel_requested_by,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_OPEN_ATTEMPTS)
     ]
 
 
 def cancel_requests(connection: Connection) -> list[str]:
     """The tokens of the open attempts that somebody wants to be stopped."""
-    return list(
-        connection.scalars(
-            select(training_attempts.c.token)
-            .join(training_jobs)
-            .where(
-                training_attempts.c.ended_at.is_(None),
-                training_jobs.c.cancel_requested_at.is_not(None),
-            )
-        )
-    )
+    return list(connection.scalars(_TO_CANCEL))
 
 
 def attempt_started(
@@ -248,20 +271,11 @@ def attempt_started(
 ) -> None:
     """Write that the process of an attempt runs. What was written before is left as it is."""
     changed = connection.execute(
-        update(training_attempts)
-        .where(
-            training_attempts.c.token == token,
-            training_attempts.c.ended_at.is_(None),
-            training_attempts.c.started_at.is_(None),
-        )
-        .values(handle=handle, started_at=started_at)
+        _BEGIN, {"the_token": token, "handle": handle, "started_at": started_at}
     )
     if changed.rowcount != 1:
         return
-    row = connection.execute(
-        select(training_attempts).where(training_attempts.c.token == token)
-    ).one()
-    placement = Placement(row.node, row.cpu_cores, row.memory_gb, tuple(row.gpus))
+    row = connection.execute(_ATTEMPT, {"the_token": token}).one()
     move(
         connection,
         row.job_id,
@@ -270,7 +284,7 @@ def attempt_started(
         now=started_at,
         actor=MONITOR,
         of_attempt=row.number,
-        reason=f"runs with {_amount(placement)}",
+        reason=f"runs with {_amount(_placement(row))}",
         started_at=started_at,
     )
 
@@ -301,34 +315,20 @@ def attempt_ended(
     Status or None
         The job's new status; None if this attempt had ended already.
     """
-    attempts, jobs = training_attempts.c, training_jobs.c
-    row = connection.execute(
-        select(
-            attempts.number,
-            attempts.ended_at,
-            jobs.id,
-            jobs.status,
-            jobs.progress,
-            jobs.retry_count,
-            jobs.max_retries,
-            jobs.cancel_requested_by,
-        )
-        .join(training_jobs)
-        .where(attempts.token == token)
-    ).one_or_none()
+    row = connection.execute(_TO_END, {"the_token": token}).one_or_none()
     if row is None or row.ended_at is not None:
         return None
     cause, reason = diagnose(exit_, cancelled_by=row.cancel_requested_by)
     connection.execute(
-        update(training_attempts)
-        .where(attempts.token == token)
-        .values(
-            ended_at=ended_at,
-            exit_code=exit_.exit_code,
-            signal=exit_.signal,
-            cause=cause.value,
-            reason=reason,
-        )
+        _END,
+        {
+            "the_token": token,
+            "ended_at": ended_at,
+            "exit_code": exit_.exit_code,
+            "signal": exit_.signal,
+            "cause": cause.value,
+            "reason": reason,
+        },
     )
     outcome = after_attempt(cause, retry_count=row.retry_count, max_retries=row.max_retries)
     columns: dict[str, Any] = {}
@@ -358,20 +358,7 @@ def attempt_ended(
 
 def set_progress(connection: Connection, token: str, percent: int) -> None:
     """Write how far an open attempt has come."""
-    job = (
-        select(training_attempts.c.job_id)
-        .where(training_attempts.c.token == token, training_attempts.c.ended_at.is_(None))
-        .scalar_subquery()
-    )
-    connection.execute(
-        update(training_jobs)
-        .where(
-            training_jobs.c.id == job,
-            training_jobs.c.status == Status.RUNNING.value,
-            training_jobs.c.progress != percent,
-        )
-        .values(progress=percent)
-    )
+    connection.execute(_PROGRESS, {"the_token": token, "progress": percent})
 
 
 def put_node(connection: Connection, node: Node, now: datetime) -> None:

@@ -6,12 +6,14 @@ metrics are files in each job's directory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -24,8 +26,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    or_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from jupyter_training.jobs.lifecycle import Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -169,3 +174,8 @@ leases = Table(
     Column("pid_started", Float, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )
+
+
+def has_status(statuses: Iterable[Status]) -> ColumnElement[bool]:
+    """Whether a job has one of these; unlike an ``IN`` list it is compiled only once."""
+    return or_(*(training_jobs.c.status == status.value for status in sorted(statuses)))

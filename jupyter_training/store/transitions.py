@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
 from jupyter_training.store.tables import training_events, training_jobs
+
+_MOVE = update(training_jobs).where(
+    training_jobs.c.id == bindparam("the_job"), training_jobs.c.status == bindparam("before")
+)
+_EVENT = insert(training_events)
 
 
 class StaleWrite(RuntimeError):
@@ -47,9 +52,15 @@ def move(
     if not may_follow(before, after):
         raise StaleWrite(f"there is no transition from {before.value} to {after.value}")
     changed = connection.execute(
-        update(training_jobs)
-        .where(training_jobs.c.id == job_id, training_jobs.c.status == before.value)
-        .values(status=after.value, cause=cause.value if cause else None, reason=reason, **columns)
+        _MOVE,
+        {
+            "the_job": job_id,
+            "before": before.value,
+            "status": after.value,
+            "cause": cause.value if cause else None,
+            "reason": reason,
+            **columns,
+        },
     )
     if changed.rowcount != 1:
         raise StaleWrite(f"job {job_id} is no longer {before.value}")
@@ -82,15 +93,16 @@ def record(
 ) -> None:
     """Append one event to a job's history."""
     connection.execute(
-        insert(training_events).values(
-            job_id=job_id,
-            at=now,
-            actor=actor,
-            kind=kind,
-            from_status=before.value if before else None,
-            to_status=after.value if after else None,
-            attempt=of_attempt,
-            cause=cause.value if cause else None,
-            reason=reason,
-        )
+        _EVENT,
+        {
+            "job_id": job_id,
+            "at": now,
+            "actor": actor,
+            "kind": kind,
+            "from_status": before.value if before else None,
+            "to_status": after.value if after else None,
+            "attempt": of_attempt,
+            "cause": cause.value if cause else None,
+            "reason": reason,
+        },
     )

@@ -106,12 +106,12 @@ class JobHandler(TrainingHandler):
         """
         service, wait_s = await self.service(), self.count("wait", 0, most=MAX_WAIT_S)
         known = self.request.headers.get("If-None-Match")
-        seen = await service.wait(
-            self.user,
-            reference,
-            wait_s,
-            lambda seen: seen.job.status in ENDED if known is None else _entity_tag(seen) != known,
-        )
+        if known is None:
+            seen = await service.wait_for_end(self.user, reference, wait_s)
+        else:
+            seen = await service.wait_for_change(
+                self.user, reference, wait_s, lambda seen: _entity_tag(seen) != known
+            )
         tag = _entity_tag(seen)
         self.set_header("ETag", tag)
         if tag == known:

@@ -36,7 +36,7 @@ from jupyter_training.engine.monitor import (
     Started,
 )
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Executor
+from jupyter_training.executors.base import Executor, Launch
 from jupyter_training.executors.supervisor import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.scheduling.resources import Node
@@ -47,6 +47,9 @@ from jupyter_training.store.records import Attempt
 from jupyter_training.store.transitions import StaleWrite
 
 _log = logging.getLogger(__name__)
+
+_COMPANY_S = 0.01
+"""How long the report of a start or of progress waits for others to be written with it (s)."""
 _T = TypeVar("_T")
 
 
@@ -77,7 +80,7 @@ class _Turn:
     """What one turn has written, and what it has found in a sweep."""
 
     found: list[Attempt]
-    claimed: list[Attempt]
+    claimed: list[tuple[Attempt, Launch | OSError]]
     to_stop: list[str]
     looked_at_queue: bool
     next_retry_at: datetime | None
@@ -135,7 +138,7 @@ class Engine:
             start_time(pid) or 0.0,
         )
         self._bus = Bus(workspace.data_dir / "wake", self.server.name, self._woken)
-        self._monitor = Monitor(workspace, executors, self._wake)
+        self._monitor = Monitor(workspace, executors, self._reported)
         self._something = asyncio.Event()
         self._due = _Due()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-db")
@@ -188,6 +191,13 @@ class Engine:
 
     def _wake(self) -> None:
         self._something.set()
+
+    def _reported(self, report: Report) -> None:
+        """An end leaves room for others; anything else can wait a moment for company in a turn."""
+        if isinstance(report, Finished):
+            self._wake()
+        else:
+            asyncio.get_running_loop().call_later(_COMPANY_S, self._wake)
 
     def _woken(self) -> None:
         """Another server has written something."""
@@ -258,15 +268,17 @@ class Engine:
         ttl = timedelta(seconds=self._timing.lease_s)
         while True:
             await asyncio.sleep(self._timing.renew_s)
-            await self._until_written(
-                lambda connection: leases.renew(connection, lease, _now(), ttl)
-            )
+            await self._patiently(lambda: self._renew(lease, ttl))
 
-    async def _until_written(self, change: Callable[[Connection], _T]) -> _T:
-        """Write, again and again while the database is away."""
+    def _renew(self, lease: Lease, ttl: timedelta) -> None:
+        with self._database.write() as connection:
+            leases.renew(connection, lease, _now(), ttl)
+
+    async def _patiently(self, work: Callable[[], _T]) -> _T:
+        """Do something in a thread, again and again while the database is away."""
         while True:
             try:
-                return await self.write(change)
+                return await self._in_thread(work)
             except (OperationalError, InterfaceError) as error:
                 _log.error("The training database cannot be written, trying again: %s", error)
                 await asyncio.sleep(self._timing.trouble_s)
@@ -311,24 +323,42 @@ class Engine:
         # What has ended leaves room, or is to be tried again.
         due.queue |= any(isinstance(report, Finished) for report in reports)
         try:
-            turn = await self._until_written(
-                lambda connection: self._write_turn(connection, lease, node, reports, due)
+            turn = await self._patiently(
+                lambda: self._write_turn_and_prepare(lease, node, reports, due)
             )
         except BaseException:
             self._monitor.put_back(reports)
             raise
         for attempt in turn.found:
-            self._monitor.follow(attempt, new=False)
-        for attempt in turn.claimed:
-            self._monitor.follow(attempt, new=True)
+            self._monitor.find(attempt)
+        for attempt, launch in turn.claimed:
+            self._monitor.start(attempt, launch)
         for token in turn.to_stop:
             self._monitor.stop(token)
-        changed = {one.job_id for one in (*reports, *turn.claimed)}
+        changed = {report.job_id for report in reports}
+        changed.update(attempt.job_id for attempt, _ in turn.claimed)
         if changed:
             progress_only = all(isinstance(one, Progressed) for one in reports)
             self.changes.tell(changed, others=bool(turn.claimed) or not progress_only)
             self._bus.wake_others()
         return turn
+
+    def _write_turn_and_prepare(
+        self, lease: Lease, node: Node, reports: list[Report], due: _Due
+    ) -> _Turn:
+        with self._database.write() as connection:
+            found, claimed, to_stop, retry_at = self._write_turn(
+                connection, lease, node, reports, due
+            )
+        # Only what is on disk by now may have effects in the world.
+        prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
+        return _Turn(found, prepared, to_stop, due.queue, retry_at)
+
+    def _prepare(self, attempt: Attempt) -> Launch | OSError:
+        try:
+            return self.workspace.prepare(attempt)
+        except OSError as error:
+            return error
 
     def _write_turn(
         self,
@@ -337,7 +367,7 @@ class Engine:
         node: Node,
         reports: list[Report],
         due: _Due,
-    ) -> _Turn:
+    ) -> tuple[list[Attempt], list[Attempt], list[str], datetime | None]:
         leases.hold(connection, lease)
         now = _now()
         for report in reports:
@@ -355,7 +385,7 @@ class Engine:
         claimed = ledger.schedule(connection, [node], now) if due.queue else []
         to_stop = ledger.cancel_requests(connection) if due.cancels else []
         retry_at = ledger.next_retry_at(connection, now) if due.queue else None
-        return _Turn(found, claimed, to_stop, due.queue, retry_at)
+        return found, claimed, to_stop, retry_at
 
     def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
         match report:

@@ -10,14 +10,14 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine.workspace import METRICS, Workspace
-from jupyter_training.executors.base import Executor, Found
+from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.supervisor import LOG
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.progress import LogProgress
@@ -83,14 +83,14 @@ class Monitor:
     executors
         By name.
     on_report
-        Called when there is something to write.
+        Called with each report, after it was added to those to be taken.
     """
 
     def __init__(
         self,
         workspace: Workspace,
         executors: Mapping[str, Executor],
-        on_report: Callable[[], None],
+        on_report: Callable[[Report], None],
     ) -> None:
         self._workspace, self._executors, self._on_report = workspace, executors, on_report
         self._followed: dict[str, _Followed] = {}
@@ -101,13 +101,25 @@ class Monitor:
         """How many attempts are followed."""
         return len(self._followed)
 
-    def follow(self, attempt: Attempt, *, new: bool) -> None:
-        """Start an attempt that was just claimed, or find one that may run already."""
-        if attempt.token in self._followed:
+    def start(self, attempt: Attempt, launch: Launch | OSError) -> None:
+        """Start an attempt that was just claimed, or report that it could not be prepared."""
+        if isinstance(launch, OSError):
+            why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(launch))
+            self._report(Finished(attempt.token, attempt.job_id, why, _now()))
             return
+        self._follow(attempt, self._executors[attempt.executor].start(launch))
+
+    def find(self, attempt: Attempt) -> None:
+        """Find an attempt that may run already, unless it is followed."""
+        if attempt.token not in self._followed:
+            directory = self._workspace.attempt(attempt.job_uuid, attempt.number)
+            executor = self._executors[attempt.executor]
+            self._follow(attempt, executor.find(attempt.token, directory))
+
+    def _follow(self, attempt: Attempt, first: Awaitable[Found]) -> None:
         followed = _Followed(attempt, stop=attempt.cancel_requested_by is not None)
         self._followed[attempt.token] = followed
-        followed.task = asyncio.create_task(self._run(followed, new))
+        followed.task = asyncio.create_task(self._run(followed, first))
 
     def stop(self, token: str) -> None:
         """Ask an attempt to end. Asking again changes nothing."""
@@ -148,10 +160,10 @@ class Monitor:
         self._followed.clear()
         self._reports.clear()
 
-    async def _run(self, followed: _Followed, new: bool) -> None:
+    async def _run(self, followed: _Followed, first: Awaitable[Found]) -> None:
         attempt = followed.attempt
         try:
-            await self._run_to_the_end(followed, new)
+            await self._run_to_the_end(followed, await first)
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -160,19 +172,8 @@ class Monitor:
         finally:
             self._followed.pop(attempt.token, None)
 
-    async def _run_to_the_end(self, followed: _Followed, new: bool) -> None:
+    async def _run_to_the_end(self, followed: _Followed, found: Found) -> None:
         attempt, executor = followed.attempt, self._executors[followed.attempt.executor]
-        if new:
-            try:
-                launch = await asyncio.to_thread(self._workspace.prepare, attempt)
-            except OSError as error:
-                why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(error))
-                self._report(Finished(attempt.token, attempt.job_id, why, _now()))
-                return
-            found = await executor.start(launch)
-        else:
-            directory = self._workspace.attempt(attempt.job_uuid, attempt.number)
-            found = await executor.find(attempt.token, directory)
         if found.started_at is not None:
             self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
         followed.progress = ProgressReader(found.directory)
@@ -195,7 +196,7 @@ class Monitor:
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
-        self._on_report()
+        self._on_report(report)
 
 
 @dataclass

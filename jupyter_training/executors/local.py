@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,13 @@ SECRET_PREFIXES = ("JPY_", "JUPYTERHUB_")
 SECRETS = frozenset({"JUPYTER_TOKEN", "JUPYTER_TRAINING_TOKEN"})
 """What a server's environment holds that would let a job act as its user on the server."""
 
+_Record = dict[str, Any]
+"""What a supervisor writes down or tells: who it is, or how its job ended."""
+
 _MAX_LINE = 1 << 20
 _SWEEP_S = 0.5
+_REPLY_S = 30.0
+"""After this it is assumed that a supervisor's answer was lost, and its files are read (s)."""
 
 
 def environment(inherited: Mapping[str, str], launch: Launch) -> dict[str, str]:
@@ -69,6 +75,7 @@ class LocalExecutor:
         self._grace_s = grace_s
         self._launcher: _Launcher | None = None
         self._opening = asyncio.Lock()
+        self._ends: dict[str, asyncio.Future[_Record]] = {}
 
     async def open(self) -> None:
         """Start the launcher now, so that the first job need not wait for it."""
@@ -100,9 +107,19 @@ class LocalExecutor:
 
     async def wait(self, found: Found) -> Ended:
         """Wait for an attempt; see `Executor`."""
-        while found.ended is None:
-            await _process_ends(found.handle["pid"], found.handle["start_time"])
-            found = await self.find(found.token, found.directory)
+        end: asyncio.Future[_Record] = asyncio.get_running_loop().create_future()
+        self._ends[found.token] = end
+        try:
+            while found.ended is None:
+                record = await _supervisor_ends(found.handle, end)
+                # One that was killed, or that another server started, has told nothing.
+                found = (
+                    await self.find(found.token, found.directory)
+                    if record is None
+                    else replace(found, ended=_ended(record))
+                )
+        finally:
+            self._ends.pop(found.token, None)
         return found.ended
 
     async def stop(self, found: Found) -> None:
@@ -121,42 +138,68 @@ class LocalExecutor:
     async def _open_launcher(self) -> _Launcher:
         async with self._opening:
             if self._launcher is None or self._launcher.ended:
-                self._launcher = await _Launcher.open()
+                self._launcher = await _Launcher.open(self._has_ended)
             return self._launcher
+
+    def _has_ended(self, token: str, record: _Record) -> None:
+        end = self._ends.get(token)
+        if end is not None and not end.done():
+            end.set_result(record)
 
 
 class _Launcher:
-    """The process that forks the supervisors, seen from the server."""
+    """The process that forks the supervisors, seen from the server.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._replies: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
-        self._reading = asyncio.create_task(self._read())
+    Parameters
+    ----------
+    on_end
+        Called with the token and the exit record of an attempt.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        pipe: asyncio.ReadTransport,
+        told: asyncio.StreamReader,
+        on_end: Callable[[str, _Record], None],
+    ) -> None:
+        self._process, self._pipe, self._on_end = process, pipe, on_end
+        self._replies: dict[str, asyncio.Future[_Record | None]] = {}
+        self._reading = asyncio.create_task(self._read(told))
+        self._ending = asyncio.create_task(self._wait())
 
     @classmethod
-    async def open(cls) -> _Launcher:
-        return cls(
-            await asyncio.create_subprocess_exec(
+    async def open(cls, on_end: Callable[[str, _Record], None]) -> _Launcher:
+        # A pipe of its own: the supervisors, which may outlive the launcher, write there too.
+        ours, theirs = os.pipe()
+        told = asyncio.StreamReader(limit=_MAX_LINE)
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(told), os.fdopen(ours, "rb", 0)
+        )
+        try:
+            process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", "-S", supervisor.__file__),
+                *("-I", "-S", supervisor.__file__, str(theirs)),
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs,),
                 # A Ctrl-C in the server's terminal is not meant for it.
                 start_new_session=True,
-                limit=_MAX_LINE,
             )
-        )
+        finally:
+            os.close(theirs)
+        return cls(process, pipe, told, on_end)
 
     @property
     def ended(self) -> bool:
-        return self._reading.done()
+        return self._ending.done() or self._reading.done()
 
-    async def start(self, token: str, request: bytes) -> dict[str, Any] | None:
+    async def start(self, token: str, request: bytes) -> _Record | None:
         """Have a supervisor forked; None if the launcher died of it."""
         if token in self._replies:
             return await self._replies[token]
-        reply: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[_Record | None] = asyncio.get_running_loop().create_future()
         self._replies[token] = reply
         try:
             assert self._process.stdin is not None
@@ -164,30 +207,35 @@ class _Launcher:
             await self._process.stdin.drain()
             if self.ended:
                 return None
-            return await reply
-        except ConnectionError:
+            return await asyncio.wait_for(reply, _REPLY_S)
+        except (ConnectionError, asyncio.TimeoutError):
             return None
         finally:
             self._replies.pop(token, None)
 
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        try:
-            async for line in self._process.stdout:
-                reply = json.loads(line)
-                waiting = self._replies.get(reply["token"])
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(reply)
-        finally:
-            for waiting in self._replies.values():
-                if not waiting.done():
-                    waiting.set_result(None)
+    async def _read(self, told: asyncio.StreamReader) -> None:
+        async for line in told:
+            message = json.loads(line)
+            if "exit" in message:
+                self._on_end(message["token"], message["exit"])
+                continue
+            waiting = self._replies.get(message["token"])
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+
+    async def _wait(self) -> None:
+        await self._process.wait()
+        for waiting in self._replies.values():
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        await self._process.wait()
-        await self._reading
+        await self._ending
+        self._pipe.close()
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
 
 
 def _utc(seconds: float) -> datetime:
@@ -222,15 +270,19 @@ def _understand(token: str, directory: Path, started: dict[str, Any]) -> Found:
     # In this order: a supervisor that is gone has written its record before.
     record = _read_json(directory / supervisor.EXIT)
     if record is not None:
-        cause = Cause(record["cause"]) if record["cause"] else None
-        exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
-        launched = cause is not Cause.LAUNCH_FAILED
-        ended = Ended(exit_, _utc(record["ended_at"]))
+        ended = _ended(record)
+        launched = ended.exit.cause is not Cause.LAUNCH_FAILED
         return Found(token, directory, started, started_at if launched else None, ended)
     if lives:
         return Found(token, directory, started, started_at)
     why = "its supervisor was killed" if same_boot else "the machine was restarted"
     return _lost(token, directory, started, started_at, why)
+
+
+def _ended(record: _Record) -> Ended:
+    cause = Cause(record["cause"]) if record["cause"] else None
+    exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
+    return Ended(exit_, _utc(record["ended_at"]))
 
 
 def _lost(
@@ -278,23 +330,40 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else {}
 
 
-async def _process_ends(pid: int, started: float) -> None:
-    """Wait until a process, told from a later one of the same pid by its start, is gone."""
+async def _supervisor_ends(
+    handle: Mapping[str, Any], told: asyncio.Future[_Record]
+) -> _Record | None:
+    """Wait until a supervisor tells of the end of its job, or is gone.
+
+    Returns
+    -------
+    dict or None
+        What it told; None if it is gone and its files have to tell.
+    """
+    pid, started = handle["pid"], handle["start_time"]
     if not hasattr(os, "pidfd_open"):
-        while supervisor.start_time(pid) == started:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(_SWEEP_S)
-        return
+        while not told.done() and supervisor.start_time(pid) == started:
+            await asyncio.wait([told], timeout=_SWEEP_S)
+        return told.result() if told.done() else None
     try:
         file = os.pidfd_open(pid)
     except OSError:
-        return
+        return told.result() if told.done() else None
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(file, ended.set)
+    gone: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(file, _finish, gone)
     try:
         # Only now is it certain which process the descriptor stands for.
         if supervisor.start_time(pid) == started:
-            await ended.wait()
+            either: list[asyncio.Future[Any]] = [told, gone]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:
         loop.remove_reader(file)
         os.close(file)
+        gone.cancel()
+    return told.result() if told.done() else None
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -124,8 +124,15 @@ def claim(directory: str, identity: dict[str, Any]) -> bool:
     return True
 
 
-def serve() -> None:
-    """The launcher: fork a supervisor for each line of standard input, until it is closed."""
+def serve(server: int) -> None:
+    """The launcher: fork a supervisor for each line of standard input, until it is closed.
+
+    Parameters
+    ----------
+    server
+        A pipe on which the supervisors tell the server what happens.
+    """
+    os.set_inheritable(server, False)  # the job is not to write there
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended supervisors leave no zombies
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir("/")
@@ -138,29 +145,35 @@ def serve() -> None:
             child = os.fork()
         except OSError as error:
             launch = json.loads(line)
-            _reply({"token": launch["token"], "failed": f"no new process: {error.strerror}"})
+            failed = f"no new process: {error.strerror}"
+            _tell(server, {"token": launch["token"], "failed": failed})
             continue
         if child == 0:
-            _be_supervisor(line, umask)
+            _be_supervisor(line, server, umask)
 
 
-def _be_supervisor(line: bytes, umask: int) -> NoReturn:
+def _be_supervisor(line: bytes, server: int, umask: int) -> NoReturn:
     try:
         os.setsid()
-        supervise({**json.loads(line), "umask": umask})
+        supervise({**json.loads(line), "umask": umask}, server)
     finally:
         os._exit(0)
 
 
-def _reply(message: dict[str, Any]) -> None:
+def _tell(server: int, message: dict[str, Any]) -> None:
+    """Tell the server, if it listens, what stands in the files anyway."""
+    ready = select.poll()
+    ready.register(server, select.POLLOUT)
     try:
-        # One write of less than PIPE_BUF bytes is not mixed with those of other supervisors.
-        os.write(1, json.dumps(message).encode() + b"\n")
+        # A server that was stopped and reads nothing must not hold us up.
+        if any(event == select.POLLOUT for _, event in ready.poll(0)):
+            # One write of less than PIPE_BUF bytes is not mixed with those of other supervisors.
+            os.write(server, json.dumps(message).encode() + b"\n")
     except OSError:
         pass  # the server is gone; the next one reads the files
 
 
-def supervise(launch: dict[str, Any]) -> None:
+def supervise(launch: dict[str, Any], server: int) -> None:
     """Run one attempt to its end.
 
     Parameters
@@ -168,6 +181,8 @@ def supervise(launch: dict[str, Any]) -> None:
     launch
         ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
         None) and ``grace_s``.
+    server
+        A pipe to the server.
     """
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
@@ -189,19 +204,20 @@ def supervise(launch: dict[str, Any]) -> None:
         "started_at": time.time(),
     }
     if not claim(launch["directory"], identity):
-        _reply({"token": launch["token"], "failed": "this attempt was given up"})
+        _tell(server, {"token": launch["token"], "failed": "this attempt was given up"})
         return
     record = _open_exit_record(launch["directory"])
     log = _Log(os.path.join(launch["directory"], LOG))
     output, failure = _start(launch, signals, wake, log)
     if failure is not None:
         _write_exit(launch["directory"], record, cause="launch_failed", detail=failure)
-    _reply({**identity, "launched": failure is None})
+    _tell(server, {**identity, "launched": failure is None})
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     if failure is None:
-        _Watch(launch, signals, output, log).run(record)
+        ended = _Watch(launch, signals, output, log).run(record)
+        _tell(server, {"token": launch["token"], "exit": ended})
 
 
 def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[_Job, str | None]:
@@ -302,7 +318,8 @@ class _Watch:
         self._status: int | None = None
         self._why: dict[str, str] = {}
 
-    def run(self, record: int) -> None:
+    def run(self, record: int) -> dict[str, Any]:
+        """Watch to the end; what was written about it."""
         poll = select.poll()
         poll.register(self._signals, select.POLLIN)
         poll.register(self._job.output, select.POLLIN)
@@ -319,7 +336,7 @@ class _Watch:
         while self._copy():
             pass
         self._log.close()
-        _write_exit(
+        return _write_exit(
             self._launch["directory"],
             record,
             status=self._status,
@@ -433,17 +450,16 @@ def _write_exit(
     status: int | None = None,
     cause: str | None = None,
     detail: str = "",
-) -> None:
+) -> dict[str, Any]:
     ended_by = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-    text = json.dumps(
-        {
-            "exit_code": None if status is None or ended_by else os.WEXITSTATUS(status),
-            "signal": ended_by,
-            "cause": cause,
-            "detail": detail[:1000],
-            "ended_at": time.time(),
-        }
-    ).encode()
+    written = {
+        "exit_code": None if status is None or ended_by else os.WEXITSTATUS(status),
+        "signal": ended_by,
+        "cause": cause,
+        "detail": detail[:1000],
+        "ended_at": time.time(),
+    }
+    text = json.dumps(written).encode()
     while True:
         try:
             os.pwrite(record, text, 0)
@@ -451,12 +467,12 @@ def _write_exit(
             os.fsync(record)
             draft = os.path.join(directory, EXIT + ".draft")
             os.rename(draft, os.path.join(directory, EXIT))
-            return
+            return written
         except FileNotFoundError:
-            return  # the job was deleted under us; nobody waits for this record
+            return written  # the job was deleted under us; nobody waits for this record
         except OSError:
             time.sleep(1)  # the file system is away for a while; this is what we are here for
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))

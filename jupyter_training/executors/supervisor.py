@@ -112,8 +112,11 @@ def claim(directory: str, identity: dict[str, Any]) -> bool:
     """
     path = os.path.join(directory, STARTED)
     draft = f"{path}.{os.getpid()}"
-    with open(draft, "w") as file:
-        json.dump(identity, file)
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(file, json.dumps(identity).encode())
+    finally:
+        os.close(file)
     try:
         # A link either makes the whole file appear or fails because there is one.
         os.link(draft, path)
@@ -136,7 +139,7 @@ def serve(server: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended supervisors leave no zombies
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir("/")
-    umask = os.umask(0o077)
+    same_for_all = {"umask": os.umask(0o077), "boot_id": boot_id()}
     # Garbage collection would write into pages that the forks share.
     gc.disable()
     gc.freeze()
@@ -149,13 +152,13 @@ def serve(server: int) -> None:
             _tell(server, {"token": launch["token"], "failed": failed})
             continue
         if child == 0:
-            _be_supervisor(line, server, umask)
+            _be_supervisor(line, server, same_for_all)
 
 
-def _be_supervisor(line: bytes, server: int, umask: int) -> NoReturn:
+def _be_supervisor(line: bytes, server: int, same_for_all: dict[str, Any]) -> NoReturn:
     try:
         os.setsid()
-        supervise({**json.loads(line), "umask": umask}, server)
+        supervise({**json.loads(line), **same_for_all}, server)
     finally:
         os._exit(0)
 
@@ -180,7 +183,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     ----------
     launch
         ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
-        None) and ``grace_s``.
+        None), ``grace_s``, ``umask`` and ``boot_id``.
     server
         A pipe to the server.
     """
@@ -200,7 +203,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
         "token": launch["token"],
         "pid": os.getpid(),
         "start_time": start_time(os.getpid()),
-        "boot_id": boot_id(),
+        "boot_id": launch["boot_id"],
         "started_at": time.time(),
     }
     if not claim(launch["directory"], identity):
@@ -252,7 +255,8 @@ def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != supervisor:
             os._exit(127)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM):
+    # Signals with a handler are set back by the exec; those that are ignored would stay so.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

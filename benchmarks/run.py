@@ -1,0 +1,137 @@
+"""How much a job costs, next to a bare process: ``python -m benchmarks.run``.
+
+*Latency* is the time from a submit over REST to the moment at which the job's own first statement
+runs, read by the job from the clock that all processes share. The baseline is the same program
+started by `subprocess.Popen`; the two take turns, so that both see the same machine.
+
+*Throughput* is how many jobs that do nothing are done per second, two at a time, from the moment
+the first of them can start. They wait behind a job that holds the machine, so that it is the
+scheduling that is measured; the time to submit them is told apart. The baseline runs the same
+program with two threads that each start one process after another.
+
+Both run against a real Jupyter server with the extension, on SQLite, with every transition on disk.
+The figures are told, and nothing fails because of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.conftest import Api, Home
+
+CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
+TELL_TIME = [sys.executable, "-c", CLOCK]
+NOTHING = [sys.executable, "-c", "pass"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the result."""
+
+    name: str
+    ours: float
+    bare: float
+    compared: float
+    unit: str
+    aim: str
+    met: bool | None
+
+
+def latency(api: Api, repeat: int) -> list[Figure]:
+    """From the submit to the job's first statement (ms)."""
+    ours, bare = [], []
+    for _ in range(repeat):
+        began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        job_id = submit(api, TELL_TIME)
+        finish(api, job_id)
+        ours.append((int(api.log(job_id)[0]) - began) / 1e6)
+        began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        process = subprocess.Popen(TELL_TIME, stdout=subprocess.PIPE)
+        bare.append((int(process.communicate()[0]) - began) / 1e6)
+    extra = sorted(one - other for one, other in zip(ours, bare, strict=True))
+    median, ninth = statistics.median(extra), extra[int(len(extra) * 0.9)]
+    middle = statistics.median(ours), statistics.median(bare)
+    return [
+        Figure("first line, median", *middle, median, "ms more", "at most 25", median <= 25),
+        Figure("first line, 90 % within", *middle, ninth, "ms more", "", None),
+    ]
+
+
+def throughput(api: Api, home: Home, jobs: int) -> list[Figure]:
+    """Jobs that do nothing per second, two at a time."""
+    gate = home.path / "gate"
+    os.mkfifo(gate)
+    holder = submit(api, ["cat", str(gate)], cpu_cores=2)
+    api.status(holder, "running")
+    began = time.monotonic()
+    waiting = [submit(api, NOTHING) for _ in range(jobs)]
+    submitted = jobs / (time.monotonic() - began)
+    began = time.monotonic()
+    gate.open("w").close()
+    finish(api, waiting[-1])
+    finish(api, waiting[-2])
+    ours = jobs / (time.monotonic() - began)
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as two:
+        for done in two.map(lambda _: subprocess.run(NOTHING, check=True), range(jobs)):
+            assert done.returncode == 0
+    bare = jobs / (time.monotonic() - began)
+    fraction = ours / bare
+    return [
+        Figure("jobs per second", ours, bare, fraction, "of bare", "at least 0.6", fraction >= 0.6),
+        Figure("submits per second", submitted, bare, submitted / bare, "of bare", "", None),
+    ]
+
+
+def submit(api: Api, command: list[str], cpu_cores: int = 1) -> str:
+    """Submit a job, without more checks than a client makes."""
+    spec = {"name": "benchmark", "command": command, "cpu_cores": cpu_cores, "memory_gb": 1}
+    job_id: str = api.http.post("api/training-jobs", json=spec).json()["job_id"]
+    return job_id
+
+
+def finish(api: Api, job_id: str) -> None:
+    """Return when a job has ended well."""
+    while True:
+        told = api.http.get(f"api/training-jobs/{job_id}?wait=30").json()
+        if told["status"] == "completed":
+            return
+        assert told["status"] not in ("failed", "cancelled"), told
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description="How much a job costs, next to a bare process.")
+    parser.add_argument("--repeat", type=int, default=30, help="pairs for the latency")
+    parser.add_argument("--jobs", type=int, default=200, help="jobs for the throughput")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        home = Home(Path(place))
+        try:
+            api = home.start().api
+            finish(api, submit(api, NOTHING))
+            figures = latency(api, options.repeat) + throughput(api, home, options.jobs)
+        finally:
+            home.close()
+    print(f"{'':24}{'jupyter-training':>18}{'bare process':>14}   compared")
+    for one in figures:
+        aim = f"   aim: {one.aim}, {'met' if one.met else 'not met'}" if one.aim else ""
+        compared = f"{one.compared:8.2f} {one.unit}"
+        print(f"{one.name:24}{one.ours:18.1f}{one.bare:14.1f}   {compared}{aim}")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(one) for one in figures], indent=2))
+
+
+if __name__ == "__main__":
+    main()

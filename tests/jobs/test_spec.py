@@ -1,0 +1,117 @@
+"""What a person may ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_training.jobs.spec import FieldError, InvalidJob, parse
+
+GOOD: dict[str, Any] = {"name": "digits", "command": "python train.py"}
+
+
+def wrong(**fields: Any) -> dict[str, str]:
+    """What is said about a job that is good but for these."""
+    with pytest.raises(InvalidJob) as caught:
+        parse({**GOOD, **fields})
+    return {error.field: error.message for error in caught.value.errors}
+
+
+def test_only_a_name_and_a_command_are_needed() -> None:
+    spec = parse(GOOD)
+    assert (spec.max_retries, spec.priority, spec.cpu_cores) == (3, 0, None)
+    assert spec.words == ("python", "train.py")
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    told = wrong(name=" ", cpu_cores=0, memory_gb="a", nonsense=1)
+    assert set(told) == {"name", "cpu_cores", "memory_gb", "nonsense"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "a\nb", "one line"),
+        ("name", "x" * 257, "256"),
+        ("cpu_cores", 1.5, "integer"),
+        ("cpu_cores", True, "integer"),
+        ("memory_gb", 0, "greater than or equal to 1"),
+        ("gpu_count", -1, "greater than or equal to 0"),
+        ("command", "", "should name a program"),
+        ("command", [], "should name a program"),
+        ("command", ["", "a"], "should name a program"),
+        ("command", "echo 'a", "no closing quotation"),
+        ("command", ["a\0b"], "NUL"),
+        ("command", 3, "string or an array of strings"),
+        ("env_vars", {"A B": "x"}, "'A B' is not a name"),
+        ("env_vars", {"CUDA_VISIBLE_DEVICES": "0"}, "set by jupyter-training itself"),
+        ("env_vars", {"JUPYTER_TRAINING_JOB_ID": "0"}, "set by jupyter-training itself"),
+        ("env_vars", {"A": 1}, "A"),
+        ("max_retries", 101, "100"),
+        ("priority", 1001, "1000"),
+        ("time_limit_s", 0, "greater than 0"),
+        ("time_limit_s", float("nan"), "finite"),
+        ("job_type", "distributed", "not available in this version"),
+        ("job_type", "other", "'single', 'distributed'"),
+        ("script", {"name": "../x.py", "text": ""}, "plain file name"),
+    ],
+)
+def test_limits(field: str, value: Any, words: str) -> None:
+    told = wrong(**{field: value})
+    assert set(told) == {field}
+    assert words in told[field]
+
+
+def test_what_comes_later_is_told_so() -> None:
+    assert "nodes (distributed jobs)" in str(wrong(nodes=2))
+
+
+def test_a_slip_of_the_pen_gets_a_hint() -> None:
+    assert wrong(cpu_core=1) == {"cpu_core": "no such field; did you mean cpu_cores?"}
+
+
+@pytest.mark.parametrize("data", [None, [], "x", 3])
+def test_what_is_not_an_object(data: object) -> None:
+    with pytest.raises(InvalidJob, match="a job is a JSON object"):
+        parse(data)
+
+
+def test_a_command_is_split_as_a_shell_would_and_nothing_is_expanded() -> None:
+    spec = parse({**GOOD, "command": "python 'my train.py' --lr \"-1e-3\" $HOME {x} *"})
+    assert spec.words == ("python", "my train.py", "--lr", "-1e-3", "$HOME", "{x}", "*")
+
+
+def test_a_script_takes_the_place_kept_for_it() -> None:
+    script = {"name": "cell.py", "text": "pass"}
+    spec = parse({**GOOD, "command": ["python", "{script}", "a{script}"], "script": script})
+    assert spec.argv("/x/cell.py") == ["python", "/x/cell.py", "a{script}"]
+    assert "{script}" in str(wrong(command=["python"], script=script))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.none() | st.integers() | st.text() | st.lists(st.text())
+            for name in ("name", "command", "cpu_cores", "env_vars", "script", "gpu_type", "image")
+        },
+    )
+)
+def test_nothing_but_invalid_job_is_raised(data: object) -> None:
+    told: list[FieldError] = []
+    try:
+        spec = parse(data)
+        again = parse(spec.model_dump(mode="json"))
+    except InvalidJob as invalid:
+        told = invalid.errors
+    else:
+        assert again == spec
+    assert all(error.message for error in told)

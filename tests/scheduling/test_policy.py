@@ -1,0 +1,233 @@
+"""Which jobs start now, and what the others are told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_training.scheduling.policy import Plan, Running, Waiting, plan
+from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+
+NOW = 1000.0
+
+
+def node(name: str = "a", cpus: int = 4, memory: int = 16, gpus: int = 0, model: str = "") -> Node:
+    cards = tuple(Gpu(f"{name}{index}", model) for index in range(gpus))
+    return Node(name, cpus, memory, cards)
+
+
+def waits(
+    number: int,
+    cpus: int = 1,
+    memory: int = 1,
+    gpus: int = 0,
+    gpu_type: str | None = None,
+    priority: int = 0,
+    limit: float | None = None,
+) -> Waiting:
+    wants = Resources(cpus, memory, gpus, gpu_type)
+    return Waiting(number, f"job {number}", wants, priority, limit)
+
+
+def runs(
+    number: int, on: str = "a", cpus: int = 1, gpus: tuple[str, ...] = (), until: float = inf
+) -> Running:
+    return Running(number, f"job {number}", Placement(on, cpus, 1, gpus), until)
+
+
+def started(decided: Plan) -> list[int]:
+    return [start.job_id for start in decided.starts]
+
+
+def reason(decided: Plan, number: int) -> str:
+    return next(wait.reason for wait in decided.waits if wait.job_id == number)
+
+
+def test_nothing_waits_or_nothing_is_there() -> None:
+    assert plan([], [node()], [], NOW) == Plan((), (), full=False)
+    decided = plan([waits(1)], [], [], NOW)
+    assert reason(decided, 1) == "there is no machine to run it"
+
+
+def test_the_order_is_priority_and_then_submission() -> None:
+    queue = [waits(1, cpus=3), waits(2, cpus=3, priority=1), waits(3, cpus=3, priority=1)]
+    assert started(plan(queue, [node(cpus=3)], [], NOW)) == [2]
+
+
+def test_what_is_held_is_not_given_again() -> None:
+    decided = plan([waits(2, cpus=2)], [node(cpus=4)], [runs(1, cpus=3)], NOW)
+    assert started(decided) == []
+    assert reason(decided, 2) == "waits for 2 CPU cores (1 free), held by job 1"
+
+
+def test_exactly_the_free_gpus_are_given() -> None:
+    held = [runs(1, gpus=("a1",))]
+    decided = plan([waits(2, gpus=2), waits(3, gpus=1)], [node(gpus=3)], held, NOW)
+    assert decided.starts[0].placement.gpus == ("a0", "a2")
+    assert reason(decided, 3) == "waits for 1 GPU (0 free), held by job 1, job 2"
+
+
+def test_a_gpu_type_has_to_match() -> None:
+    nodes = [node("a", gpus=2, model="NVIDIA T4"), node("b", gpus=1, model="NVIDIA A100")]
+    decided = plan([waits(1, gpus=1, gpu_type="a100")], nodes, [], NOW)
+    assert decided.starts[0].placement.gpus == ("b0",)
+    decided = plan([waits(1, gpus=2, gpu_type="a100")], nodes, [], NOW)
+    assert "asks for 2 GPUs of type a100, but no machine has more than 1" in reason(decided, 1)
+
+
+def test_a_request_that_nothing_could_hold_blocks_nobody() -> None:
+    queue = [waits(1, cpus=64, memory=512), waits(2, cpus=4)]
+    decided = plan(queue, [node()], [], NOW)
+    assert started(decided) == [2]
+    assert reason(decided, 1) == (
+        "can never start here: asks for 64 CPU cores, the largest machine has 4; "
+        "512 GB of memory, the largest machine has 16"
+    )
+    assert not decided.waits[0].feasible
+
+
+def test_the_tightest_place_is_taken() -> None:
+    nodes = [node("big", cpus=16), node("small", cpus=2)]
+    decided = plan([waits(1, cpus=2), waits(2, cpus=16)], nodes, [], NOW)
+    assert [start.placement.node for start in decided.starts] == ["small", "big"]
+
+
+def test_a_short_job_overtakes_and_a_long_one_does_not() -> None:
+    held = [runs(1, cpus=3, until=NOW + 100)]
+    queue = [waits(2, cpus=4), waits(3, limit=100), waits(4, limit=101)]
+    decided = plan(queue, [node(cpus=4)], held, NOW)
+    assert started(decided) == [3]
+    held = [runs(1, cpus=2, until=NOW + 100)]
+    decided = plan([waits(2, cpus=4), waits(4, limit=101)], [node(cpus=4)], held, NOW)
+    assert started(decided) == []
+    assert reason(decided, 4) == "would delay job 2, which is ahead of it"
+
+
+def test_a_job_overtakes_if_it_uses_what_is_left_over() -> None:
+    held = [runs(1, cpus=2, until=NOW + 100)]
+    queue = [waits(2, cpus=3), waits(3, cpus=1), waits(4, cpus=1)]
+    assert started(plan(queue, [node(cpus=4)], held, NOW)) == [3]
+
+
+def test_without_known_ends_only_what_is_left_over_is_given() -> None:
+    held = [runs(1, cpus=3)]
+    queue = [waits(2, cpus=4), waits(3, cpus=1, limit=1)]
+    assert started(plan(queue, [node(cpus=4)], held, NOW)) == []
+
+
+def test_without_explanations_the_starts_are_the_same() -> None:
+    queue = [waits(1, cpus=3), waits(2, cpus=4), waits(3), waits(4)]
+    short = plan(queue, [node(cpus=4)], [], NOW, explain=False)
+    assert short.starts == plan(queue, [node(cpus=4)], [], NOW).starts
+    assert short.waits == ()
+
+
+_nodes = st.lists(
+    st.builds(
+        node,
+        st.sampled_from("abc"),
+        cpus=st.integers(1, 8),
+        memory=st.integers(1, 8),
+        gpus=st.integers(0, 4),
+        model=st.sampled_from(["T4", "A100"]),
+    ),
+    max_size=3,
+    unique_by=lambda one: one.name,
+)
+_requests = st.tuples(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 4),
+    st.sampled_from([None, "T4", "A100"]),
+    st.integers(-1, 1),
+    st.none() | st.integers(1, 100),
+)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[Waiting], list[Node], list[Running]]:
+    """A queue, machines, and jobs that run on them because an earlier plan started them."""
+    nodes = draw(_nodes)
+    jobs = [waits(number, *one) for number, one in enumerate(draw(st.lists(_requests)), start=1)]
+    cut = draw(st.integers(0, len(jobs)))
+    ends = draw(st.lists(st.integers(1, 100), min_size=cut, max_size=cut))
+    running = [
+        Running(start.job_id, f"job {start.job_id}", start.placement, NOW + ends[start.job_id - 1])
+        for start in plan(jobs[:cut], nodes, [], NOW).starts
+    ]
+    return jobs[cut:], nodes, running
+
+
+@given(situations())
+@settings(max_examples=300)
+def test_nothing_is_ever_given_twice(
+    situation: tuple[list[Waiting], list[Node], list[Running]],
+) -> None:
+    queue, nodes, running = situation
+    decided = plan(queue, nodes, running, NOW)
+    placed = [start.placement for start in decided.starts] + [one.holds for one in running]
+    for one in nodes:
+        here = [placement for placement in placed if placement.node == one.name]
+        assert sum(placement.cpu_cores for placement in here) <= one.cpu_cores
+        assert sum(placement.memory_gb for placement in here) <= one.memory_gb
+        given_ = Counter(uuid for placement in here for uuid in placement.gpus)
+        assert set(given_) <= {gpu.uuid for gpu in one.gpus}
+        assert all(count == 1 for count in given_.values())
+    wanted = {job.id: job.wants for job in queue}
+    for start in decided.starts:
+        asked, got = wanted[start.job_id], start.placement
+        assert (got.cpu_cores, got.memory_gb) == (asked.cpu_cores, asked.memory_gb)
+        assert len(got.gpus) == asked.gpu_count
+    # Every job is started or told why not.
+    assert sorted(started(decided) + [wait.job_id for wait in decided.waits]) == sorted(wanted)
+    assert all(wait.reason for wait in decided.waits)
+
+
+@given(situations())
+@settings(max_examples=300)
+def test_overtaking_delays_nobody_who_was_promised_a_start(
+    situation: tuple[list[Waiting], list[Node], list[Running]],
+) -> None:
+    queue, nodes, running = situation
+    # Every end is known, so that a start can be promised.
+    queue = [
+        Waiting(job.id, job.name, job.wants, job.priority, job.time_limit_s or 50) for job in queue
+    ]
+    decided = plan(queue, nodes, running, NOW)
+    blocked = next((wait for wait in decided.waits if wait.feasible), None)
+    if blocked is None:
+        return
+    order = sorted(queue, key=lambda job: (-job.priority, job.id))
+    place = next(index for index, job in enumerate(order) if job.id == blocked.job_id)
+    ahead = {job.id for job in order[:place]}
+    limits = {job.id: float(job.time_limit_s or 0) for job in queue}
+    new = [
+        Running(start.job_id, "", start.placement, NOW + limits[start.job_id])
+        for start in decided.starts
+    ]
+    before = running + [one for one in new if one.job_id in ahead]
+    job = order[place]
+    assert earliest(job, nodes, running + new) <= earliest(job, nodes, before)
+
+
+def earliest(job: Waiting, nodes: list[Node], running: list[Running]) -> float:
+    """When a job could start if nothing else came."""
+    for moment in sorted({NOW, *(one.ends_at for one in running)}):
+        left = [one for one in running if one.ends_at > moment]
+        if plan([job], nodes, left, moment).starts:
+            return moment
+    return inf
+
+
+@given(situations(), st.integers(0, 10))
+def test_what_is_decided_of_the_first_does_not_depend_on_the_rest(
+    situation: tuple[list[Waiting], list[Node], list[Running]], depth: int
+) -> None:
+    queue, nodes, running = situation
+    order = sorted(queue, key=lambda job: (-job.priority, job.id))
+    first = plan(order[:depth], nodes, running, NOW)
+    whole = plan(order, nodes, running, NOW)
+    assert whole.starts[: len(first.starts)] == first.starts

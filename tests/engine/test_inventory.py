@@ -1,0 +1,56 @@
+"""What this machine has, as configured or detected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jupyter_training.engine.inventory import GB, detect_cpu_cores, detect_memory_gb, this_node
+from jupyter_training.scheduling.resources import Gpu
+
+
+def test_what_is_configured_is_taken() -> None:
+    node = this_node(cpu_cores=3, memory_gb=5, gpus=2)
+    assert (node.cpu_cores, node.memory_gb) == (3, 5)
+    assert node.gpus == (Gpu("0"), Gpu("1"))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "found"),
+    [
+        (0, ()),
+        ([], ()),
+        (["GPU-1", "GPU-2 = NVIDIA A100"], (Gpu("GPU-1"), Gpu("GPU-2", "NVIDIA A100"))),
+    ],
+)
+def test_gpus(gpus: int | Sequence[str], found: tuple[Gpu, ...]) -> None:
+    assert this_node(cpu_cores=1, memory_gb=1, gpus=gpus).gpus == found
+
+
+def test_without_a_driver_there_are_no_gpus() -> None:
+    assert this_node(cpu_cores=1, memory_gb=1, gpus="auto").gpus == ()
+
+
+def test_the_limits_of_a_container_count(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert detect_cpu_cores(tmp_path) == len(os.sched_getaffinity(0))
+    whole = detect_memory_gb(tmp_path)
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text(f"{1 * GB}\n")
+    assert detect_cpu_cores(tmp_path) == 1
+    assert detect_memory_gb(tmp_path) == 1 <= whole
+
+
+def test_the_limits_of_an_older_container_count(tmp_path: Path) -> None:
+    for path, value in (
+        ("cpu/cpu.cfs_quota_us", 100_000),
+        ("cpu/cpu.cfs_period_us", 100_000),
+        ("memory/memory.limit_in_bytes", GB),
+    ):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(f"{value}\n")
+    assert (detect_cpu_cores(tmp_path), detect_memory_gb(tmp_path)) == (1, 1)

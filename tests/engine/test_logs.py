@@ -1,0 +1,81 @@
+"""Reading a log by its last lines, or on from an offset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_training.engine import logs
+from jupyter_training.engine.logs import Page
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "output.log"
+
+
+def test_one_that_is_not_there_yet_is_empty(log: Path) -> None:
+    assert logs.tail(log, 10) == Page([], 0, 0)
+    assert logs.page(log, 7, complete=False) == Page([], 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "count", "lines"),
+    [
+        (b"", 3, []),
+        (b"a\nb\nc\n", 2, ["b", "c"]),
+        (b"a\nb\nc", 2, ["b", "c"]),
+        (b"a\nb\n", 9, ["a", "b"]),
+        (b"a\n\n\n", 2, ["", ""]),
+        (b"a\nb\n", 0, []),
+        (b" 10%|#\r 20%|##\r", 1, [" 20%|##"]),
+        (b"caf\xe9\n", 1, ["caf\N{REPLACEMENT CHARACTER}"]),
+    ],
+)
+def test_the_last_lines(log: Path, content: bytes, count: int, lines: list[str]) -> None:
+    log.write_bytes(content)
+    assert logs.tail(log, count).lines == lines
+
+
+def test_the_last_lines_of_a_long_log_are_far_from_its_beginning(log: Path) -> None:
+    log.write_bytes(b"".join(b"line %d\n" % number for number in range(300_000)))
+    page = logs.tail(log, 2)
+    assert page.lines == ["line 299998", "line 299999"]
+    assert page.next_offset == log.stat().st_size
+
+
+def test_a_line_of_many_megabytes_is_bounded(log: Path) -> None:
+    log.write_bytes(b"x" * (3 * logs.PAGE_BYTES))
+    assert len(logs.tail(log, 5).lines[0]) <= logs.PAGE_BYTES
+    page = logs.page(log, 0, complete=False)
+    assert page.next_offset == logs.PAGE_BYTES
+
+
+def test_a_line_that_is_still_printed_comes_later_and_whole(log: Path) -> None:
+    log.write_bytes(b"one\ntw")
+    assert logs.tail(log, 9) == Page(["one", "tw"], 0, 4)
+    assert logs.page(log, 4, complete=False) == Page([], 4, 4)
+    assert logs.page(log, 4, complete=True) == Page(["tw"], 4, 6)
+    log.write_bytes(b"one\ntwo\n")
+    assert logs.page(log, 4, complete=False) == Page(["two"], 4, 8)
+
+
+@given(st.lists(st.text("ab\r ", max_size=5)), st.lists(st.integers(1, 9)))
+def test_however_it_grows_every_line_is_read_once(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], sizes: list[int]
+) -> None:
+    log = tmp_path_factory.mktemp("log") / "output.log"
+    content = "".join(f"{line}\n" for line in lines).encode()
+    whole: list[str] = []
+    offset = written = 0
+    for size in [*sizes, len(content)]:
+        written = min(written + size, len(content))
+        log.write_bytes(content[:written])
+        page = logs.page(log, offset, complete=written == len(content))
+        whole += page.lines
+        offset = page.next_offset
+    assert len(whole) == len(lines)
+    assert offset == len(content)

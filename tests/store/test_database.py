@@ -1,0 +1,69 @@
+"""Opening a database, and what a transaction promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from jupyter_training.store.database import Database, DatabaseTooNew
+from jupyter_training.store.jobs import customer_id
+from jupyter_training.store.tables import metadata
+from tests.store.conftest import T0, Store
+
+
+def test_the_migrations_give_the_schema_of_the_code(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_several_servers_can_start_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new' / 'training.db'}"
+    code = f"from jupyter_training.store.database import Database; Database({url!r}).migrate()"
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    database = Database(url)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: database.migrate(), range(4)))
+    database.close()
+
+
+def test_a_database_of_a_later_version_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+    with pytest.raises(DatabaseTooNew, match=r"from-the-future, which is newer .* Upgrade"):
+        database.migrate()
+
+
+def test_what_fails_leaves_nothing_behind(database: Database, store: Store) -> None:
+    def half(connection: Connection) -> None:
+        customer_id(connection, "half", T0)
+        raise RuntimeError("here it dies")
+
+    with pytest.raises(RuntimeError, match="here it dies"):
+        store.write(half)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM customers")).scalar_one() == 0
+
+
+def test_sqlite_is_set_up_to_keep_what_it_is_given(database: Database) -> None:
+    with database.read() as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO training_events (job_id, at, actor, kind) "
+                "VALUES (99, '2026-01-26', 'x', 'x')"
+            )
+        )

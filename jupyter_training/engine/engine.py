@@ -48,8 +48,9 @@ from jupyter_training.store.transitions import StaleWrite
 
 _log = logging.getLogger(__name__)
 
-_COMPANY_S = 0.01
-"""How long the report of a start or of progress waits for others to be written with it (s)."""
+_COMPANY_S = 0.05
+"""How long the report of a start or of progress waits for others to be written with it (s): so the
+start and the end of a job that is over by then are one transaction."""
 _T = TypeVar("_T")
 
 

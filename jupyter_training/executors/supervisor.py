@@ -213,14 +213,18 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     log = _Log(os.path.join(launch["directory"], LOG))
     output, failure = _start(launch, signals, wake, log)
     if failure is not None:
-        _write_exit(launch["directory"], record, cause="launch_failed", detail=failure)
+        failed = _exit(cause="launch_failed", detail=failure)
+        _write_exit(launch["directory"], record, failed)
     _tell(server, {**identity, "launched": failure is None})
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     if failure is None:
-        ended = _Watch(launch, signals, output, log).run(record)
+        ended = _Watch(launch, signals, output, log).run()
+        # A server that hears it writes it into its database; the record is for all others, and
+        # nobody has to wait until that is on disk.
         _tell(server, {"token": launch["token"], "exit": ended})
+        _write_exit(launch["directory"], record, ended)
 
 
 def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[_Job, str | None]:
@@ -322,8 +326,8 @@ class _Watch:
         self._status: int | None = None
         self._why: dict[str, str] = {}
 
-    def run(self, record: int) -> dict[str, Any]:
-        """Watch to the end; what was written about it."""
+    def run(self) -> dict[str, Any]:
+        """Watch to the end; how it ended."""
         poll = select.poll()
         poll.register(self._signals, select.POLLIN)
         poll.register(self._job.output, select.POLLIN)
@@ -340,12 +344,7 @@ class _Watch:
         while self._copy():
             pass
         self._log.close()
-        return _write_exit(
-            self._launch["directory"],
-            record,
-            status=self._status,
-            **self._why,
-        )
+        return _exit(status=self._status, **self._why)
 
     def _reap(self) -> bool:
         """Collect what has ended; whether nothing is left."""
@@ -448,32 +447,30 @@ def _open_exit_record(directory: str) -> int:
     return file
 
 
-def _write_exit(
-    directory: str,
-    record: int,
-    status: int | None = None,
-    cause: str | None = None,
-    detail: str = "",
-) -> dict[str, Any]:
+def _exit(status: int | None = None, cause: str | None = None, detail: str = "") -> dict[str, Any]:
+    """What is told and written of an end, as of now."""
     ended_by = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-    written = {
+    return {
         "exit_code": None if status is None or ended_by else os.WEXITSTATUS(status),
         "signal": ended_by,
         "cause": cause,
         "detail": detail[:1000],
         "ended_at": time.time(),
     }
-    text = json.dumps(written).encode()
+
+
+def _write_exit(directory: str, record: int, ended: dict[str, Any]) -> None:
+    """Make the exit record appear, whole and on disk."""
+    text = json.dumps(ended).encode()
     while True:
         try:
             os.pwrite(record, text, 0)
             os.ftruncate(record, len(text))
             os.fsync(record)
-            draft = os.path.join(directory, EXIT + ".draft")
-            os.rename(draft, os.path.join(directory, EXIT))
-            return written
+            os.rename(os.path.join(directory, EXIT + ".draft"), os.path.join(directory, EXIT))
+            return
         except FileNotFoundError:
-            return written  # the job was deleted under us; nobody waits for this record
+            return  # the job was deleted under us; nobody waits for this record
         except OSError:
             time.sleep(1)  # the file system is away for a while; this is what we are here for
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from jupyter_training.executors.supervisor import start_time
+from jupyter_training.executors.processes import start_time
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from jupyter_training.engine.monitor import (
 )
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor, Launch
-from jupyter_training.executors.supervisor import start_time
+from jupyter_training.executors.processes import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.scheduling.resources import Node
 from jupyter_training.store import leases, ledger

@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Executor, Found, Launch
-from jupyter_training.executors.supervisor import LOG
+from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.progress import LogProgress
 from jupyter_training.store.records import Attempt

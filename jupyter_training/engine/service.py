@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from jupyter_training.engine import logs
 from jupyter_training.engine.engine import Engine
-from jupyter_training.executors.supervisor import LOG
+from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Status
 from jupyter_training.jobs.spec import FieldError, InvalidJob, JobSpec, parse
 from jupyter_training.scheduling.policy import Running, Waiting, plan

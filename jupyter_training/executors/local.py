@@ -15,8 +15,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.executors import supervisor
+import jupyter_training
 from jupyter_training.executors.base import Ended, Found, Launch
+from jupyter_training.executors.processes import boot_id, start_time
+from jupyter_training.executors.records import EXIT, STARTED, claim
+from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
 
 SECRET_PREFIXES = ("JPY_", "JUPYTERHUB_")
@@ -25,6 +28,13 @@ SECRETS = frozenset({"JUPYTER_TOKEN", "JUPYTER_TRAINING_TOKEN"})
 
 _Record = dict[str, Any]
 """What a supervisor writes down or tells: who it is, or how its job ended."""
+
+_LAUNCHER = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from jupyter_training.executors.supervisor import serve; serve(int(sys.argv[2]))"
+)
+_PACKAGES = str(Path(jupyter_training.__file__).parents[1])
+"""Without its site packages an interpreter is there sooner, and smaller; ours are found by this."""
 
 _MAX_LINE = 1 << 20
 _SWEEP_S = 0.5
@@ -58,7 +68,7 @@ def environment(inherited: Mapping[str, str], launch: Launch) -> dict[str, str]:
         paths = [launch.python_path, *filter(None, [env.get("PYTHONPATH")])]
         env["PYTHONPATH"] = os.pathsep.join(paths)
     env["CUDA_VISIBLE_DEVICES"] = ",".join(launch.gpus)
-    env[supervisor.TOKEN_VARIABLE] = launch.token
+    env[TOKEN_VARIABLE] = launch.token
     return env
 
 
@@ -125,7 +135,7 @@ class LocalExecutor:
     async def stop(self, found: Found) -> None:
         """Stop an attempt; see `Executor`."""
         handle = found.handle
-        if found.ended is None and supervisor.start_time(handle["pid"]) == handle["start_time"]:
+        if found.ended is None and start_time(handle["pid"]) == handle["start_time"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(handle["pid"], signal.SIGTERM)
 
@@ -179,7 +189,7 @@ class _Launcher:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", "-S", supervisor.__file__, str(theirs)),
+                *("-I", "-S", "-c", _LAUNCHER, _PACKAGES, str(theirs)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -244,16 +254,16 @@ def _utc(seconds: float) -> datetime:
 
 def _look(token: str, directory: Path) -> Found:
     """Read from an attempt's directory, and from the processes there are, where it stands."""
-    started = _read_json(directory / supervisor.STARTED)
+    started = _read_json(directory / STARTED)
     if started is None:
         given_up = {"token": token, "given_up_by": os.getpid()}
         try:
-            ours = supervisor.claim(str(directory), given_up)
+            ours = claim(str(directory), given_up)
         except FileNotFoundError:
             ours = True  # where there is no directory, no supervisor can claim it
         if ours:
             return _lost(token, directory, {}, None, "the server ended before the job was started")
-        started = _read_json(directory / supervisor.STARTED) or {}
+        started = _read_json(directory / STARTED) or {}
     try:
         return _understand(token, directory, started)
     except (KeyError, TypeError, ValueError):
@@ -265,10 +275,10 @@ def _understand(token: str, directory: Path, started: dict[str, Any]) -> Found:
     if "pid" not in started:
         return _lost(token, directory, {}, None, "the server ended before the job was started")
     started_at = _utc(started["started_at"])
-    same_boot = started["boot_id"] == supervisor.boot_id()
-    lives = same_boot and supervisor.start_time(started["pid"]) == started["start_time"]
+    same_boot = started["boot_id"] == boot_id()
+    lives = same_boot and start_time(started["pid"]) == started["start_time"]
     # In this order: a supervisor that is gone has written its record before.
-    record = _read_json(directory / supervisor.EXIT)
+    record = _read_json(directory / EXIT)
     if record is not None:
         ended = _ended(record)
         launched = ended.exit.cause is not Cause.LAUNCH_FAILED
@@ -299,8 +309,8 @@ def _lost(
 
 def _kill_all_of(token: str) -> None:
     """Kill every process that carries an attempt's token, and return when none is left."""
-    mark = f"{supervisor.TOKEN_VARIABLE}={token}".encode()
-    while left := [pid for pid in _pids() if mark in _environ(pid) and supervisor.start_time(pid)]:
+    mark = f"{TOKEN_VARIABLE}={token}".encode()
+    while left := [pid for pid in _pids() if mark in _environ(pid) and start_time(pid)]:
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -342,7 +352,7 @@ async def _supervisor_ends(
     """
     pid, started = handle["pid"], handle["start_time"]
     if not hasattr(os, "pidfd_open"):
-        while not told.done() and supervisor.start_time(pid) == started:
+        while not told.done() and start_time(pid) == started:
             await asyncio.wait([told], timeout=_SWEEP_S)
         return told.result() if told.done() else None
     try:
@@ -354,7 +364,7 @@ async def _supervisor_ends(
     loop.add_reader(file, _finish, gone)
     try:
         # Only now is it certain which process the descriptor stands for.
-        if supervisor.start_time(pid) == started:
+        if start_time(pid) == started:
             either: list[asyncio.Future[Any]] = [told, gone]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -7,16 +7,7 @@ The launcher ends with its server; supervisors, each in a session of its own, do
 
 A supervisor claims its attempt, runs the command, copies what it prints into the log, ends it when
 it is told to or when its time is over, waits until no process of it is left, and writes how it
-ended. What it leaves in the attempt's directory is enough for a server that starts years later:
-
-``started.json``
-    Who it is. It is created exclusively: whoever comes second, be it a late supervisor or a server
-    that gave this attempt up, finds it taken.
-``output.log``
-    What the job printed, both streams in the order in which they came.
-``exit.json``
-    How it ended. It is complete or not there; the space for it is taken at the start, so that a
-    full disk cannot keep it from being written.
+ended: see `records`.
 
 Standard library only, and no import that is not needed here.
 """
@@ -34,97 +25,16 @@ import sys
 import time
 from typing import Any, NoReturn
 
-STARTED, EXIT, LOG = "started.json", "exit.json", "output.log"
+from jupyter_training.executors.processes import ON_LINUX, boot_id, descendants, start_time
+from jupyter_training.executors.records import LOG, claim, open_exit, write_exit
 
 TOKEN_VARIABLE = "JUPYTER_TRAINING_ATTEMPT_TOKEN"
 """In the environment of every process of an attempt; by it what is left of one is found."""
 
-_ON_LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _CHUNK = 1 << 16
-_EXIT_RECORD_BYTES = 4096
 _LEFTOVERS_S = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def boot_id() -> str:
-    """What tells this boot of the machine from every other; empty where the system has none."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def start_time(pid: int) -> float | None:
-    """When a process started, so that a reused pid is not mistaken for it.
-
-    Returns
-    -------
-    float or None
-        Clock ticks since boot on Linux, seconds since the epoch elsewhere; None if there is no such
-        process, or only what is left of one that nobody has waited for.
-    """
-    if _ON_LINUX:
-        fields = _stat(pid)
-        return None if fields is None or fields[0] in b"ZX" else float(fields[19])
-    import subprocess
-
-    told = subprocess.run(
-        ["ps", "-o", "lstart=,state=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.split()
-    if len(told) != 6 or told[5].startswith("Z"):
-        return None
-    return time.mktime(time.strptime(" ".join(told[:5]), "%a %b %d %H:%M:%S %Y"))
-
-
-def _stat(pid: int) -> list[bytes] | None:
-    """What `/proc/<pid>/stat` has after the name: state, parent and so on."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name may hold anything, also spaces and parentheses.
-            return file.read().rpartition(b") ")[2].split()
-    except OSError:
-        return None
-
-
-def descendants(root: int) -> list[int]:
-    """The processes below `root`, as of now."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if _ON_LINUX else ():
-        if name.isdigit() and (fields := _stat(int(name))) is not None:
-            children.setdefault(int(fields[1]), []).append(int(name))
-    found, queue = [], [root]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
-
-
-def claim(directory: str, identity: dict[str, Any]) -> bool:
-    """Take an attempt, if nobody has taken it.
-
-    Returns
-    -------
-    bool
-        Whether it is ours. If not, `started.json` says whose it is.
-    """
-    path = os.path.join(directory, STARTED)
-    draft = f"{path}.{os.getpid()}"
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(file, json.dumps(identity).encode())
-    finally:
-        os.close(file)
-    try:
-        # A link either makes the whole file appear or fails because there is one.
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    finally:
-        os.unlink(draft)
-    return True
 
 
 def serve(server: int) -> None:
@@ -195,7 +105,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     for handled in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(handled, lambda *_: None)
-    if _ON_LINUX:
+    if ON_LINUX:
         # Whatever the job leaves behind becomes our child, so nothing escapes.
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         _libc.prctl(_PR_SET_NAME, b"jupyter-train", 0, 0, 0)
@@ -209,12 +119,12 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     if not claim(launch["directory"], identity):
         _tell(server, {"token": launch["token"], "failed": "this attempt was given up"})
         return
-    record = _open_exit_record(launch["directory"])
+    record = open_exit(launch["directory"])
     log = _Log(os.path.join(launch["directory"], LOG))
     output, failure = _start(launch, signals, wake, log)
     if failure is not None:
         failed = _exit(cause="launch_failed", detail=failure)
-        _write_exit(launch["directory"], record, failed)
+        write_exit(launch["directory"], record, failed)
     _tell(server, {**identity, "launched": failure is None})
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -224,7 +134,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
         # A server that hears it writes it into its database; the record is for all others, and
         # nobody has to wait until that is on disk.
         _tell(server, {"token": launch["token"], "exit": ended})
-        _write_exit(launch["directory"], record, ended)
+        write_exit(launch["directory"], record, ended)
 
 
 def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[_Job, str | None]:
@@ -254,7 +164,7 @@ def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[
 def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
     """Turn this fork into the job."""
     os.setsid()
-    if _ON_LINUX:
+    if ON_LINUX:
         # Without its supervisor nobody would know how the job ended, nor stop it.
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != supervisor:
@@ -425,7 +335,7 @@ class _Watch:
     def _signal(self, number: int, everybody: bool) -> None:
         if not everybody:
             pids = [self._job.pid]
-        elif _ON_LINUX:
+        elif ON_LINUX:
             pids = descendants(os.getpid())
         else:
             pids = [-self._job.pid]  # its process group; the system offers no more
@@ -435,16 +345,6 @@ class _Watch:
             except OSError as error:
                 if error.errno not in (errno.ESRCH, errno.EPERM):
                     raise
-
-
-def _open_exit_record(directory: str) -> int:
-    """Take the space for the exit record while there is some."""
-    file = os.open(os.path.join(directory, EXIT + ".draft"), os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.write(file, b" " * _EXIT_RECORD_BYTES)
-    except OSError:
-        pass
-    return file
 
 
 def _exit(status: int | None = None, cause: str | None = None, detail: str = "") -> dict[str, Any]:
@@ -457,23 +357,3 @@ def _exit(status: int | None = None, cause: str | None = None, detail: str = "")
         "detail": detail[:1000],
         "ended_at": time.time(),
     }
-
-
-def _write_exit(directory: str, record: int, ended: dict[str, Any]) -> None:
-    """Make the exit record appear, whole and on disk."""
-    text = json.dumps(ended).encode()
-    while True:
-        try:
-            os.pwrite(record, text, 0)
-            os.ftruncate(record, len(text))
-            os.fsync(record)
-            os.rename(os.path.join(directory, EXIT + ".draft"), os.path.join(directory, EXIT))
-            return
-        except FileNotFoundError:
-            return  # the job was deleted under us; nobody waits for this record
-        except OSError:
-            time.sleep(1)  # the file system is away for a while; this is what we are here for
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

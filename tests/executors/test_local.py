@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.executors import supervisor
+from jupyter_training.executors import processes, records, supervisor
 from jupyter_training.executors.base import Found, Launch
 from jupyter_training.executors.local import LocalExecutor, environment
 from jupyter_training.jobs.lifecycle import Cause
@@ -41,7 +41,7 @@ def python(directory: Path, code: str, **changes: Any) -> Launch:
 
 
 def log_of(found: Found) -> str:
-    return (found.directory / supervisor.LOG).read_text()
+    return (found.directory / records.LOG).read_text()
 
 
 @asynccontextmanager
@@ -161,12 +161,12 @@ def test_stop_kills_the_whole_tree_after_the_grace_period(tmp_path: Path) -> Non
         async with executor(grace_s=0.2) as local:
             found = await local.start(python(tmp_path / "t", STUBBORN))
             await until(lambda: "ready" in log_of(found))
-            tree = supervisor.descendants(found.handle["pid"])
+            tree = processes.descendants(found.handle["pid"])
             assert len(tree) == 4
             await local.stop(found)
             ended = await local.wait(found)
             assert ended.exit.signal == signal.SIGKILL
-            assert [pid for pid in tree if supervisor.start_time(pid) is not None] == []
+            assert [pid for pid in tree if processes.start_time(pid) is not None] == []
 
     asyncio.run(go())
 
@@ -183,7 +183,7 @@ def test_what_a_script_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
             found = await local.start(python(tmp_path / "t", code))
             ended = await local.wait(found)
             assert ended.exit.exit_code == 0
-            assert supervisor.start_time(int(log_of(found))) is None
+            assert processes.start_time(int(log_of(found))) is None
 
     asyncio.run(go())
 
@@ -228,7 +228,7 @@ def test_an_end_that_nobody_saw_is_read_from_the_record(tmp_path: Path) -> None:
     async def go() -> None:
         async with executor() as first:
             found = await first.start(python(tmp_path / "t", "raise SystemExit(7)"))
-        await until(lambda: (found.directory / supervisor.EXIT).exists())
+        await until(lambda: (found.directory / records.EXIT).exists())
         async with executor() as second:
             again = await second.find("t", found.directory)
             assert again.ended is not None
@@ -247,7 +247,7 @@ def test_an_attempt_that_was_given_up_never_starts(tmp_path: Path) -> None:
             late = await local.start(wanted)
             assert late.ended is not None
             assert late.started_at is None
-            assert not (wanted.directory / supervisor.LOG).exists()
+            assert not (wanted.directory / records.LOG).exists()
 
     asyncio.run(go())
 
@@ -269,11 +269,11 @@ def test_when_the_supervisor_is_killed_nothing_of_the_job_is_left(tmp_path: Path
         async with executor() as local:
             found = await local.start(python(tmp_path / "t", STUBBORN))
             await until(lambda: "ready" in log_of(found))
-            tree = supervisor.descendants(found.handle["pid"])
+            tree = processes.descendants(found.handle["pid"])
             os.kill(found.handle["pid"], signal.SIGKILL)
             ended = await local.wait(found)
             assert ended.exit.cause is Cause.NODE_LOST
-            assert [pid for pid in tree if supervisor.start_time(pid) is not None] == []
+            assert [pid for pid in tree if processes.start_time(pid) is not None] == []
 
     asyncio.run(go())
 
@@ -281,8 +281,8 @@ def test_when_the_supervisor_is_killed_nothing_of_the_job_is_left(tmp_path: Path
 def test_a_record_of_another_boot_is_a_lost_node_and_its_pid_is_left_alone(tmp_path: Path) -> None:
     directory = tmp_path / "t"
     directory.mkdir()
-    ours = {"pid": os.getpid(), "start_time": supervisor.start_time(os.getpid()), "started_at": 1.0}
-    (directory / supervisor.STARTED).write_text(json.dumps({**ours, "boot_id": "another"}))
+    ours = {"pid": os.getpid(), "start_time": processes.start_time(os.getpid()), "started_at": 1.0}
+    (directory / records.STARTED).write_text(json.dumps({**ours, "boot_id": "another"}))
 
     async def go() -> None:
         async with executor() as local:
@@ -297,7 +297,7 @@ def test_a_record_of_another_boot_is_a_lost_node_and_its_pid_is_left_alone(tmp_p
 def test_a_damaged_record_is_a_lost_node(tmp_path: Path, content: str) -> None:
     directory = tmp_path / "t"
     directory.mkdir()
-    (directory / supervisor.STARTED).write_text(content)
+    (directory / records.STARTED).write_text(content)
 
     async def go() -> None:
         async with executor() as local:

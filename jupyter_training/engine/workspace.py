@@ -107,6 +107,7 @@ class Workspace:
             # A stored script runs from its own directory and imports as if it stood in `cwd`.
             python_path=str(cwd) if spec.script is not None else None,
             cpu_cores=attempt.placement.cpu_cores,
+            memory_gb=attempt.placement.memory_gb,
             gpus=attempt.placement.gpus,
             time_limit_s=spec.time_limit_s,
         )

@@ -25,7 +25,7 @@ class Launch:
         What the job gets on top of the environment that the executor gives every job.
     python_path
         A directory that Python code of the job can import from; None for no more than usual.
-    cpu_cores, gpus
+    cpu_cores, memory_gb, gpus
         What it was given.
     """
 
@@ -36,6 +36,7 @@ class Launch:
     env: Mapping[str, str]
     python_path: str | None
     cpu_cores: int
+    memory_gb: int
     gpus: tuple[str, ...]
     time_limit_s: float | None
 

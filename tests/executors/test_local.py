@@ -30,6 +30,7 @@ def launch(directory: Path, *argv: str, **changes: Any) -> Launch:
         "env": {},
         "python_path": None,
         "cpu_cores": 1,
+        "memory_gb": 1,
         "gpus": (),
         "time_limit_s": None,
     }

@@ -20,6 +20,8 @@ from jsonschema import Draft202012Validator
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 
+pytest_plugins = ["tests.postgres"]
+
 ENDED = ("completed", "failed", "cancelled")
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
 

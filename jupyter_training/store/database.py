@@ -1,8 +1,11 @@
 """Open the database, bring its schema up to date, and give transactions.
 
-All functions here block; the engine calls them from its own threads. On SQLite a transaction that
-writes takes the write lock when it begins (``BEGIN IMMEDIATE``), so that two of them wait for each
-other instead of failing halfway; every commit is on disk before it returns (``synchronous=FULL``).
+All functions here block; the engine calls them from its own threads. It is SQLite or PostgreSQL,
+and both behave the same. On SQLite a transaction that writes takes the write lock when it begins
+(``BEGIN IMMEDIATE``), so that two of them wait for each other instead of failing halfway; every
+commit is on disk before it returns (``synchronous=FULL``). On PostgreSQL whoever decides over a row
+locks it first, and a server that is paused in the middle of a transaction loses that transaction
+after a few seconds, or nobody could take over from it.
 """
 
 from __future__ import annotations
@@ -18,16 +21,34 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-BUSY_TIMEOUT_S = 30
-"""How long one server waits for another's write transaction on SQLite (s)."""
+BUSY_TIMEOUT_S = 10
+"""How long one server waits for another's write transaction (s)."""
+
+IDLE_IN_TRANSACTION_S = 5
+"""How long a PostgreSQL transaction may stand still: its server has been paused, or is gone (s)."""
+
+_MIGRATIONS_LOCK = 0x6A7472
+"""Of PostgreSQL's advisory locks: held by the one server that brings the schema up to date."""
+
+AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
+"""What is raised while a database cannot be used: it is down, starts, is locked, or is full.
+
+The same statement may well succeed a little later.
+"""
 
 
 class DatabaseTooNew(RuntimeError):
     """The database was written by a later version of this package."""
+
+
+class UnknownDatabase(ValueError):
+    """This is not the URL of a database that can be used."""
 
 
 class Database:
@@ -36,20 +57,34 @@ class Database:
     Parameters
     ----------
     url
-        An SQLAlchemy URL.
+        An SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Raises
+    ------
+    UnknownDatabase
+        If it is none.
     """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(parsed)
-        # Within a process a lock is fair and costs nothing; SQLite's own waiting is a poll.
-        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+        self.url = _checked(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._engine = create_engine(self.url)
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            # A connection that the server closed meanwhile, as a restart does, is found out before
+            # it is used.
+            self._engine = create_engine(
+                self.url, pool_pre_ping=True, max_overflow=20, connect_args=_POSTGRESQL
+            )
+        self._reads = self._engine
+        if not self.is_sqlite:
+            self._reads = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        # Within a process a lock is fair and costs nothing; SQLite's own waiting is a poll.
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
 
     def close(self) -> None:
         """Close every connection."""
@@ -58,7 +93,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._reads.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -69,8 +104,13 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def migrate(self) -> None:
+    def migrate(self, to: str = "head") -> None:
         """Create the schema, or upgrade it to what this code expects.
+
+        Parameters
+        ----------
+        to
+            The revision to stop at.
 
         Raises
         ------
@@ -81,6 +121,9 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         scripts = ScriptDirectory.from_config(config)
         with self.write() as connection:
+            if not self.is_sqlite:
+                lock = text("SELECT pg_advisory_xact_lock(:number)")
+                connection.execute(lock, {"number": _MIGRATIONS_LOCK})
             current = MigrationContext.configure(connection).get_current_revision()
             if current == scripts.get_current_head():
                 return
@@ -94,7 +137,48 @@ class Database:
                         "database with c.TrainingApp.database_url."
                     ) from None
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
+
+
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    # Of a machine that is gone without a word, TCP alone would tell after hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "jupyter-training",
+    "options": (
+        f"-c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_S}s "
+        f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S}s"
+    ),
+}
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    backend = parsed.get_backend_name() if parsed is not None else None
+    if parsed is None or backend not in ("sqlite", "postgresql"):
+        # The URL itself is not told: it may hold a password.
+        raise UnknownDatabase(
+            "c.TrainingApp.database_url should be sqlite:////path/to/file or "
+            f"postgresql+psycopg://user@host/name; {backend or 'what it is'} is not supported."
+        )
+    return parsed if backend == "sqlite" else parsed.set(drivername="postgresql+psycopg")
+
+
+def trouble(error: BaseException) -> str:
+    """What a person is told about an error of `AWAY`."""
+    told = str(getattr(error, "orig", None) or error).lower()
+    if "disk is full" in told or "no space left" in told:
+        return (
+            "The disk of the training database is full, so nothing new can be written; "
+            "make room on it."
+        )
+    return "The training database cannot be used at the moment; try again soon."
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -63,6 +63,9 @@ _BY_KEY = _JOBS.where(
     training_jobs.c.customer_id == bindparam("customer"),
     training_jobs.c.idempotency_key == bindparam("key"),
 )
+_LOCK = (
+    select(training_jobs.c.id).where(training_jobs.c.id == bindparam("number")).with_for_update()
+)
 _IS_OF = customers.c.username == bindparam("username")
 _OWN_BY_NUMBER, _OWN_BY_NAME = _BY_NUMBER.where(_IS_OF), _BY_NAME.where(_IS_OF)
 
@@ -101,42 +104,45 @@ def submit(
         Whether it is new.
     """
     customer = customer_id(connection, username, now)
-    if idempotency_key is not None:
-        key = {"customer": customer, "key": idempotency_key}
-        earlier = connection.execute(_BY_KEY, key).mappings().one_or_none()
-        if earlier is not None:
-            return Job.from_row(earlier), False
-    made = connection.execute(
-        _NEW_JOB,
-        {
-            "uuid": job_id,
-            "customer_id": customer,
-            "name": spec.name,
-            "description": spec.description,
-            "job_type": spec.job_type.value,
-            "cpu_cores": resources.cpu_cores,
-            "memory_gb": resources.memory_gb,
-            "gpu_count": resources.gpu_count,
-            "gpu_type": resources.gpu_type,
-            "priority": spec.priority,
-            "time_limit_s": spec.time_limit_s,
-            "executor": executor,
-            "image": spec.image,
-            "command": shlex.join(spec.words),
-            "working_dir": spec.working_dir,
-            "env_vars": spec.env_vars,
-            "dataset_ids": spec.dataset_ids,
-            "output_path": spec.output_path,
-            "spec": spec.model_dump(mode="json"),
-            "status": Status.PENDING.value,
-            "progress": 0,
-            "attempt": 0,
-            "retry_count": 0,
-            "max_retries": spec.max_retries,
-            "submitted_at": now,
-            "idempotency_key": idempotency_key,
-        },
-    )
+    earlier = _by_key(connection, customer, idempotency_key)
+    if earlier is not None:
+        return earlier, False
+    values = {
+        "uuid": job_id,
+        "customer_id": customer,
+        "name": spec.name,
+        "description": spec.description,
+        "job_type": spec.job_type.value,
+        "cpu_cores": resources.cpu_cores,
+        "memory_gb": resources.memory_gb,
+        "gpu_count": resources.gpu_count,
+        "gpu_type": resources.gpu_type,
+        "priority": spec.priority,
+        "time_limit_s": spec.time_limit_s,
+        "executor": executor,
+        "image": spec.image,
+        "command": shlex.join(spec.words),
+        "working_dir": spec.working_dir,
+        "env_vars": spec.env_vars,
+        "dataset_ids": spec.dataset_ids,
+        "output_path": spec.output_path,
+        "spec": spec.model_dump(mode="json"),
+        "status": Status.PENDING.value,
+        "progress": 0,
+        "attempt": 0,
+        "retry_count": 0,
+        "max_retries": spec.max_retries,
+        "submitted_at": now,
+        "idempotency_key": idempotency_key,
+    }
+    try:
+        with connection.begin_nested():
+            made = connection.execute(_NEW_JOB, values)
+    except IntegrityError:  # the same key came to another server at the same time
+        earlier = _by_key(connection, customer, idempotency_key)
+        if earlier is None:
+            raise
+        return earlier, False
     number = _new_id(made)
     record(
         connection,
@@ -148,6 +154,14 @@ def submit(
         reason=f"submitted by {username}",
     )
     return get(connection, number), True
+
+
+def _by_key(connection: Connection, customer: int, key: str | None) -> Job | None:
+    if key is None:
+        return None
+    found = connection.execute(_BY_KEY, {"customer": customer, "key": key}).mappings()
+    row = found.one_or_none()
+    return None if row is None else Job.from_row(row)
 
 
 def get(connection: Connection, number: int) -> Job:
@@ -234,11 +248,23 @@ def listing(connection: Connection, wanted: Filter) -> list[Job]:
 
 def history(connection: Connection, number: int) -> list[Event]:
     """What happened to a job, oldest first."""
-    query = (
+    return _events(
+        connection,
         select(training_events)
         .where(training_events.c.job_id == number)
-        .order_by(training_events.c.id)
+        .order_by(training_events.c.id),
     )
+
+
+def history_of_servers(connection: Connection, before: int | None, limit: int) -> list[Event]:
+    """What happened to the servers, newest first: who schedules, since when, and after whom."""
+    query = select(training_events).where(training_events.c.job_id.is_(None))
+    if before is not None:
+        query = query.where(training_events.c.id < before)
+    return _events(connection, query.order_by(training_events.c.id.desc()).limit(limit))
+
+
+def _events(connection: Connection, query: Select[Any]) -> list[Event]:
     return [
         Event(
             row.id,
@@ -300,6 +326,8 @@ def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) 
 
     It is idempotent: a job that has ended, or is being stopped, stays as it is.
     """
+    # Or it could be claimed, or end, between the look and what follows from it.
+    connection.execute(_LOCK, {"number": job.id})
     job = get(connection, job.id)
     if job.status in WAITING:
         move(

@@ -4,6 +4,9 @@ The holder renews it; when it stops doing so, another server takes it with the n
 write of the scheduler begins with `hold`, in the same transaction: a server that was paused and
 wakes up after it was replaced finds a later epoch there, and writes nothing.
 
+It runs out by the database's clock where that has one: those of two machines may differ. Whenever
+it changes hands, and whenever somebody finds that it has lost it, the servers' history says so.
+
 A server on the same machine need not wait for the lease to run out when it can see that the
 process which held it is gone.
 """
@@ -12,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from jupyter_training.store.tables import leases
+from jupyter_training.store.transitions import record
 
 SCHEDULER = "scheduler"
 
@@ -54,6 +59,14 @@ class Lease:
     holder: str
 
 
+def clock(connection: Connection) -> datetime:
+    """The time by which leases run out."""
+    if connection.dialect.name == "sqlite":  # a file, which has no clock
+        return datetime.now(timezone.utc)
+    told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return told
+
+
 def acquire(
     connection: Connection,
     name: str,
@@ -78,17 +91,41 @@ def acquire(
         "pid": server.pid,
         "pid_started": server.pid_started,
         "expires_at": now + ttl,
+        "given_back": False,
     }
     if row is None:
-        connection.execute(insert(leases).values(name=name, epoch=1, **mine))
-        return Lease(name, 1, server.name)
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(leases).values(name=name, epoch=1, **mine))
+        except IntegrityError:  # another server was faster
+            return None
+        return _taken(connection, Lease(name, 1, server.name), now, "it is the first to have it")
     holder = Server(row.holder, row.host, row.pid, row.pid_started)
-    if row.expires_at > now and not is_gone(holder):
+    gone = is_gone(holder)
+    if row.expires_at > now and not gone:
         return None
     connection.execute(
         update(leases).where(leases.c.name == name).values(epoch=row.epoch + 1, **mine)
     )
-    return Lease(name, row.epoch + 1, server.name)
+    if row.given_back:
+        why = f"after {holder.name} gave it back"
+    elif gone:
+        why = f"after the process of {holder.name} ended"
+    else:
+        why = f"after {holder.name} had not renewed it in time"
+    return _taken(connection, Lease(name, row.epoch + 1, server.name), now, why)
+
+
+def _taken(connection: Connection, lease: Lease, now: datetime, why: str) -> Lease:
+    told = f"{lease.holder} holds the {lease.name} lease, epoch {lease.epoch}: {why}"
+    record(connection, None, "lease", now=now, actor=lease.holder, reason=told)
+    return lease
+
+
+def fenced(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Write that a server found out that it had been replaced; it wrote nothing else meanwhile."""
+    told = f"{lease.holder} no longer holds the {lease.name} lease of epoch {lease.epoch}"
+    record(connection, None, "fenced", now=now, actor=lease.holder, reason=told)
 
 
 def hold(connection: Connection, lease: Lease) -> None:
@@ -120,8 +157,11 @@ def renew(connection: Connection, lease: Lease, now: datetime, ttl: timedelta) -
 
 def release(connection: Connection, lease: Lease, now: datetime) -> None:
     """Give it back, so that the next server need not wait."""
-    connection.execute(
+    given = connection.execute(
         update(leases)
         .where(leases.c.name == lease.name, leases.c.epoch == lease.epoch)
-        .values(expires_at=now)
+        .values(expires_at=now, given_back=True)
     )
+    if given.rowcount:
+        told = f"{lease.holder} gave the {lease.name} lease of epoch {lease.epoch} back"
+        record(connection, None, "lease", now=now, actor=lease.holder, reason=told)

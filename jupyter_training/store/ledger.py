@@ -36,7 +36,7 @@ from jupyter_training.store.tables import (
     training_attempts,
     training_jobs,
 )
-from jupyter_training.store.transitions import move
+from jupyter_training.store.transitions import move, record
 
 QUEUE_DEPTH = 100
 """How far down the queue one pass looks; the default of Slurm's ``default_queue_depth``."""
@@ -81,8 +81,10 @@ _HELD = (
     .where(_OPEN)
     .order_by(_attempts.id)
 )
-_TO_CLAIM = select(_jobs.uuid, _jobs.status, _jobs.attempt, _jobs.executor, _jobs.spec).where(
-    _jobs.id == bindparam("the_job")
+_TO_CLAIM = (
+    select(_jobs.uuid, _jobs.status, _jobs.attempt, _jobs.executor, _jobs.spec)
+    .where(_jobs.id == bindparam("the_job"), has_status(WAITING))
+    .with_for_update()
 )
 _CLAIM = insert(training_attempts)
 _ATTEMPT = select(training_attempts).where(_OF_TOKEN)
@@ -99,6 +101,7 @@ _TO_END = (
     )
     .select_from(training_attempts.join(training_jobs))
     .where(_OF_TOKEN)
+    .with_for_update()
 )
 _END = update(training_attempts).where(_OF_TOKEN)
 _OPEN_ATTEMPTS = (
@@ -182,7 +185,8 @@ def schedule(connection: Connection, machines: Sequence[Node], now: datetime) ->
         # What is decided about the first jobs does not depend on those behind them.
         if decided.full or len(waiting) < depth:
             break
-    return [_claim(connection, start, now) for start in decided.starts]
+    claimed = [_claim(connection, start, now) for start in decided.starts]
+    return [attempt for attempt in claimed if attempt is not None]
 
 
 def why_not(connection: Connection, now: datetime, viewer: str) -> dict[int, str]:
@@ -193,8 +197,10 @@ def why_not(connection: Connection, now: datetime, viewer: str) -> dict[int, str
     return reasons | {start.job_id: "is about to be started" for start in decided.starts}
 
 
-def _claim(connection: Connection, start: Start, now: datetime) -> Attempt:
-    row = connection.execute(_TO_CLAIM, {"the_job": start.job_id}).one()
+def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | None:
+    row = connection.execute(_TO_CLAIM, {"the_job": start.job_id}).one_or_none()
+    if row is None:
+        return None  # cancelled or deleted since the queue was read
     number, token, placement = row.attempt + 1, secrets.token_hex(16), start.placement
     connection.execute(
         _CLAIM,
@@ -333,9 +339,10 @@ def attempt_ended(
     outcome = after_attempt(cause, retry_count=row.retry_count, max_retries=row.max_retries)
     columns: dict[str, Any] = {}
     if outcome.status is Status.RETRYING:
-        failures = row.retry_count + 1
+        # Of those that cost nothing there may be many; they must not come ever faster either.
+        failures = row.retry_count + 1 if outcome.counts else row.number
         columns["retry_count"] = row.retry_count + outcome.counts
-        wait_s = retries.delay_s(failures, spread) if outcome.counts else retries.base_s
+        wait_s = retries.delay_s(failures, spread)
         columns["not_before"] = now + timedelta(seconds=wait_s)
     else:
         columns["completed_at"] = ended_at
@@ -354,6 +361,24 @@ def attempt_ended(
         **columns,
     )
     return outcome.status
+
+
+def adopted(connection: Connection, attempt: Attempt, by: str, now: datetime) -> None:
+    """Write that another server watches an attempt from now on."""
+    record(
+        connection,
+        attempt.job_id,
+        "adopted",
+        now=now,
+        actor=by,
+        of_attempt=attempt.number,
+        reason=f"{by} watches attempt {attempt.number} from now on",
+    )
+
+
+def came_too_late(connection: Connection, job_id: int, why: str, by: str, now: datetime) -> None:
+    """Write that something was reported of an attempt that the job had left behind."""
+    record(connection, job_id, "stale", now=now, actor=by, reason=f"nothing was changed: {why}")
 
 
 def set_progress(connection: Connection, token: str, percent: int) -> None:

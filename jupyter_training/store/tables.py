@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     DateTime,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     or_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -141,7 +143,8 @@ training_events = Table(
     "training_events",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    # None: it is not about a job but about the servers.
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE")),
     Column("at", UtcDateTime, nullable=False),
     Column("actor", String(256), nullable=False),
     Column("kind", String(32), nullable=False),
@@ -173,6 +176,7 @@ leases = Table(
     Column("pid", Integer, nullable=False),
     Column("pid_started", Float, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("given_back", Boolean, nullable=False, server_default=false()),
 )
 
 

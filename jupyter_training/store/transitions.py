@@ -80,7 +80,7 @@ def move(
 
 def record(
     connection: Connection,
-    job_id: int,
+    job_id: int | None,
     kind: str,
     *,
     now: datetime,
@@ -91,7 +91,7 @@ def record(
     cause: Cause | None = None,
     reason: str | None = None,
 ) -> None:
-    """Append one event to a job's history."""
+    """Append one event to a job's history, or to that of the servers."""
     connection.execute(
         _EVENT,
         {

@@ -1,11 +1,10 @@
-"""A real SQLite file, and jobs in it."""
+"""A real database of each kind, and jobs in it."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,8 +108,8 @@ class Store:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'training.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
     opened.migrate()
     yield opened
     opened.close()

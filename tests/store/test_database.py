@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from jupyter_training.store.database import Database, DatabaseTooNew
+from jupyter_training.store.database import Database, DatabaseTooNew, UnknownDatabase
 from jupyter_training.store.jobs import customer_id
 from jupyter_training.store.tables import metadata
 from tests.store.conftest import T0, Store
@@ -24,8 +24,8 @@ def test_the_migrations_give_the_schema_of_the_code(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_several_servers_can_start_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'new' / 'training.db'}"
+def test_several_servers_can_start_at_once(database_url: str) -> None:
+    url = database_url
     code = f"from jupyter_training.store.database import Database; Database({url!r}).migrate()"
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
@@ -53,7 +53,32 @@ def test_what_fails_leaves_nothing_behind(database: Database, store: Store) -> N
         assert connection.execute(text("SELECT count(*) FROM customers")).scalar_one() == 0
 
 
-def test_sqlite_is_set_up_to_keep_what_it_is_given(database: Database) -> None:
+def test_an_older_database_is_upgraded_with_what_is_in_it(database_url: str) -> None:
+    database = Database(database_url)
+    database.migrate(to="0001")
+    with database.write() as connection:
+        number = customer_id(connection, "ada", T0)
+    database.migrate()
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert customer_id(connection, "ada", T0) == number
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://ada:secret@host/x", "ada:secret", "sqlite"])
+def test_what_is_no_database_is_refused_without_telling_its_password(url: str) -> None:
+    with pytest.raises(UnknownDatabase, match="database_url should be sqlite") as refused:
+        Database(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_driver_of_postgresql_need_not_be_named() -> None:
+    assert Database("postgresql://ada@host/x").url.drivername == "postgresql+psycopg"
+
+
+def test_sqlite_is_set_up_to_keep_what_it_is_given(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'training.db'}")
+    database.migrate()
     with database.read() as connection:
         found = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
@@ -67,3 +92,4 @@ def test_sqlite_is_set_up_to_keep_what_it_is_given(database: Database) -> None:
                 "VALUES (99, '2026-01-26', 'x', 'x')"
             )
         )
+    database.close()

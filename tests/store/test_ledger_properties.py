@@ -2,38 +2,76 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
+from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Connection
 
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status, may_follow
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import jobs, leases, ledger
 from jupyter_training.store.database import Database
+from jupyter_training.store.leases import SCHEDULER, Fenced, Lease, Server
 from jupyter_training.store.records import Attempt, Job
+from jupyter_training.store.tables import metadata
 from tests.store.conftest import MACHINE, Store, after
+
+TTL = timedelta(seconds=3)
+SERVERS = tuple(Server(name, "host", pid, 1.0) for pid, name in enumerate(("ada", "bob")))
 
 
 class Ledger(RuleBasedStateMachine):
-    """Submits, turns, starts, ends, cancels, retries and time, on one machine."""
+    """Submits, turns, starts, ends, cancels, retries, changes of the lease, and time."""
+
+    url: str
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = tempfile.TemporaryDirectory()
-        self.database = Database(f"sqlite:///{Path(self.place.name) / 'training.db'}")
+        self.database = Database(self.url)
         self.database.migrate()
+        with self.database.write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
         self.store = Store(self.database)
         self.now = 0.0
         self.jobs: list[Job] = []
         self.attempts: list[Attempt] = []
+        self.leases: list[Lease] = []
 
     def teardown(self) -> None:
         self.database.close()
-        self.place.cleanup()
+
+    @rule(server=st.sampled_from(SERVERS), dead=st.booleans())
+    def a_server_wants_the_lease(self, server: Server, dead: bool) -> None:
+        ttl, now = TTL, after(self.now)
+        lease = self.store.write(leases.acquire, SCHEDULER, server, now, ttl, lambda _: dead)
+        if lease is not None:
+            self.leases.append(lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def a_turn_under_a_lease_of_any_age(self, data: st.DataObject) -> None:
+        lease = data.draw(st.sampled_from(self.leases))
+
+        def turn(connection: Connection) -> list[Attempt]:
+            leases.hold(connection, lease)
+            return ledger.schedule(connection, [MACHINE], after(self.now))
+
+        if lease is self.leases[-1]:
+            self.attempts += self.store.write(turn)
+        else:
+            with pytest.raises(Fenced):
+                self.store.write(turn)
 
     @rule(
         cpus=st.integers(1, 5),
@@ -45,10 +83,6 @@ class Ledger(RuleBasedStateMachine):
         self.jobs.append(
             self.store.submit(cpus=cpus, gpus=gpus, max_retries=retries, priority=priority)
         )
-
-    @rule()
-    def turn(self) -> None:
-        self.attempts += self.store.schedule(self.now)
 
     @rule(seconds=st.floats(0.1, 5))
     def time_passes(self, seconds: float) -> None:
@@ -112,10 +146,14 @@ class Ledger(RuleBasedStateMachine):
             assert all(may_follow(before, status) for before, status in pairwise(walked))
 
 
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(
-    max_examples=20,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def test_no_sequence_breaks_the_ledger(database_url: str) -> None:
+    machine = type("Ledger", (Ledger,), {"url": database_url})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

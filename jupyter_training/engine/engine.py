@@ -23,9 +23,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from jupyter_training.engine.bus import Bus
+from jupyter_training.engine.bus import Bus, FifoBus, PostgresBus
 from jupyter_training.engine.changes import Changes
 from jupyter_training.engine.monitor import (
     SAMPLE_S,
@@ -39,9 +39,10 @@ from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor, Launch
 from jupyter_training.executors.processes import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
 from jupyter_training.store import leases, ledger
-from jupyter_training.store.database import Database
+from jupyter_training.store.database import AWAY, Database, trouble
 from jupyter_training.store.leases import Fenced, Lease, Server
 from jupyter_training.store.records import Attempt
 from jupyter_training.store.transitions import StaleWrite
@@ -51,7 +52,15 @@ _log = logging.getLogger(__name__)
 _COMPANY_S = 0.05
 """How long the report of a start or of progress waits for others to be written with it (s): so the
 start and the end of a job that is over by then are one transaction."""
+
+_PATIENCE_S = 20.0
+"""How long a person waits for a database that says nothing (s)."""
+
 _T = TypeVar("_T")
+
+
+class DatabaseAway(RuntimeError):
+    """The database cannot be used at the moment; the text says so to a person."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,13 @@ class _Due:
     cancels: bool = False
     sweep: bool = False
 
+    def after_trouble(self) -> None:
+        """Whether the last transaction was committed is not known: look at everything.
+
+        What it claimed, if it was, is an open attempt that nobody follows.
+        """
+        self.queue = self.cancels = self.sweep = True
+
 
 class Engine:
     """Scheduler and monitor of one server.
@@ -138,11 +154,17 @@ class Engine:
             pid,
             start_time(pid) or 0.0,
         )
-        self._bus = Bus(workspace.data_dir / "wake", self.server.name, self._woken)
+        self._bus: Bus = (
+            FifoBus(workspace.data_dir / "wake", self.server.name, self._woken)
+            if database.is_sqlite
+            else PostgresBus(database.url, self.server.name, self._woken)
+        )
         self._monitor = Monitor(workspace, executors, self._reported)
         self._something = asyncio.Event()
         self._due = _Due()
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-db")
+        # Two pools: requests that wait for a database must not hold up the scheduler.
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-asks")
+        self._own_threads = ThreadPoolExecutor(2, thread_name_prefix="jupyter-training-turns")
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -159,8 +181,10 @@ class Engine:
             await asyncio.gather(self._running, return_exceptions=True)
         for executor in self.executors.values():
             await executor.close()
-        self._bus.close()
-        self._threads.shutdown()
+        await self._bus.close()
+        for threads in (self._threads, self._own_threads):
+            # One that still waits for a database is not waited for.
+            threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def active(self) -> int:
@@ -168,12 +192,35 @@ class Engine:
         return self._monitor.count
 
     async def read(self, query: Callable[[Connection], _T]) -> _T:
-        """Run a query in a thread."""
-        return await self._in_thread(self._in_transaction, False, query)
+        """Run a query in a thread.
+
+        Raises
+        ------
+        DatabaseAway
+            If the database cannot be used, or says nothing for too long.
+        """
+        return await self._for_a_person(self._read, query)
 
     async def write(self, change: Callable[[Connection], _T]) -> _T:
-        """Run a change in a thread, and return when it is on disk."""
-        return await self._in_thread(self._in_transaction, True, change)
+        """Run a change in a thread, and return when it is on disk.
+
+        Raises
+        ------
+        DatabaseAway
+            As with `read`. Whether the change was made is then not known.
+        """
+        return await self._for_a_person(self._write, change)
+
+    async def _for_a_person(self, run: Callable[..., _T], work: object) -> _T:
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, run, work)
+        try:
+            return await asyncio.wait_for(asked, _PATIENCE_S)
+        except asyncio.TimeoutError:
+            told = "The training database does not answer; try again soon."
+        except AWAY as error:
+            _log.error("The training database cannot be used: %s", error)
+            told = trouble(error)
+        raise DatabaseAway(f"{told} Jobs that run go on.")
 
     def poke(self, job: int, *, cancel: bool = False) -> None:
         """A person has submitted, cancelled or otherwise changed a job: look at it now."""
@@ -183,12 +230,20 @@ class Engine:
         self._bus.wake_others()
         self._wake()
 
-    def _in_transaction(self, writes: bool, work: Callable[[Connection], _T]) -> _T:
-        with self._database.write() if writes else self._database.read() as connection:
-            return work(connection)
+    def _read(self, query: Callable[[Connection], _T]) -> _T:
+        with self._database.read() as connection:
+            return query(connection)
+
+    def _write(self, change: Callable[[Connection], _T]) -> _T:
+        with self._database.write() as connection:
+            done = change(connection)
+            self._bus.announce(connection)
+            reach(Point.WRITE_BEGUN)
+        reach(Point.WRITE_COMMITTED)
+        return done
 
     async def _in_thread(self, work: Callable[..., _T], *args: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(self._own_threads, work, *args)
 
     def _wake(self) -> None:
         self._something.set()
@@ -210,25 +265,40 @@ class Engine:
     async def _serve(self) -> None:
         """Wait for the lease, lead, and wait again."""
         while True:
+            lease = None
             try:
-                lease = await self._acquire()
+                lease = await self._in_thread(self._acquire)
                 if lease is not None:
                     await self._lead(lease)
             except Fenced as fenced:
                 _log.warning("%s; waiting for it", fenced)
+                await self._tell_fenced(lease)
             except SQLAlchemyError as error:
                 _log.error("The training database cannot be used, trying again: %s", error)
             except Exception:
                 _log.exception("The training engine starts again")
             await asyncio.sleep(self._timing.renew_s)
 
-    async def _acquire(self) -> Lease | None:
+    def _acquire(self) -> Lease | None:
         ttl = timedelta(seconds=self._timing.lease_s)
-        return await self.write(
-            lambda connection: leases.acquire(
-                connection, leases.SCHEDULER, self.server, _now(), ttl, self._is_gone
+        with self._database.write() as connection:
+            now = leases.clock(connection)
+            lease = leases.acquire(
+                connection, leases.SCHEDULER, self.server, now, ttl, self._is_gone
             )
-        )
+            reach(Point.LEASE_BEGUN)
+        if lease is not None:
+            reach(Point.LEASE_TAKEN)
+        return lease
+
+    async def _tell_fenced(self, lease: Lease | None) -> None:
+        def tell() -> None:
+            assert lease is not None  # or nothing could have fenced it
+            with self._database.write() as connection:
+                leases.fenced(connection, lease, _now())
+
+        with contextlib.suppress(SQLAlchemyError):
+            await self._in_thread(tell)
 
     def _is_gone(self, holder: Server) -> bool:
         return holder.host == self.server.host and start_time(holder.pid) != holder.pid_started
@@ -236,7 +306,7 @@ class Engine:
     async def _lead(self, lease: Lease) -> None:
         """Schedule and monitor until the lease is lost."""
         node = await self._in_thread(self._machine)
-        await self.write(lambda connection: self._introduce(connection, lease, node))
+        await self._in_thread(self._introduce, lease, node)
         _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
         self.is_leader = True
         self._due = _Due(queue=True, cancels=True, sweep=True)
@@ -255,15 +325,21 @@ class Engine:
             results = await asyncio.gather(*helpers, return_exceptions=True)
             await self._monitor.close()
             with contextlib.suppress(SQLAlchemyError):
-                await self.write(lambda connection: leases.release(connection, lease, _now()))
+                await self._in_thread(self._give_back, lease)
                 self._bus.wake_others()
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
-    def _introduce(self, connection: Connection, lease: Lease, node: Node) -> None:
-        leases.hold(connection, lease)
-        ledger.put_node(connection, node, _now())
+    def _introduce(self, lease: Lease, node: Node) -> None:
+        with self._database.write() as connection:
+            leases.hold(connection, lease)
+            ledger.put_node(connection, node, _now())
+
+    def _give_back(self, lease: Lease) -> None:
+        with self._database.write() as connection:
+            leases.release(connection, lease, leases.clock(connection))
+            self._bus.announce(connection)
 
     async def _keep(self, lease: Lease) -> None:
         ttl = timedelta(seconds=self._timing.lease_s)
@@ -273,15 +349,19 @@ class Engine:
 
     def _renew(self, lease: Lease, ttl: timedelta) -> None:
         with self._database.write() as connection:
-            leases.renew(connection, lease, _now(), ttl)
+            leases.renew(connection, lease, leases.clock(connection), ttl)
+        reach(Point.LEASE_RENEWED)
 
-    async def _patiently(self, work: Callable[[], _T]) -> _T:
+    async def _patiently(
+        self, work: Callable[[], _T], on_trouble: Callable[[], None] = lambda: None
+    ) -> _T:
         """Do something in a thread, again and again while the database is away."""
         while True:
             try:
                 return await self._in_thread(work)
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 _log.error("The training database cannot be written, trying again: %s", error)
+                on_trouble()
                 await asyncio.sleep(self._timing.trouble_s)
 
     async def _sweep(self) -> None:
@@ -325,7 +405,7 @@ class Engine:
         due.queue |= any(isinstance(report, Finished) for report in reports)
         try:
             turn = await self._patiently(
-                lambda: self._write_turn_and_prepare(lease, node, reports, due)
+                lambda: self._write_turn_and_prepare(lease, node, reports, due), due.after_trouble
             )
         except BaseException:
             self._monitor.put_back(reports)
@@ -347,12 +427,19 @@ class Engine:
     def _write_turn_and_prepare(
         self, lease: Lease, node: Node, reports: list[Report], due: _Due
     ) -> _Turn:
+        reach(Point.TURN_BEGUN)
         with self._database.write() as connection:
             found, claimed, to_stop, retry_at = self._write_turn(
                 connection, lease, node, reports, due
             )
+            if reports or claimed:
+                self._bus.announce(connection)
+            reach(Point.TURN_WRITTEN)
+        reach(Point.TURN_COMMITTED)
         # Only what is on disk by now may have effects in the world.
         prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
+        if prepared:
+            reach(Point.PREPARED)
         return _Turn(found, prepared, to_stop, due.queue, retry_at)
 
     def _prepare(self, attempt: Attempt) -> Launch | OSError:
@@ -377,12 +464,17 @@ class Engine:
                     self._write_report(connection, report, now)
             except StaleWrite as stale:
                 _log.warning("A report on job %d came too late: %s", report.job_id, stale)
+                ledger.came_too_late(connection, report.job_id, str(stale), self.server.name, now)
         # Before anything is claimed: what a sweep finds is never an attempt about to be started.
         found = [
             attempt
             for attempt in (ledger.open_attempts(connection) if due.sweep else ())
-            if attempt.placement.node == node.name and attempt.executor in self.executors
+            if attempt.placement.node == node.name
+            and attempt.executor in self.executors
+            and not self._monitor.follows(attempt.token)
         ]
+        for attempt in found:
+            ledger.adopted(connection, attempt, self.server.name, now)
         claimed = ledger.schedule(connection, [node], now) if due.queue else []
         to_stop = ledger.cancel_requests(connection) if due.cancels else []
         retry_at = ledger.next_retry_at(connection, now) if due.queue else None

@@ -21,6 +21,7 @@ from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.progress import LogProgress
+from jupyter_training.points import Point, reach
 from jupyter_training.store.records import Attempt
 
 _log = logging.getLogger(__name__)
@@ -101,20 +102,24 @@ class Monitor:
         """How many attempts are followed."""
         return len(self._followed)
 
+    def follows(self, token: str) -> bool:
+        """Whether this server follows an attempt."""
+        return token in self._followed
+
     def start(self, attempt: Attempt, launch: Launch | OSError) -> None:
         """Start an attempt that was just claimed, or report that it could not be prepared."""
         if isinstance(launch, OSError):
             why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(launch))
             self._report(Finished(attempt.token, attempt.job_id, why, _now()))
             return
-        self._follow(attempt, self._executors[attempt.executor].start(launch))
+        self._follow(attempt, _start(self._executors[attempt.executor], launch))
 
     def find(self, attempt: Attempt) -> None:
         """Find an attempt that may run already, unless it is followed."""
-        if attempt.token not in self._followed:
+        if not self.follows(attempt.token):
             directory = self._workspace.attempt(attempt.job_uuid, attempt.number)
             executor = self._executors[attempt.executor]
-            self._follow(attempt, executor.find(attempt.token, directory))
+            self._follow(attempt, _find(executor, attempt.token, directory))
 
     def _follow(self, attempt: Attempt, first: Awaitable[Found]) -> None:
         followed = _Followed(attempt, stop=attempt.cancel_requested_by is not None)
@@ -129,7 +134,8 @@ class Monitor:
         followed.stop = True
         if followed.found is not None:
             executor = self._executors[followed.attempt.executor]
-            asyncio.create_task(executor.stop(followed.found)).add_done_callback(_log_failure)
+            stopping = asyncio.create_task(_stop(executor, followed.found))
+            stopping.add_done_callback(_log_failure)
 
     def take_reports(self) -> list[Report]:
         """What has happened since the last call."""
@@ -176,17 +182,20 @@ class Monitor:
         attempt, executor = followed.attempt, self._executors[followed.attempt.executor]
         if found.started_at is not None:
             self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
+            reach(Point.START_REPORTED)
         followed.progress = ProgressReader(found.directory)
         ended = found.ended
         if ended is None:
             followed.found = found
             if followed.stop:
-                await executor.stop(found)
+                await _stop(executor, found)
             ended = await executor.wait(found)
+            reach(Point.END_SEEN)
             if ended.exit.exit_code != 0:
                 # How far it came stays to be seen; a success is 100 anyway.
                 self._note(followed, await asyncio.to_thread(followed.progress.read))
         self._report(Finished(attempt.token, attempt.job_id, ended.exit, ended.at))
+        reach(Point.END_REPORTED)
 
     def _note(self, followed: _Followed, percent: int | None) -> None:
         if percent is not None and percent != followed.percent:
@@ -197,6 +206,26 @@ class Monitor:
     def _report(self, report: Report) -> None:
         self._reports.append(report)
         self._on_report(report)
+
+
+async def _start(executor: Executor, launch: Launch) -> Found:
+    reach(Point.START_BEGUN)
+    found = await executor.start(launch)
+    reach(Point.STARTED)
+    return found
+
+
+async def _find(executor: Executor, token: str, directory: Path) -> Found:
+    reach(Point.FIND_BEGUN)
+    found = await executor.find(token, directory)
+    reach(Point.FOUND)
+    return found
+
+
+async def _stop(executor: Executor, found: Found) -> None:
+    reach(Point.STOP_BEGUN)
+    await executor.stop(found)
+    reach(Point.STOPPED)
 
 
 @dataclass

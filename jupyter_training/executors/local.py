@@ -17,10 +17,12 @@ from typing import Any
 
 import jupyter_training
 from jupyter_training.executors.base import Ended, Found, Launch
+from jupyter_training.executors.memory import GB
 from jupyter_training.executors.processes import boot_id, start_time
 from jupyter_training.executors.records import EXIT, STARTED, claim
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.points import Point, reach
 
 SECRET_PREFIXES = ("JPY_", "JUPYTERHUB_")
 SECRETS = frozenset({"JUPYTER_TOKEN", "JUPYTER_TRAINING_TOKEN"})
@@ -99,6 +101,7 @@ class LocalExecutor:
             "argv": launch.argv,
             "env": environment(os.environ, launch),
             "cwd": launch.cwd,
+            "memory_bytes": launch.memory_gb * GB,
             "time_limit_s": launch.time_limit_s,
             "grace_s": self._grace_s,
         }
@@ -215,6 +218,7 @@ class _Launcher:
             assert self._process.stdin is not None
             self._process.stdin.write(request)
             await self._process.stdin.drain()
+            reach(Point.START_ASKED)
             if self.ended:
                 return None
             return await asyncio.wait_for(reply, _REPLY_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,11 @@ from jupyter_training.server.handlers import HANDLERS
 from jupyter_training.server.identity import TrainingTokens, customer_of, owner
 from jupyter_training.server.kernels import inform_kernels
 from jupyter_training.server.running import Running
-from jupyter_training.store.database import Database
+from jupyter_training.store.database import AWAY, Database, trouble
+from jupyter_training.store.filesystem import network_file_system
+
+_AGAIN_S = 1.0
+"""How soon a server that starts tries again to reach the database (s)."""
 
 _STOP_MARGIN_S = 5.0
 """How much longer than the grace period a cancel may take: to notice, to kill, to write."""
@@ -47,7 +50,9 @@ class TrainingApp(ExtensionApp):
     ).tag(config=True)
 
     database_url = Unicode(
-        help="""The database, as an SQLAlchemy URL. Default: an SQLite file in `data_dir`.""",
+        help="""The database, as an SQLAlchemy URL: sqlite:////path/to/file, or
+        postgresql+psycopg://user@host/name for several machines or many users. Default: an SQLite
+        file in `data_dir`.""",
     ).tag(config=True)
 
     default_executor = Enum(
@@ -125,7 +130,6 @@ class TrainingApp(ExtensionApp):
 
     _engine: Engine | None = None
     _database: Database | None = None
-    _tasks: Sequence[asyncio.Task[None]] = ()
     _registered: Path | None = None
 
     @default("data_dir")
@@ -138,6 +142,7 @@ class TrainingApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Make what the handlers use, and inform kernels from now on."""
+        self._tasks: list[asyncio.Task[None]] = []
         self._data_dir = Path(self.data_dir).expanduser().absolute()
         self._tokens = TrainingTokens(self._data_dir)
         self._running = Running(self._tokens, self._end if self.embedded else None)
@@ -149,6 +154,10 @@ class TrainingApp(ExtensionApp):
         self.handlers.extend(HANDLERS)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        # The server itself has not to wait for a database that is away.
+        self._tasks = [asyncio.create_task(self._start(serverapp))]
+
+    async def _start(self, serverapp: ServerApp) -> None:
         try:
             service = await self._start_engine(serverapp)
         except Exception as error:
@@ -161,14 +170,14 @@ class TrainingApp(ExtensionApp):
         )
         if self.embedded:
             idle = self._running.end_when_idle(self.idle_timeout)
-            self._tasks = (asyncio.create_task(idle),)
+            self._tasks.append(asyncio.create_task(idle))
         if self.ready_fd >= 0:
             os.close(self.ready_fd)
 
     async def _start_engine(self, serverapp: ServerApp) -> TrainingService:
         workspace = Workspace(self._data_dir, Path(serverapp.root_dir))
         self._database = await asyncio.to_thread(Database, self.database_url)
-        await asyncio.to_thread(self._database.migrate)
+        await self._migrate(self._database)
         timing = Timing(
             schedule_interval_s=self.schedule_interval,
             monitor_interval_s=self.monitor_interval,
@@ -183,6 +192,28 @@ class TrainingApp(ExtensionApp):
             default_executor=self.default_executor,
             stop_s=self.stop_grace + _STOP_MARGIN_S,
         )
+
+    async def _migrate(self, database: Database) -> None:
+        """Bring the schema up to date, as soon as the database can be used."""
+        if database.is_sqlite and database.url.database:
+            path = Path(database.url.database).absolute()
+            kind = await asyncio.to_thread(network_file_system, path)
+            if kind is not None:
+                self.log.warning(
+                    "The training database %s is on a network file system (%s), where SQLite can "
+                    "be damaged. Set c.TrainingApp.data_dir to a directory on a disk of this "
+                    "machine, or c.TrainingApp.database_url to a PostgreSQL database.",
+                    path,
+                    kind,
+                )
+        while True:
+            try:
+                await asyncio.to_thread(database.migrate)
+                return
+            except AWAY as error:
+                self.log.error("The training database cannot be used, trying again: %s", error)
+                self._running.trouble = trouble(error)
+                await asyncio.sleep(_AGAIN_S)
 
     async def stop_extension(self) -> None:
         """Stop scheduling here. Jobs that run go on."""

@@ -40,6 +40,8 @@ class Running:
 
     def __init__(self, tokens: TrainingTokens, end: Callable[[], None] | None = None) -> None:
         self.tokens = tokens
+        self.trouble = ""
+        """What keeps the engine from starting for the moment."""
         self.started: asyncio.Future[TrainingService] = asyncio.get_event_loop().create_future()
         self._end = end
         self._closing = False
@@ -53,8 +55,10 @@ class Running:
         Raises
         ------
         NotAvailable
-            If it could not be started.
+            If it could not be started, or cannot be for the moment.
         """
+        if self.trouble and not self.started.done():
+            raise NotAvailable(self.trouble)
         return await asyncio.shield(self.started)
 
     def fail(self, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Servers of one machine wake each other."""
+"""Servers wake each other."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import asyncio
 import os
 from pathlib import Path
 
-from jupyter_training.engine.bus import Bus
+from jupyter_training.engine.bus import FifoBus, PostgresBus
+from jupyter_training.store.database import Database
+from tests.postgres import Postgres
 
 
 def test_a_server_wakes_the_others_and_not_itself(tmp_path: Path) -> None:
     async def go() -> None:
         woken = {name: asyncio.Event() for name in ("ada", "bob", "eve")}
-        buses = {name: Bus(tmp_path, name, event.set) for name, event in woken.items()}
+        buses = {name: FifoBus(tmp_path, name, event.set) for name, event in woken.items()}
         for bus in buses.values():
             bus.open()
         buses["ada"].wake_others()
         await asyncio.wait_for(asyncio.gather(woken["bob"].wait(), woken["eve"].wait()), 10)
         assert not woken["ada"].is_set()
         for bus in buses.values():
-            bus.close()
+            await bus.close()
 
     asyncio.run(go())
     assert list(tmp_path.iterdir()) == []
@@ -30,12 +32,12 @@ def test_what_a_dead_server_left_is_removed_and_nothing_else_is_touched(tmp_path
         os.mkfifo(tmp_path / "dead.fifo")
         (tmp_path / "file.fifo").write_text("not a pipe")
         (tmp_path / "link.fifo").symlink_to(tmp_path / "file.fifo")
-        bus = Bus(tmp_path, "ada", lambda: None)
+        bus = FifoBus(tmp_path, "ada", lambda: None)
         bus.open()
         bus.wake_others()
         assert not (tmp_path / "dead.fifo").exists()
         assert (tmp_path / "file.fifo").read_text() == "not a pipe"
-        bus.close()
+        await bus.close()
 
     asyncio.run(go())
 
@@ -43,13 +45,49 @@ def test_what_a_dead_server_left_is_removed_and_nothing_else_is_touched(tmp_path
 def test_waking_one_that_does_not_listen_at_the_moment_never_blocks(tmp_path: Path) -> None:
     async def go() -> None:
         woken = asyncio.Event()
-        ada, bob = Bus(tmp_path, "ada", lambda: None), Bus(tmp_path, "bob", woken.set)
+        ada, bob = FifoBus(tmp_path, "ada", lambda: None), FifoBus(tmp_path, "bob", woken.set)
         ada.open()
         bob.open()
         for _ in range(100_000):  # more than a pipe holds
             ada.wake_others()
         await asyncio.wait_for(woken.wait(), 10)
-        ada.close()
-        bob.close()
+        await ada.close()
+        await bob.close()
 
     asyncio.run(go())
+
+
+def test_a_commit_wakes_the_others_also_after_the_database_was_restarted(
+    own_postgres: Postgres,
+) -> None:
+    database = Database(own_postgres.new_database())
+
+    async def go() -> None:
+        woken = {name: asyncio.Event() for name in ("ada", "bob")}
+        buses = {name: PostgresBus(database.url, name, event.set) for name, event in woken.items()}
+        for bus in buses.values():
+            bus.open()
+        for event in woken.values():
+            await asyncio.wait_for(event.wait(), 30)  # they listen
+            event.clear()
+
+        def commit() -> None:
+            with database.write() as connection:
+                buses["ada"].announce(connection)
+
+        await asyncio.to_thread(commit)
+        await asyncio.wait_for(woken["bob"].wait(), 10)
+        assert not woken["ada"].is_set()
+        woken["bob"].clear()
+
+        await asyncio.to_thread(own_postgres.stop)
+        await asyncio.to_thread(own_postgres.start)
+        await asyncio.wait_for(woken["bob"].wait(), 30)  # something may have been missed
+        woken["bob"].clear()
+        await asyncio.to_thread(commit)
+        await asyncio.wait_for(woken["bob"].wait(), 10)
+        for bus in buses.values():
+            await bus.close()
+
+    asyncio.run(go())
+    database.close()

@@ -10,9 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
-from sqlalchemy.exc import InterfaceError, OperationalError
 from tornado.web import HTTPError, authenticated
 
+from jupyter_training.engine.engine import DatabaseAway
 from jupyter_training.engine.service import Conflict, NoSuchJob, TrainingService
 from jupyter_training.jobs.spec import FieldError, InvalidJob
 from jupyter_training.server.identity import TrainingTokenProvider, customer_of
@@ -65,14 +65,8 @@ def endpoint(
                 self.refuse(503, "closing", str(closing))
             except NotAvailable as why:
                 self.refuse(503, "not_available", str(why))
-            except (OperationalError, InterfaceError) as away:
-                self.log.error("The training database cannot be used: %s", away)
-                self.refuse(
-                    503,
-                    "database_unavailable",
-                    "The training database cannot be used at the moment; try again soon. "
-                    "Jobs that run go on.",
-                )
+            except DatabaseAway as away:
+                self.refuse(503, "database_unavailable", str(away))
 
         # With explicit names: left to itself the decorator remembers those of its first request.
         guarded = authenticated(authorized(action, resource=RESOURCE)(answer))

@@ -1,0 +1,75 @@
+"""The points at which a server may die, by name: what is promised has to hold at each of them.
+
+The tests kill a real server with SIGKILL at every one of these, again and again, and look at what
+became of its jobs. ``JUPYTER_TRAINING_KILL_AT`` names a point and how often it is to be passed
+before that: ``turn-committed:2`` kills at the second time. Without it, a point costs a look at a
+variable.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from enum import Enum
+
+VARIABLE = "JUPYTER_TRAINING_KILL_AT"
+
+
+class Point(str, Enum):
+    """Before and after each write of the server, and each thing that it does to a process."""
+
+    WRITE_BEGUN = "write-begun"
+    """A person's request is in a transaction that is not committed."""
+    WRITE_COMMITTED = "write-committed"
+    LEASE_BEGUN = "lease-begun"
+    LEASE_TAKEN = "lease-taken"
+    LEASE_RENEWED = "lease-renewed"
+    TURN_BEGUN = "turn-begun"
+    TURN_WRITTEN = "turn-written"
+    """Reports, decisions and claims are in a transaction that is not committed."""
+    TURN_COMMITTED = "turn-committed"
+    PREPARED = "prepared"
+    """The directories of what was claimed are there."""
+    START_BEGUN = "start-begun"
+    START_ASKED = "start-asked"
+    """The launcher has been asked for a supervisor, and has not answered."""
+    STARTED = "started"
+    START_REPORTED = "start-reported"
+    FIND_BEGUN = "find-begun"
+    FOUND = "found"
+    STOP_BEGUN = "stop-begun"
+    STOPPED = "stopped"
+    """The job has been asked to end."""
+    END_SEEN = "end-seen"
+    END_REPORTED = "end-reported"
+
+
+_armed: tuple[str, int] | None = None
+_passed = 0
+
+
+def arm(wanted: str | None) -> None:
+    """Die at the point that this names; None for never.
+
+    Raises
+    ------
+    ValueError
+        If there is no such point.
+    """
+    global _armed, _passed
+    name, _, count = (wanted or "").partition(":")
+    _passed = 0
+    _armed = (Point(name).value, int(count or 1)) if name else None
+
+
+def reach(point: Point) -> None:
+    """Here it may die."""
+    global _passed
+    if _armed is None or _armed[0] != point.value:
+        return
+    _passed += 1
+    if _passed >= _armed[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get(VARIABLE))

@@ -139,6 +139,7 @@ class Home:
 
     path: Path
     servers: list[Server] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
@@ -155,6 +156,7 @@ class Home:
             "JUPYTER_DATA_DIR": str(self.path / "data"),
             "JUPYTER_RUNTIME_DIR": str(self.path / "runtime"),
             "IPYTHONDIR": str(self.path / "ipython"),
+            **self.variables,
         }
 
     @property

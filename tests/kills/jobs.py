@@ -1,0 +1,89 @@
+"""Short real jobs that write down themselves what happens to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_training.jobs.lifecycle import Status
+
+AT_A_TIME = 6
+LINES = 40
+KINDS = ("succeeds", "fails", "succeeds at the second try", "is cancelled", "leaves a child behind")
+
+# A lock that the kernel gives back tells whether two attempts ever live at the same time.
+SCRIPT = r"""
+exec 9>>"$RECORD.lock"
+flock --nonblock 9 || echo "twice $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
+echo "begin $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
+line=0
+while [ $line -lt "$LINES" ]; do line=$((line + 1)); echo "line $line"; done
+case "$KIND" in
+  fails) code=3 ;;
+  *second*) code=4; grep -q "end" "$RECORD" && code=0 ;;
+  *cancelled) sleep 600 ;;
+  *child*) sleep 0.05 & code=0 ;;
+  *) sleep 0.0$((NUMBER % 7)); code=0 ;;
+esac
+echo "end $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
+exit $code
+"""
+
+
+@dataclass(frozen=True)
+class TestJob:
+    """The job of a number, and what has to become of it."""
+
+    __test__ = False
+
+    number: int
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.number % len(KINDS)]
+
+    @property
+    def key(self) -> str:
+        """By it a job that is submitted again after a kill is the same job."""
+        return f"key-{self.number}"
+
+    @property
+    def is_to_be_cancelled(self) -> bool:
+        return self.kind == "is cancelled"
+
+    @property
+    def status(self) -> Status:
+        """How it has to end."""
+        return {"fails": Status.FAILED, "is cancelled": Status.CANCELLED}.get(
+            self.kind, Status.COMPLETED
+        )
+
+    @property
+    def failures(self) -> int:
+        """How many of its attempts end with an exit code of its own."""
+        return {"fails": 2, "succeeds at the second try": 1}.get(self.kind, 0)
+
+    def record(self, place: Path) -> Path:
+        """What it writes down."""
+        return place / "records" / str(self.number)
+
+    def over(self, place: Path) -> Path:
+        """A file that is there when somebody was told of its end."""
+        return place / "over" / str(self.number)
+
+    def spec(self, place: Path) -> dict[str, Any]:
+        return {
+            "name": self.key,
+            "command": ["/bin/sh", "-c", SCRIPT],
+            "env_vars": {
+                "RECORD": str(self.record(place)),
+                "KIND": self.kind,
+                "LINES": str(LINES),
+                "NUMBER": str(self.number),
+            },
+            "cpu_cores": 1,
+            "memory_gb": 1,
+            "gpu_count": self.number % 2,
+            "max_retries": 1,
+        }

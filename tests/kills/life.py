@@ -1,0 +1,120 @@
+"""One life of a server after another, for as long as the matrix sends lines.
+
+A server is a process with the real engine, executor and database. It submits what was not
+acknowledged by an earlier life and cancels what is to be cancelled, as requests over REST would. It
+is forked from this process, which has imported everything and does nothing else, so that a life
+begins within milliseconds; and it ends by SIGKILL, at the point that the line names or when the
+matrix has had enough of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jupyter_training import points
+from jupyter_training.engine.engine import Engine, Timing
+from jupyter_training.engine.service import Seen, TrainingService
+from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.jobs.lifecycle import ENDED, RetryPolicy, Status
+from jupyter_training.scheduling.resources import Gpu, Node
+from jupyter_training.store.database import Database
+from tests.kills.jobs import AT_A_TIME, TestJob
+
+_log = logging.getLogger(__name__)
+
+USER = "ada"
+MACHINE = Node("machine", 4, 8, (Gpu("GPU-0"), Gpu("GPU-1")))
+
+TIMING = Timing(
+    schedule_interval_s=0.5,
+    monitor_interval_s=0.5,
+    renew_s=0.05,
+    trouble_s=0.05,
+    retries=RetryPolicy(base_s=0.02, cap_s=0.1),
+)
+
+
+async def live(url: str, place: Path, count: int, told: int) -> None:
+    """Serve until every job has ended, and say so."""
+    database = Database(url)
+    workspace = Workspace(place / "data", place)
+    executors = {"local": LocalExecutor(grace_s=0.2)}
+    engine = Engine(database, workspace, executors, lambda: MACHINE, TIMING)
+    await engine.start()
+    service = TrainingService(engine, default_executor="local", stop_s=30)
+    await asyncio.gather(
+        *(
+            one_after_another(service, place, range(first, count, AT_A_TIME), told)
+            for first in range(AT_A_TIME)
+        )
+    )
+    os.write(told, b"done\n")
+    await engine.stop()
+    database.close()
+
+
+async def one_after_another(
+    service: TrainingService, place: Path, numbers: Iterable[int], told: int
+) -> None:
+    """Take several jobs to their ends, one after the other."""
+    for number in numbers:
+        job = TestJob(number)
+        if job.over(place).exists():
+            continue
+        seen, _ = await service.submit(USER, job.spec(place), idempotency_key=job.key)
+        while seen.job.status not in ENDED:
+            if job.is_to_be_cancelled and seen.job.status is Status.RUNNING:
+                seen = await service.cancel(USER, seen.job.job_id)
+            else:
+                seen = await service.wait_for_change(
+                    USER, seen.job.job_id, 0.2, partial(differs, seen)
+                )
+        job.over(place).touch()
+
+
+def differs(before: Seen, now: Seen) -> bool:
+    """Whether a job has changed."""
+    return before.job != now.job
+
+
+def main() -> None:
+    """Read lines of JSON: fork a life for each, and tell its pid and its end."""
+    url, place = sys.argv[1], Path(sys.argv[2])
+    for line in sys.stdin:
+        told, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(told)
+            be(url, place, tell, json.loads(line))
+        os.close(tell)
+        print(child, flush=True)
+        with os.fdopen(told, "rb") as file:
+            done = b"done" in file.read()
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"done": done, "signal": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def be(url: str, place: Path, tell: int, wanted: dict[str, Any]) -> NoReturn:
+    """Be a server."""
+    os.setsid()
+    logging.basicConfig(filename=place / "server.log", format="%(process)d %(message)s")
+    try:
+        points.arm(wanted["point"])
+        asyncio.run(live(url, place, wanted["jobs"], tell))
+    except BaseException:
+        _log.exception("This life failed")
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -51,10 +51,8 @@ def test_the_checks_see_what_should_not_be(tmp_path: Path) -> None:
         wrong.clear()
 
 
-def test_a_real_server_dies_where_it_is_told_to(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, Point.START_ASKED.value)
+def test_a_real_server_dies_where_it_is_told_to(home: Home) -> None:
+    home.variables[VARIABLE] = Point.START_ASKED.value
     first = home.start()
     job_id = first.api.submit(["echo", "done"])["job_id"]
     assert first.process.wait(30) == -9

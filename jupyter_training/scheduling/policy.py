@@ -5,7 +5,8 @@ waits. A job that fits, starts. The first one that does not gets a *reservation*
 time at which it will fit if running jobs end when their time limits say. Later jobs may overtake
 it only if they do not delay it (EASY backfill; D. Lifka, "The ANL/IBM SP Scheduling System", 1995):
 they end before that time, or they use what it will leave over. A running job without a time limit
-has no known end, and nothing is assumed of it.
+has no known end, and nothing is assumed of it. Nothing is assumed either of a GPU that no job may
+get at the moment: a job that needs it waits, but nothing is kept free for it.
 
 `plan` is a function from values to values. The caller writes its decisions into the ledger in the
 same transaction in which it read the queue.
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources, nearest
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Plan:
     full: bool
 
 
+def _available(node: Node) -> dict[str, Gpu]:
+    """The GPUs that jobs may get, whether or not one holds them."""
+    return {gpu.uuid: gpu for gpu in node.gpus if not gpu.unavailable}
+
+
 @dataclass
 class _Free:
     """What is left of a node while a plan is made."""
@@ -106,7 +112,7 @@ class _Free:
 
     @classmethod
     def of(cls, node: Node, running: Iterable[Running]) -> _Free:
-        free = cls(node, node.cpu_cores, node.memory_gb, {gpu.uuid: gpu for gpu in node.gpus})
+        free = cls(node, node.cpu_cores, node.memory_gb, _available(node))
         for job in running:
             free.take(job.holds)
         return free
@@ -124,7 +130,7 @@ class _Free:
             return
         self.cpu_cores += placement.cpu_cores
         self.memory_gb += placement.memory_gb
-        mine = {gpu.uuid: gpu for gpu in self.node.gpus}
+        mine = _available(self.node)
         self.gpus.update({uuid: mine[uuid] for uuid in placement.gpus if uuid in mine})
 
     @property
@@ -295,7 +301,8 @@ def _reserve(
             index += 1
         placement = then.fit(wants)
         if placement is None:
-            # Something holds more than this machine has, for example after it was made smaller.
+            # It waits for a GPU that nobody may get, or something holds more than this machine has,
+            # for example after it was made smaller.
             continue
         then.take(placement)
         if best is None or starts_at < best.starts_at:
@@ -308,26 +315,36 @@ def _never(wants: Resources, nodes: Sequence[Node]) -> str:
     if not nodes:
         return "there is no machine to run it"
     if wants.gpu_count and wants.gpu_type is not None:
-        models = sorted({gpu.model for node in nodes for gpu in node.gpus if gpu.model})
         most = max(len(node.gpus_of(wants.gpu_type)) for node in nodes)
         if wants.gpu_count > most:
-            there = ", ".join(models) if models else "no GPU with a known model"
-            return (
-                f"asks for {wants.gpu_count} GPUs of type {wants.gpu_type}, but no machine has "
-                f"more than {most} of them (there are: {there})"
-            )
+            return _never_of_type(wants.gpu_count, wants.gpu_type, most, nodes)
     lacks = [
-        f"{asked} {unit}, the largest machine has {most}"
+        f"{_count(asked, unit)}, the largest machine has {most}"
         for asked, most, unit in (
-            (wants.cpu_cores, max(node.cpu_cores for node in nodes), "CPU cores"),
+            (wants.cpu_cores, max(node.cpu_cores for node in nodes), "CPU core"),
             (wants.memory_gb, max(node.memory_gb for node in nodes), "GB of memory"),
-            (wants.gpu_count, max(len(node.gpus) for node in nodes), "GPUs"),
+            (wants.gpu_count, max(len(node.gpus) for node in nodes), "GPU"),
         )
         if asked > most
     ]
     if not lacks:
         return f"asks for {wants} in one machine, and no machine has all of that"
     return "can never start here: asks for " + "; ".join(lacks)
+
+
+def _never_of_type(count: int, gpu_type: str, most: int, nodes: Sequence[Node]) -> str:
+    models = sorted({gpu.model for node in nodes for gpu in node.gpus if gpu.model})
+    has = f"more than {most} of them" if most else "one" if count == 1 else "any"
+    asked = "1 GPU" if count == 1 else f"{count} GPUs"
+    there = f"there are: {', '.join(models)}" if models else "there is no GPU of a known model"
+    told = f"asks for {asked} of type {gpu_type}, but no machine has {has} ({there})"
+    meant = None if most else nearest(gpu_type, models)
+    return told if meant is None else f"{told}; did you mean {meant}?"
+
+
+def _count(number: int, unit: str) -> str:
+    """A number with its unit, which is in the plural unless it is a measure."""
+    return f"{number} {unit}" + "s" * (number != 1 and not unit.startswith("GB"))
 
 
 def _busy(wants: Resources, nodes: Iterable[_Free], held: Sequence[Running]) -> str:
@@ -343,11 +360,11 @@ def _busy(wants: Resources, nodes: Iterable[_Free], held: Sequence[Running]) -> 
         ),
     )
     lacks = [
-        f"{asked} {unit} ({max(there, 0)} free)"
-        for asked, there, unit in (
-            (wants.gpu_count, len(_usable(free, wants)), "GPU" + "s" * (wants.gpu_count != 1)),
-            (wants.cpu_cores, free.cpu_cores, "CPU core" + "s" * (wants.cpu_cores != 1)),
-            (wants.memory_gb, free.memory_gb, "GB of memory"),
+        f"{_count(asked, unit)} ({max(there, 0)} free{more})"
+        for asked, there, unit, more in (
+            (wants.gpu_count, len(_usable(free, wants)), "GPU", _drained(free, wants)),
+            (wants.cpu_cores, free.cpu_cores, "CPU core", ""),
+            (wants.memory_gb, free.memory_gb, "GB of memory", ""),
         )
         if asked > there
     ]
@@ -360,3 +377,15 @@ def _busy(wants: Resources, nodes: Iterable[_Free], held: Sequence[Running]) -> 
 
 def _usable(free: _Free, wants: Resources) -> list[Gpu]:
     return [gpu for gpu in free.node.gpus_of(wants.gpu_type) if gpu.uuid in free.gpus]
+
+
+def _drained(free: _Free, wants: Resources) -> str:
+    """Which GPUs would do but are given to nobody, and why."""
+    several = [gpu for gpu in free.node.gpus_of(wants.gpu_type) if gpu.unavailable]
+    told = [f"; {_short(gpu.uuid)} {gpu.unavailable}" for gpu in several[:2]]
+    return "".join(told) + (f"; and {len(several) - 2} more" if len(several) > 2 else "")
+
+
+def _short(uuid: str) -> str:
+    """A UUID as it is told apart from the few others of a machine."""
+    return f"{uuid[:12]}…" if len(uuid) == len("GPU-") + 36 else uuid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import inf
 
 from hypothesis import given, settings
@@ -75,7 +76,80 @@ def test_a_gpu_type_has_to_match() -> None:
     decided = plan([waits(1, gpus=1, gpu_type="a100")], nodes, [], NOW)
     assert decided.starts[0].placement.gpus == ("b0",)
     decided = plan([waits(1, gpus=2, gpu_type="a100")], nodes, [], NOW)
-    assert "asks for 2 GPUs of type a100, but no machine has more than 1" in reason(decided, 1)
+    assert reason(decided, 1) == (
+        "asks for 2 GPUs of type a100, but no machine has more than 1 of them "
+        "(there are: NVIDIA A100, NVIDIA T4)"
+    )
+
+
+def test_a_type_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    nodes = [node("a", gpus=2, model="NVIDIA GeForce RTX 3080 Ti"), node("b", gpus=1, model="T4")]
+    decided = plan([waits(1, gpus=1, gpu_type="RTX 3080")], nodes, [], NOW)
+    assert reason(decided, 1) == (
+        "asks for 1 GPU of type RTX 3080, but no machine has one (there are: NVIDIA GeForce RTX "
+        "3080 Ti, T4); did you mean NVIDIA GeForce RTX 3080 Ti?"
+    )
+    decided = plan([waits(1, gpus=2, gpu_type="MI300")], [node(gpus=2)], [], NOW)
+    assert reason(decided, 1) == (
+        "asks for 2 GPUs of type MI300, but no machine has any (there is no GPU of a known model)"
+    )
+
+
+def test_one_of_something_is_told_in_the_singular() -> None:
+    decided = plan([waits(1, gpus=1)], [node()], [], NOW)
+    assert reason(decided, 1) == "can never start here: asks for 1 GPU, the largest machine has 0"
+
+
+ECC = "drained: reports uncorrectable ECC errors"
+USED = "in use by python (pid 123), not one of our jobs"
+
+
+def with_unavailable(gpus: int, **reasons: str) -> Node:
+    """A machine some of whose cards nobody may get."""
+    whole = node(cpus=8, gpus=gpus)
+    cards = (replace(gpu, unavailable=reasons.get(gpu.uuid, "")) for gpu in whole.gpus)
+    return replace(whole, gpus=tuple(cards))
+
+
+def test_a_drained_card_is_not_given_out_and_the_reason_is_told() -> None:
+    decided = plan([waits(1, gpus=2), waits(2, gpus=1)], [with_unavailable(2, a0=ECC)], [], NOW)
+    assert reason(decided, 1) == (
+        "waits for 2 GPUs (1 free; a0 drained: reports uncorrectable ECC errors)"
+    )
+    # Nothing is kept free for a card that may never come back.
+    assert [start.placement.gpus for start in decided.starts] == [("a1",)]
+
+
+def test_of_many_drained_cards_a_few_are_told() -> None:
+    uuid = "GPU-5a1e0000-0000-0000-0000-000000000001"
+    cards = (Gpu(uuid, unavailable=USED), *(Gpu(str(at), unavailable=ECC) for at in range(3)))
+    decided = plan([waits(1, gpus=1)], [Node("a", 4, 16, cards)], [], NOW)
+    assert reason(decided, 1) == (
+        f"waits for 1 GPU (0 free; GPU-5a1e0000… {USED}; 0 {ECC}; and 2 more)"
+    )
+
+
+def test_a_card_that_is_drained_while_a_job_holds_it_is_not_promised_to_the_next() -> None:
+    held = [runs(1, gpus=("a0",), until=NOW + 10)]
+    decided = plan([waits(2, gpus=2), waits(3, gpus=1)], [with_unavailable(2, a0=ECC)], held, NOW)
+    assert started(decided) == [3]
+
+
+def test_small_jobs_fill_up_a_machine_before_they_break_into_the_next() -> None:
+    nodes = [node("a", cpus=8, gpus=4), node("b", cpus=8, gpus=4), node("c", cpus=8, gpus=4)]
+    decided = plan([waits(number, gpus=1) for number in range(1, 6)], nodes, [], NOW)
+    used = Counter(start.placement.node for start in decided.starts)
+    assert sorted(used.values()) == [1, 4]
+    held = [
+        runs(start.job_id, start.placement.node, gpus=start.placement.gpus)
+        for start in decided.starts
+    ]
+    assert started(plan([waits(6, gpus=4), waits(7, gpus=3)], nodes, held, NOW)) == [6, 7]
+
+
+def test_a_job_without_gpus_leaves_the_machine_with_the_gpus_free() -> None:
+    nodes = [node("a", cpus=4, gpus=4), node("b", cpus=4)]
+    assert plan([waits(1, cpus=4)], nodes, [], NOW).starts[0].placement.node == "b"
 
 
 def test_a_request_that_nothing_could_hold_blocks_nobody() -> None:
@@ -149,7 +223,10 @@ _requests = st.tuples(
 
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[list[Waiting], list[Node], list[Running]]:
-    """A queue, machines, and jobs that run on them because an earlier plan started them."""
+    """A queue, machines, and jobs that run on them because an earlier plan started them.
+
+    Since then, some of the cards have become unavailable, perhaps in the middle of a job.
+    """
     nodes = draw(_nodes)
     jobs = [waits(number, *one) for number, one in enumerate(draw(st.lists(_requests)), start=1)]
     cut = draw(st.integers(0, len(jobs)))
@@ -157,6 +234,18 @@ def situations(draw: st.DrawFn) -> tuple[list[Waiting], list[Node], list[Running
     running = [
         Running(start.job_id, f"job {start.job_id}", start.placement, NOW + ends[start.job_id - 1])
         for start in plan(jobs[:cut], nodes, [], NOW).starts
+    ]
+    drained = draw(
+        st.sets(st.sampled_from([gpu.uuid for one in nodes for gpu in one.gpus] or ["-"]))
+    )
+    nodes = [
+        replace(
+            one,
+            gpus=tuple(
+                replace(gpu, unavailable=ECC if gpu.uuid in drained else "") for gpu in one.gpus
+            ),
+        )
+        for one in nodes
     ]
     return jobs[cut:], nodes, running
 
@@ -176,6 +265,8 @@ def test_nothing_is_ever_given_twice(
         given_ = Counter(uuid for placement in here for uuid in placement.gpus)
         assert set(given_) <= {gpu.uuid for gpu in one.gpus}
         assert all(count == 1 for count in given_.values())
+    unavailable = {gpu.uuid for one in nodes for gpu in one.gpus if gpu.unavailable}
+    assert not unavailable & {uuid for start in decided.starts for uuid in start.placement.gpus}
     wanted = {job.id: job.wants for job in queue}
     for start in decided.starts:
         asked, got = wanted[start.job_id], start.placement

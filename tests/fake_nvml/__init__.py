@@ -1,0 +1,143 @@
+"""A FAKE of NVIDIA's management library, because no machine that runs these tests has a GPU.
+
+It is a shared library of the real one's name, so that everything above it is real: pynvml loads it
+and calls it as it would the driver's. A server or a script finds it by ``LD_LIBRARY_PATH``::
+
+    library = fake_nvml.build(directory)
+    gpus = FakeGpus(directory / "state", ["NVIDIA A100-SXM4-80GB"] * 2)
+    environment = gpus.environment(library)
+
+and this process by `load`. The state is read again at each call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+VARIABLE = "FAKE_NVML_STATE"
+GB = 1024**3
+
+GPU_IS_LOST, DRIVER_NOT_LOADED, NOT_SUPPORTED, NO_PERMISSION, UNKNOWN = 15, 9, 3, 4, 999
+"""Some of the codes that NVML's functions return."""
+
+
+def build(directory: Path) -> Path:
+    """Compile the fake ``libnvidia-ml.so.1`` into a directory, and return its path."""
+    library = directory / "libnvidia-ml.so.1"
+    source = Path(__file__).with_name("fake_nvml.c")
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    shared = ["-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1"]
+    subprocess.run(["cc", "-O1", *warnings, *shared, "-o", library, source], check=True)
+    return library
+
+
+def load(library: Path) -> None:
+    """Load it into this process: pynvml then gets it by its name, and not the driver's."""
+    ctypes.CDLL(str(library))
+
+
+class FakeGpus:
+    """The cards that the fake library tells of.
+
+    A card is healthy and idle until something is set: by `card`, with the names of the state file
+    (None makes a query not supported), by `fail` and by `xid`.
+
+    Parameters
+    ----------
+    path
+        The state file.
+    models
+        The product name of each card.
+    memory_gb
+        The memory of each card.
+    """
+
+    def __init__(self, path: Path, models: Sequence[str], memory_gb: int = 80) -> None:
+        self.path = path
+        self.count = len(models)
+        self.errors: dict[str, int] = {}
+        self.xids: list[tuple[int, int]] = []
+        self.cards: list[dict[str, str | int | None]] = [
+            {
+                "uuid": uuid(index),
+                "name": model,
+                "memory_total": memory_gb * GB,
+                "memory_reserved": 600 * 1024**2,
+                "memory_used": 4 * 1024**2,
+                "utilization": 0,
+                "temperature": 31,
+                "power": 62_500,
+                "power_limit": 400_000,
+                "ecc_uncorrected": 0,
+                "retired_pages_pending": 0,
+                "remap_pending": 0,
+                "remap_failure": 0,
+                "recovery_action": 0,
+                "mig": 0,
+            }
+            for index, model in enumerate(models)
+        ]
+        self.processes: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self.write()
+
+    def environment(self, library: Path) -> dict[str, str]:
+        """What a process needs in its environment to see these cards."""
+        return {"LD_LIBRARY_PATH": str(library.parent), VARIABLE: str(self.path)}
+
+    def card(self, index: int, **values: str | int | None) -> None:
+        """Change what a card answers."""
+        self.cards[index].update(values)
+        self.write()
+
+    def uses(self, index: int, *processes: tuple[int, int], kind: str = "compute") -> None:
+        """Let these, each a pid and its bytes, and no others be on a card."""
+        self.processes[index, kind] = list(processes)
+        self.write()
+
+    def fail(self, call: str, code: int | None, card: int | None = None) -> None:
+        """Let a call fail, ``*`` for every one, on a card or in all; None to let it work again."""
+        key = f"error.{call}" if card is None else f"{card}.error.{call}"
+        if code is None:
+            self.errors.pop(key, None)
+        else:
+            self.errors[key] = code
+        self.write()
+
+    def vanish(self) -> None:
+        """Take the last card from the list."""
+        self.count -= 1
+        self.write()
+
+    def come_back(self) -> None:
+        """Have all cards in the list again."""
+        self.count = len(self.cards)
+        self.write()
+
+    def xid(self, index: int, code: int) -> None:
+        """Let a card report an Xid error."""
+        self.xids.append((index, code))
+        self.write()
+
+    def write(self) -> None:
+        """Write the state file, at once as a whole."""
+        told: dict[str, str | int] = {"count": self.count, **self.errors}
+        for index, card in enumerate(self.cards):
+            told |= {f"{index}.{name}": value for name, value in card.items() if value is not None}
+        for (index, kind), several in self.processes.items():
+            for at, (pid, used) in enumerate(several):
+                told[f"{index}.{kind}.{at}"] = f"{pid} {used}"
+        for at, (index, code) in enumerate(self.xids):
+            told[f"xid.{at}"] = f"{index} {code}"
+        text = "".join(f"{key} {value}\n" for key, value in told.items())
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.write_text(text)
+        os.replace(new, self.path)
+
+
+def uuid(index: int) -> str:
+    """The UUID of a fake card."""
+    return f"GPU-fa4e0000-0000-0000-0000-{index:012d}"

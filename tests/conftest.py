@@ -168,11 +168,19 @@ class Home:
         (self.path / "config").mkdir(exist_ok=True)
         (self.path / "config" / "jupyter_server_config.py").write_text(f"{text}\n")
 
-    def start(self, *flags: str, module: str = "jupyter_server", **options: Any) -> Server:
-        """Start a Jupyter server with the extension, and return when it serves."""
+    def start(
+        self, *flags: str, module: str = "jupyter_server", wait: bool = True, **options: Any
+    ) -> Server:
+        """Start a Jupyter server with the extension, and return when it serves.
+
+        Parameters
+        ----------
+        wait
+            Whether to; else it may not even answer yet.
+        """
         for name in ("work", "config", "data", "runtime"):
             (self.path / name).mkdir(exist_ok=True)
-        ready, told = os.pipe()
+        (ready, told), port = os.pipe(), free_port()
         traits = {
             "cpu_cores": 2,
             "memory_gb": 8,
@@ -187,7 +195,7 @@ class Home:
                 [
                     *(sys.executable, "-m", module),
                     "--ServerApp.ip=127.0.0.1",
-                    f"--ServerApp.port={free_port()}",
+                    f"--ServerApp.port={port}",
                     "--ServerApp.open_browser=False",
                     "--ServerApp.allow_root=True",
                     f"--ServerApp.root_dir={self.path / 'work'}",
@@ -208,6 +216,10 @@ class Home:
                 start_new_session=True,
             )
         os.close(told)
+        if not wait:
+            os.close(ready)
+            self.servers.append(Server(f"http://127.0.0.1:{port}/", process, self))
+            return self.servers[-1]
         os.read(ready, 1)  # its end: the server is ready, or dead
         os.close(ready)
         entry = self.path / "runtime" / "training-servers" / f"{process.pid}.json"
@@ -239,6 +251,14 @@ class Server:
     def __post_init__(self) -> None:
         self.apis: list[Api] = []
         self.api = self.api_with("the-servers-own")
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers at all."""
+        try:
+            return self.api.http.get("api/status").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def api_with(self, token: str) -> Api:
         """The interface for whoever has this token."""

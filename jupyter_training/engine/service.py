@@ -258,6 +258,10 @@ class TrainingService:
         job = await self._job(user, reference)
         return await self._engine.read(lambda c: jobs.history(c, job.id))
 
+    async def history_of_servers(self, before: int | None, limit: int) -> list[Event]:
+        """What happened to the servers, newest first: who schedules, since when, and after whom."""
+        return await self._engine.read(lambda c: jobs.history_of_servers(c, before, limit))
+
     async def log_tail(
         self, user: str, reference: str, attempt: int | None, count: int
     ) -> tuple[int, logs.Page]:

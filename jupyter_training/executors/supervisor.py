@@ -7,7 +7,7 @@ The launcher ends with its server; supervisors, each in a session of its own, do
 
 A supervisor claims its attempt, runs the command, copies what it prints into the log, ends it when
 it is told to or when its time is over, waits until no process of it is left, and writes how it
-ended: see `records`.
+ended: see `records`. What keeps it within the memory that it was given is in `memory`.
 
 Standard library only, and no import that is not needed here.
 """
@@ -25,6 +25,8 @@ import sys
 import time
 from typing import Any, NoReturn
 
+from jupyter_training.executors import guard as guards
+from jupyter_training.executors import memory
 from jupyter_training.executors.processes import ON_LINUX, boot_id, descendants, start_time
 from jupyter_training.executors.records import LOG, claim, open_exit, write_exit
 
@@ -34,6 +36,9 @@ TOKEN_VARIABLE = "JUPYTER_TRAINING_ATTEMPT_TOKEN"
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _CHUNK = 1 << 16
 _LEFTOVERS_S = 1.0
+_UNGUARDED = b"\0"
+"""Said by a job that could not join the group that was to keep it within its memory."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -49,7 +54,11 @@ def serve(server: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended supervisors leave no zombies
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.chdir("/")
-    same_for_all = {"umask": os.umask(0o077), "boot_id": boot_id()}
+    same_for_all = {
+        "umask": os.umask(0o077),
+        "boot_id": boot_id(),
+        "memory_home": guards.find_home(),
+    }
     # Garbage collection would write into pages that the forks share.
     gc.disable()
     gc.freeze()
@@ -68,7 +77,7 @@ def serve(server: int) -> None:
 def _be_supervisor(line: bytes, server: int, same_for_all: dict[str, Any]) -> NoReturn:
     try:
         os.setsid()
-        supervise({**json.loads(line), **same_for_all}, server)
+        supervise({**same_for_all, **json.loads(line)}, server)
     finally:
         os._exit(0)
 
@@ -93,7 +102,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     ----------
     launch
         ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
-        None), ``grace_s``, ``umask`` and ``boot_id``.
+        None), ``grace_s``, ``umask``, ``boot_id``, and what `guards.guard` takes.
     server
         A pipe to the server.
     """
@@ -121,7 +130,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
         return
     record = open_exit(launch["directory"])
     log = _Log(os.path.join(launch["directory"], LOG))
-    output, failure = _start(launch, signals, wake, log)
+    job, failure = _start(launch, guards.guard(launch))
     if failure is not None:
         failed = _exit(cause="launch_failed", detail=failure)
         write_exit(launch["directory"], record, failed)
@@ -130,14 +139,15 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     if failure is None:
-        ended = _Watch(launch, signals, output, log).run()
+        ended = _Watch(launch, signals, job, log).run()
         # A server that hears it writes it into its database; the record is for all others, and
         # nobody has to wait until that is on disk.
         _tell(server, {"token": launch["token"], "exit": ended})
         write_exit(launch["directory"], record, ended)
+    job.guard.close()
 
 
-def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[_Job, str | None]:
+def _start(launch: dict[str, Any], guard: guards.Guard) -> tuple[_Job, str | None]:
     """Fork the job and wait until it runs its program, or tells why it can't."""
     output, printed = os.pipe()
     trouble, told = os.pipe()  # closed by the exec that succeeds
@@ -146,6 +156,8 @@ def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[
     if pid == 0:
         try:
             signal.set_wakeup_fd(-1)
+            if not guard.join():
+                os.write(told, _UNGUARDED)
             _become(launch, printed, supervisor)
         except BaseException as error:
             os.write(told, str(error).encode("utf-8", "replace")[:1000])
@@ -155,10 +167,15 @@ def _start(launch: dict[str, Any], signals: int, wake: int, log: _Log) -> tuple[
     os.close(told)
     with os.fdopen(trouble, "rb") as file:
         failure = file.read()
+    if failure.startswith(_UNGUARDED):
+        failure = failure[len(_UNGUARDED) :]
+        guard.close()
+        guard = guards.watch(launch["memory_bytes"])
+    job = _Job(pid, output, guard)
     if not failure:
-        return _Job(pid, output), None
+        return job, None
     os.waitpid(pid, 0)
-    return _Job(pid, output), failure.decode("utf-8", "replace")
+    return job, failure.decode("utf-8", "replace")
 
 
 def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
@@ -182,10 +199,10 @@ def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
 
 
 class _Job:
-    """The main process of the job and the pipe that it prints into."""
+    """The main process of the job, the pipe that it prints into, and what guards its memory."""
 
-    def __init__(self, pid: int, output: int) -> None:
-        self.pid, self.output = pid, output
+    def __init__(self, pid: int, output: int, guard: guards.Guard) -> None:
+        self.pid, self.output, self.guard = pid, output, guard
         os.set_blocking(output, False)
 
 
@@ -254,7 +271,9 @@ class _Watch:
         while self._copy():
             pass
         self._log.close()
-        return _exit(status=self._status, **self._why)
+        killed, told, peak = self._job.guard.account()
+        why = memory.verdict(self._status == 0, killed, told, self._why)
+        return _exit(status=self._status, peak_memory_gb=peak, **why)
 
     def _reap(self) -> bool:
         """Collect what has ended; whether nothing is left."""
@@ -314,6 +333,8 @@ class _Watch:
         moments = [when for when, _, _ in self._steps[:1]]
         if self._deadline is not None and not self._steps:
             moments.append(self._deadline)
+        if self._job.guard.due is not None:
+            moments.append(self._job.guard.due)
         if not moments:
             return None
         return max(0.0, min(moments) - time.monotonic()) * 1000 + 1
@@ -325,6 +346,11 @@ class _Watch:
                 cause="timed_out",
                 detail=f"it ran for its time limit of {self._launch['time_limit_s']:g} s",
             )
+        due = self._job.guard.due
+        if due is not None and now >= due and self._job.guard.look():
+            # Nobody is asked: by the time that it has saved its work the machine may be out of
+            # memory, and it with it.
+            self._steps = [(now, signal.SIGKILL, True)]
         while self._steps and self._steps[0][0] <= now:
             _, number, everybody = self._steps.pop(0)
             self._signal(number, everybody)
@@ -347,7 +373,12 @@ class _Watch:
                     raise
 
 
-def _exit(status: int | None = None, cause: str | None = None, detail: str = "") -> dict[str, Any]:
+def _exit(
+    status: int | None = None,
+    cause: str | None = None,
+    detail: str = "",
+    peak_memory_gb: float | None = None,
+) -> dict[str, Any]:
     """What is told and written of an end, as of now."""
     ended_by = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
     return {
@@ -355,5 +386,6 @@ def _exit(status: int | None = None, cause: str | None = None, detail: str = "")
         "signal": ended_by,
         "cause": cause,
         "detail": detail[:1000],
+        "peak_memory_gb": peak_memory_gb,
         "ended_at": time.time(),
     }

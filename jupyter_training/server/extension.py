@@ -196,7 +196,7 @@ class TrainingApp(ExtensionApp):
     async def _migrate(self, database: Database) -> None:
         """Bring the schema up to date, as soon as the database can be used."""
         if database.is_sqlite and database.url.database:
-            path = Path(database.url.database).absolute()
+            path = self._data_dir / database.url.database
             kind = await asyncio.to_thread(network_file_system, path)
             if kind is not None:
                 self.log.warning(

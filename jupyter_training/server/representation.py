@@ -83,7 +83,7 @@ def log(attempt: int, page: Page) -> dict[str, Any]:
 
 
 def events(several: Iterable[Event]) -> list[dict[str, Any]]:
-    """A job's history."""
+    """A history, of a job or of the servers."""
     return [
         {
             "id": event.id,

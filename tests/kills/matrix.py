@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
             outcome.wrong.append(f"the last server did not come to an end: {told}")
         assert lives.stdin is not None
         lives.stdin.close()
-    look(database, place, outcome)
+    look(database, Workspace(place / "data", place), place, range(outcome.jobs), outcome)
     database.close()
     return outcome
 
@@ -156,17 +157,25 @@ def one_life(
     return told, killed.is_set()
 
 
-def look(database: Database, place: Path, outcome: Outcome) -> None:
-    """Find what should not be."""
-    wrong, workspace = outcome.wrong, Workspace(place / "data", place)
+def look(
+    database: Database, workspace: Workspace, place: Path, numbers: Sequence[int], outcome: Outcome
+) -> None:
+    """Find what should not be.
+
+    Parameters
+    ----------
+    numbers
+        Of the jobs that there should be.
+    """
+    wrong = outcome.wrong
     with database.read() as connection:
         if held := ledger.held(connection):
             wrong.append(f"still reserved: {held}")
         rows = list(connection.execute(select(training_jobs.c.name, training_jobs.c.id)))
         names = Counter(row.name for row in rows)
-        expected = {TestJob(number).key for number in range(outcome.jobs)}
+        expected = {TestJob(number).key for number in numbers}
         if set(names) != expected or max(names.values()) > 1:
-            wrong.append(f"{len(rows)} jobs of {len(expected)}: {names - Counter(expected)}")
+            wrong.append(f"{len(rows)} jobs of {len(numbers)}: {names - Counter(expected)}")
         for row in rows:
             wanted, job = TestJob(int(row.name.partition("-")[2])), jobs.get(connection, row.id)
             if job.status is not wanted.status:

@@ -21,6 +21,9 @@ from jupyter_training.server.running import Closing, NotAvailable, Running
 RESOURCE = "training-jobs"
 """What an authorizer is asked about."""
 
+MAX_NUMBER = 2**62
+"""More than any number of a row, an attempt or a byte."""
+
 _P = ParamSpec("_P")
 _H = TypeVar("_H", bound="TrainingHandler")
 

@@ -12,12 +12,11 @@ from jupyter_training.engine.service import Seen
 from jupyter_training.jobs.lifecycle import ENDED, Status
 from jupyter_training.jobs.spec import FieldError, JobType
 from jupyter_training.server import representation
-from jupyter_training.server.handlers.base import BadRequest, TrainingHandler, endpoint
+from jupyter_training.server.handlers.base import MAX_NUMBER, BadRequest, TrainingHandler, endpoint
 from jupyter_training.store.jobs import Filter
 
 MAX_WAIT_S = 60
 MAX_TAIL = 100_000
-MAX_NUMBER = 2**62
 
 _JOB = r"api/training-jobs/(?P<reference>[^/]+)"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyter_training.server import openapi, representation
-from jupyter_training.server.handlers.base import TrainingHandler, endpoint
+from jupyter_training.server.handlers.base import MAX_NUMBER, TrainingHandler, endpoint
 
 
 class ResourcesHandler(TrainingHandler):
@@ -14,6 +14,19 @@ class ResourcesHandler(TrainingHandler):
         """What there is, what is free, and who holds the rest."""
         service = await self.service()
         self.answer(representation.holdings(await service.holdings(self.user)))
+
+
+class ServerEventsHandler(TrainingHandler):
+    """The servers' history."""
+
+    @endpoint("read")
+    async def get(self) -> None:
+        """Who schedules, since when, and after whom; newest first."""
+        service = await self.service()
+        before = self.integer("before", None, least=1, most=MAX_NUMBER)
+        limit = self.integer("limit", 100, least=1, most=1000)
+        assert limit is not None
+        self.answer(representation.events(await service.history_of_servers(before, limit)))
 
 
 class OpenApiHandler(TrainingHandler):
@@ -36,6 +49,7 @@ class ReleaseHandler(TrainingHandler):
 
 HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
     (r"api/training-resources", ResourcesHandler),
+    (r"api/training-events", ServerEventsHandler),
     (r"api/training-openapi.json", OpenApiHandler),
     (r"api/training-server/release", ReleaseHandler),
 ]

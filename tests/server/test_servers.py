@@ -1,0 +1,134 @@
+"""Several servers on one database: one schedules, all serve, any may die or stand still."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jupyter_training.engine.workspace import Workspace
+from jupyter_training.store.database import Database
+from tests.conftest import ENDED, Home, Server
+from tests.kills.jobs import TestJob
+from tests.kills.matrix import Outcome, look
+from tests.postgres import Postgres
+
+JOBS = 500
+
+
+def leader(server: Server) -> str:
+    """Who schedules, by the servers' history."""
+    events = history(server)
+    return str(next(event["actor"] for event in events if event["kind"] == "lease"))
+
+
+def history(server: Server) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = server.api.get("api/training-events").json()
+    return told
+
+
+@contextmanager
+def paused(server: Server) -> Iterator[None]:
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
+def test_a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes(
+    home: Home, database_url: str, tmp_path: Path
+) -> None:
+    first = home.start(database_url=database_url, cpu_cores=4)
+    record = tmp_path / "record"
+    begun = first.api.submit(["sh", "-c", f"echo one >>{record}; sleep 600"])["job_id"]
+    first.api.status(begun, "running")
+    second = home.start(database_url=database_url, cpu_cores=4)
+    old = leader(second)
+    with paused(first):
+        stopped = time.monotonic()
+        job_id = second.api.submit(["sh", "-c", f"echo two >>{record}"])["job_id"]
+        assert second.api.ended(job_id)["status"] == "completed"
+        taken_over_s = time.monotonic() - stopped
+        new = leader(second)
+        assert new != old
+        assert taken_over_s < 15
+        # What the first one watched is watched by the second one.
+        cancelled = second.api.post(f"api/training-jobs/{begun}/cancel").json()
+        assert cancelled["status"] == "cancelled"
+        before = second.api.get("api/training-jobs").json()
+    until(lambda: any(one["kind"] == "fenced" and one["actor"] == old for one in history(second)))
+    assert second.api.get("api/training-jobs").json() == before
+    assert leader(second) == new
+    # It serves as before, and the other one schedules.
+    last = first.api.submit(["true"])["job_id"]
+    assert first.api.ended(last)["status"] == "completed"
+    assert record.read_text() == "one\ntwo\n"
+    assert second.api.history(begun) == ["pending", "scheduled", "running", "cancelled"]
+    kinds = [event["kind"] for event in second.api.get(f"api/training-jobs/{begun}/events").json()]
+    assert kinds.count("adopted") == 1
+
+
+@pytest.mark.timeout(600)
+def test_two_servers_that_die_in_turn_lose_none_of_500_jobs_and_double_none(
+    home: Home, postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.new_database()
+    place = tmp_path / "place"
+    (place / "records").mkdir(parents=True)
+    several = [TestJob(n) for n in range(JOBS * 5 // 4) if not TestJob(n).is_to_be_cancelled]
+    assert len(several) == JOBS
+    traits: dict[str, Any] = {
+        "database_url": url,
+        "cpu_cores": 8,
+        "gpus": 2,
+        "schedule_interval": 1,
+    }
+    servers = [home.start(**traits), home.start(**traits)]
+    turn = itertools.cycle((0, 1))
+
+    def ask(method: str, path: str, **kwargs: Any) -> Any:
+        """Ask one server after the other, until one of them answers."""
+        while True:
+            for server in list(servers):
+                try:
+                    answer = server.api.http.request(method, path, **kwargs)
+                except httpx.TransportError:
+                    continue
+                assert answer.status_code < 300, answer.text
+                return answer.json()
+
+    killed = 0
+    for count, job in enumerate(several, 1):
+        headers = {"Idempotency-Key": job.key}
+        ask("POST", "api/training-jobs", json=job.spec(place), headers=headers)
+        if count % (JOBS // 8) == 0:
+            index = next(turn)
+            servers[index].kill()
+            killed += 1
+            servers[index] = home.start(**traits)
+    while left := ask("GET", "api/training-jobs?status=pending,scheduled,running,retrying"):
+        ask("GET", f"api/training-jobs/{left[-1]['job_id']}?wait=5")
+    assert killed == 8
+    told = ask("GET", "api/training-jobs?limit=1000")
+    assert len(told) == JOBS
+    assert {one["status"] for one in told} <= set(ENDED)
+    database, outcome = Database(url), Outcome()
+    numbers = [job.number for job in several]
+    look(database, Workspace(home.data_dir, place), place, numbers, outcome)
+    database.close()
+    assert outcome.wrong == []
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

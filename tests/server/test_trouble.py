@@ -1,0 +1,171 @@
+"""The database is away, or the disk is full: jobs go on, people are told, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Api, Home
+from tests.postgres import Postgres
+
+ASK = {"name": "x", "command": "true", "cpu_cores": 1, "memory_gb": 1}
+
+
+def waits_for(gate: Path, then: str = "exit 0") -> list[str]:
+    """The command of a job that goes on when somebody opens the other end of a pipe."""
+    os.mkfifo(gate)
+    return ["sh", "-c", f"cat {gate}; {then}"]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def refused(api: Api) -> str:
+    """What somebody is told who asks while nothing can be written."""
+    answer = api.post("api/training-jobs", json=ASK)
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == "database_unavailable"
+    return str(answer.json()["message"])
+
+
+def test_jobs_go_on_while_the_database_is_away_and_are_recorded_when_it_is_back(
+    home: Home, own_postgres: Postgres, tmp_path: Path
+) -> None:
+    server = home.start(database_url=own_postgres.new_database())
+    gate, record = tmp_path / "gate", tmp_path / "record"
+    job_id = server.api.submit(waits_for(gate, f"echo ran >>{record}; exit 0"))["job_id"]
+    server.api.status(job_id, "running")
+    own_postgres.stop()
+    assert "cannot be used at the moment" in refused(server.api)
+    assert server.api.get(f"api/training-jobs/{job_id}").status_code == 503
+    gate.open("w").close()
+    until(lambda: (home.data_dir / "jobs" / job_id / "attempt-1" / "exit.json").exists())
+    back = datetime.now(timezone.utc)
+    own_postgres.start()
+    until(lambda: server.api.get(f"api/training-jobs/{job_id}").status_code == 200)
+    told = server.api.ended(job_id)
+    assert (told["status"], told["attempt"], told["exit_code"]) == ("completed", 1, 0)
+    assert told["completed_at"] < back.isoformat()
+    assert record.read_text() == "ran\n"
+    assert server.api.history(job_id) == ["pending", "scheduled", "running", "completed"]
+    # And it schedules again.
+    assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
+
+
+def test_a_database_that_says_nothing_holds_nobody_up_for_ever(
+    home: Home, own_postgres: Postgres
+) -> None:
+    server = home.start(database_url=own_postgres.new_database())
+    own_postgres.pause()
+    try:
+        assert "does not answer" in refused(server.api)
+        # Jupyter itself serves as ever.
+        assert server.api.http.get("api/status").status_code == 200
+    finally:
+        own_postgres.resume()
+    until(lambda: server.api.get("api/training-jobs").status_code == 200)
+    assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
+
+
+def test_a_server_that_starts_before_its_database_waits_for_it(
+    home: Home, own_postgres: Postgres
+) -> None:
+    url = own_postgres.new_database()
+    own_postgres.stop()
+    server = home.start(database_url=url, wait=False)
+    until(lambda: server.answers)
+    answer = server.api.get("api/training-jobs")
+    assert answer.status_code == 503
+    assert "cannot be used at the moment" in answer.json()["message"]
+    own_postgres.start()
+    until(lambda: server.api.get("api/training-jobs").status_code == 200)
+    assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[None]:
+    """A disk of its own that is soon full."""
+    place.mkdir(parents=True)
+    as_root = [] if os.getuid() == 0 else ["sudo", "-n"]
+    options = f"size=6m,uid={os.getuid()},gid={os.getgid()}"
+    subprocess.run([*as_root, "mount", "-t", "tmpfs", "-o", options, "disk", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*as_root, "umount", "--lazy", place], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take all the space that is left."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while file.write(bytes(size)):
+                    pass
+            except OSError:
+                pass
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 7"])
+def test_a_full_disk_makes_a_gap_in_the_log_and_loses_no_end(
+    home: Home, tmp_path: Path, end: str
+) -> None:
+    disk, gate, printed = tmp_path / "disk", tmp_path / "gate", tmp_path / "printed"
+    os.mkfifo(printed)
+    script = f"seq 100000; : >{printed}; cat {gate}; echo last; {end}"
+    os.mkfifo(gate)
+    with small_disk(disk):
+        server = home.start(data_dir=disk / "training")
+        job_id = server.api.submit(["sh", "-c", f"echo first; cat {gate}; {script}"], max_retries=0)
+        job = job_id["job_id"]
+        server.api.printed(job, "first")
+        fill(disk / "filler")
+        assert "The disk of the training database is full" in refused(server.api)
+        gate.open("w").close()
+        printed.open("rb").close()  # it has printed what there is no space for
+        (disk / "filler").unlink()
+        gate.open("w").close()
+        told = server.api.ended(job)
+        assert told["exit_code"] == int(end[-1])
+        log = server.api.log(job)
+        assert log[-1] == "last"
+        assert any("bytes of output lost, the disk was full" in line for line in log)
+        assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
+        with sqlite3.connect(disk / "training" / "training.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        database.close()
+        server.stop()
+
+
+def test_after_a_reboot_a_job_that_died_with_the_machine_is_tried_again_for_free(
+    home: Home,
+) -> None:
+    first = home.start()
+    job_id = first.api.submit(["sleep", "600"], max_retries=0)["job_id"]
+    first.api.status(job_id, "running")
+    started = home.data_dir / "jobs" / job_id / "attempt-1" / "started.json"
+    text = started.read_text()
+    first.kill()
+    supervisor = int(text.partition('"pid": ')[2].partition(",")[0])
+    os.kill(supervisor, 9)
+    # What a reboot leaves behind: the record of a process of another boot.
+    boot = text.partition('"boot_id": "')[2].partition('"')[0]
+    started.write_text(text.replace(boot, "the boot before"))
+    second = home.start()
+    told = second.api.until(job_id, lambda job: job["attempt"] == 2 and job["status"] == "running")
+    assert told["retry_count"] == 0
+    events = second.api.get(f"api/training-jobs/{job_id}/events").json()
+    lost = next(event for event in events if event["cause"] == "node_lost")
+    assert "the machine was restarted" in lost["reason"]

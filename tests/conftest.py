@@ -232,7 +232,8 @@ class Home:
         """Cancel what still runs, and end the servers."""
         for server in self.servers:
             if server.process.poll() is None:
-                for job in server.api.get("api/training-jobs?limit=1000").json():
+                listed = server.api.get("api/training-jobs?limit=1000")
+                for job in listed.json() if listed.status_code == 200 else ():
                     if job["status"] not in ENDED:
                         server.api.http.post(f"api/training-jobs/{job['job_id']}/cancel")
                 server.stop()

@@ -11,14 +11,16 @@ import json
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from jupyter_training.engine import logs
 from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.records import LOG
+from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.progress import LogProgress
 from jupyter_training.points import Point, reach
@@ -194,7 +196,10 @@ class Monitor:
             if ended.exit.exit_code != 0:
                 # How far it came stays to be seen; a success is 100 anyway.
                 self._note(followed, await asyncio.to_thread(followed.progress.read))
-        self._report(Finished(attempt.token, attempt.job_id, ended.exit, ended.at))
+        exit_ = ended.exit
+        if exit_.cause is None and exit_.exit_code in refusals.EXIT_CODES:
+            exit_ = await asyncio.to_thread(_with_log, exit_, found.directory)
+        self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at))
         reach(Point.END_REPORTED)
 
     def _note(self, followed: _Followed, percent: int | None) -> None:
@@ -206,6 +211,12 @@ class Monitor:
     def _report(self, report: Report) -> None:
         self._reports.append(report)
         self._on_report(report)
+
+
+def _with_log(exit_: Exit, directory: Path) -> Exit:
+    """An end, with what the log says about it where the exit code alone does not."""
+    found = refusals.refusal(exit_.exit_code, logs.tail(directory / LOG, refusals.LINES).lines)
+    return exit_ if found is None else replace(exit_, cause=found[0], detail=found[1])
 
 
 async def _start(executor: Executor, launch: Launch) -> Found:

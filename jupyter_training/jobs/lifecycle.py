@@ -62,6 +62,7 @@ class Cause(str, Enum):
     OUT_OF_MEMORY = "out_of_memory"
     TIMED_OUT = "timed_out"
     LAUNCH_FAILED = "launch_failed"
+    INVALID_ARGUMENTS = "invalid_arguments"
     IMAGE_UNAVAILABLE = "image_unavailable"
     NODE_LOST = "node_lost"
     PREEMPTED = "preempted"
@@ -112,6 +113,9 @@ CAUSES: dict[Cause, CauseRule] = {
         Status.FAILED, Retry.NEVER, "{detail}: ask for more time with --time-limit"
     ),
     Cause.LAUNCH_FAILED: CauseRule(Status.FAILED, Retry.NEVER, "could not be started: {detail}"),
+    Cause.INVALID_ARGUMENTS: CauseRule(
+        Status.FAILED, Retry.NEVER, "did not understand its arguments: {detail}"
+    ),
     Cause.IMAGE_UNAVAILABLE: CauseRule(
         Status.FAILED, Retry.NEVER, "the image could not be had: {detail}"
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import NAP, Api, python
 
 
@@ -77,6 +79,16 @@ def test_tc_06_after_its_last_retry_a_job_has_failed(api: Api) -> None:
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
     assert api.history(job_id).count("retrying") == 2
     assert [api.log(job_id, attempt=number) for number in (1, 2, 3)] == [["no"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [("no-such-program", "launch_failed"), ("grep --no-such-option x", "invalid_arguments")],
+)
+def test_what_a_retry_cannot_cure_is_not_retried(api: Api, script: str, cause: str) -> None:
+    told = api.ended(api.submit(["sh", "-c", script])["job_id"])
+    assert (told["status"], told["cause"], told["attempt"]) == ("failed", cause, 1)
+    assert "no-such" in told["reason"]
 
 
 def test_tc_07_a_running_job_is_cancelled_and_its_processes_end(api: Api, tmp_path: Path) -> None:

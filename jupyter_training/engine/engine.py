@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -33,10 +32,10 @@ from jupyter_training.engine.monitor import (
     Monitor,
     Progressed,
     Report,
-    Started,
 )
+from jupyter_training.engine.turns import Due, Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Executor, Launch
+from jupyter_training.executors.base import Executor
 from jupyter_training.executors.processes import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.points import Point, reach
@@ -44,8 +43,6 @@ from jupyter_training.scheduling.resources import Node
 from jupyter_training.store import leases, ledger
 from jupyter_training.store.database import AWAY, Database, trouble
 from jupyter_training.store.leases import Fenced, Lease, Server
-from jupyter_training.store.records import Attempt
-from jupyter_training.store.transitions import StaleWrite
 
 _log = logging.getLogger(__name__)
 
@@ -83,43 +80,6 @@ class Timing:
     renew_s: float = 3.0
     trouble_s: float = 1.0
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """What one turn has written, and what it has found in a sweep."""
-
-    found: list[Attempt]
-    claimed: list[tuple[Attempt, Launch | OSError]]
-    to_stop: list[str]
-    looked_at_queue: bool
-    next_retry_at: datetime | None
-
-
-@dataclass
-class _Due:
-    """What the next turn has to look at, beside what the monitor reports.
-
-    Attributes
-    ----------
-    queue
-        Whether a job may be able to start: one was submitted, has ended, or may be tried again.
-    cancels
-        Whether somebody may want a job to be stopped.
-    sweep
-        Whether to look for attempts that nobody follows.
-    """
-
-    queue: bool = False
-    cancels: bool = False
-    sweep: bool = False
-
-    def after_trouble(self) -> None:
-        """Whether the last transaction was committed is not known: look at everything.
-
-        What it claimed, if it was, is an open attempt that nobody follows.
-        """
-        self.queue = self.cancels = self.sweep = True
 
 
 class Engine:
@@ -160,8 +120,11 @@ class Engine:
             else PostgresBus(database.url, self.server.name, self._woken)
         )
         self._monitor = Monitor(workspace, executors, self._reported)
+        self._writer = TurnWriter(
+            database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name
+        )
         self._something = asyncio.Event()
-        self._due = _Due()
+        self._due = Due()
         # Two pools: requests that wait for a database must not hold up the scheduler.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-asks")
         self._own_threads = ThreadPoolExecutor(2, thread_name_prefix="jupyter-training-turns")
@@ -309,7 +272,7 @@ class Engine:
         await self._in_thread(self._introduce, lease, node)
         _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
         self.is_leader = True
-        self._due = _Due(queue=True, cancels=True, sweep=True)
+        self._due = Due(queue=True, cancels=True, sweep=True)
         helpers = [
             asyncio.create_task(self._keep(lease)),
             asyncio.create_task(self._sweep()),
@@ -398,14 +361,14 @@ class Engine:
         self._due.queue = True
         self._wake()
 
-    async def _turn(self, lease: Lease, node: Node) -> _Turn:
+    async def _turn(self, lease: Lease, node: Node) -> Turn:
         reports = self._monitor.take_reports()
-        due, self._due = self._due, _Due()
+        due, self._due = self._due, Due()
         # What has ended leaves room, or is to be tried again.
         due.queue |= any(isinstance(report, Finished) for report in reports)
         try:
             turn = await self._patiently(
-                lambda: self._write_turn_and_prepare(lease, node, reports, due), due.after_trouble
+                lambda: self._writer.write(lease, node, reports, due), due.after_trouble
             )
         except BaseException:
             self._monitor.put_back(reports)
@@ -423,79 +386,6 @@ class Engine:
             self.changes.tell(changed, others=bool(turn.claimed) or not progress_only)
             self._bus.wake_others()
         return turn
-
-    def _write_turn_and_prepare(
-        self, lease: Lease, node: Node, reports: list[Report], due: _Due
-    ) -> _Turn:
-        reach(Point.TURN_BEGUN)
-        with self._database.write() as connection:
-            found, claimed, to_stop, retry_at = self._write_turn(
-                connection, lease, node, reports, due
-            )
-            if reports or claimed:
-                self._bus.announce(connection)
-            reach(Point.TURN_WRITTEN)
-        reach(Point.TURN_COMMITTED)
-        # Only what is on disk by now may have effects in the world.
-        prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
-        if prepared:
-            reach(Point.PREPARED)
-        return _Turn(found, prepared, to_stop, due.queue, retry_at)
-
-    def _prepare(self, attempt: Attempt) -> Launch | OSError:
-        try:
-            return self.workspace.prepare(attempt)
-        except OSError as error:
-            return error
-
-    def _write_turn(
-        self,
-        connection: Connection,
-        lease: Lease,
-        node: Node,
-        reports: list[Report],
-        due: _Due,
-    ) -> tuple[list[Attempt], list[Attempt], list[str], datetime | None]:
-        leases.hold(connection, lease)
-        now = _now()
-        for report in reports:
-            try:
-                with connection.begin_nested():
-                    self._write_report(connection, report, now)
-            except StaleWrite as stale:
-                _log.warning("A report on job %d came too late: %s", report.job_id, stale)
-                ledger.came_too_late(connection, report.job_id, str(stale), self.server.name, now)
-        # Before anything is claimed: what a sweep finds is never an attempt about to be started.
-        found = [
-            attempt
-            for attempt in (ledger.open_attempts(connection) if due.sweep else ())
-            if attempt.placement.node == node.name
-            and attempt.executor in self.executors
-            and not self._monitor.follows(attempt.token)
-        ]
-        for attempt in found:
-            ledger.adopted(connection, attempt, self.server.name, now)
-        claimed = ledger.schedule(connection, [node], now) if due.queue else []
-        to_stop = ledger.cancel_requests(connection) if due.cancels else []
-        retry_at = ledger.next_retry_at(connection, now) if due.queue else None
-        return found, claimed, to_stop, retry_at
-
-    def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
-        match report:
-            case Started():
-                ledger.attempt_started(connection, report.token, report.handle, report.at)
-            case Progressed():
-                ledger.set_progress(connection, report.token, report.percent)
-            case Finished():
-                ledger.attempt_ended(
-                    connection,
-                    report.token,
-                    report.exit,
-                    ended_at=report.at,
-                    now=now,
-                    retries=self._timing.retries,
-                    spread=random.random(),
-                )
 
 
 def _now() -> datetime:

@@ -108,6 +108,10 @@ class Monitor:
         """Whether this server follows an attempt."""
         return token in self._followed
 
+    def could_follow(self, attempt: Attempt) -> bool:
+        """Whether an attempt is one that this server knows how to follow, and does not yet."""
+        return attempt.executor in self._executors and not self.follows(attempt.token)
+
     def start(self, attempt: Attempt, launch: Launch | OSError) -> None:
         """Start an attempt that was just claimed, or report that it could not be prepared."""
         if isinstance(launch, OSError):

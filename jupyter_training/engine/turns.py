@@ -1,0 +1,171 @@
+"""What one turn of the scheduler writes: a single transaction, under the lease.
+
+It begins by making sure of the lease. Then it writes what the monitor has reported, looks for what
+nobody follows, and plans and claims. Only when all of that is on disk is anything prepared, and
+then started by the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from sqlalchemy import Connection
+
+from jupyter_training.engine.bus import Bus
+from jupyter_training.engine.monitor import Finished, Monitor, Progressed, Report, Started
+from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.base import Launch
+from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.points import Point, reach
+from jupyter_training.scheduling.resources import Node
+from jupyter_training.store import leases, ledger
+from jupyter_training.store.database import Database
+from jupyter_training.store.leases import Lease
+from jupyter_training.store.records import Attempt
+from jupyter_training.store.transitions import StaleWrite
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn has written, and what it has found in a sweep.
+
+    Attributes
+    ----------
+    found
+        Open attempts that nobody followed.
+    claimed
+        New attempts, with how to launch them or why that cannot be.
+    to_stop
+        Tokens of attempts that somebody wants to be stopped.
+    """
+
+    found: list[Attempt]
+    claimed: list[tuple[Attempt, Launch | OSError]]
+    to_stop: list[str]
+    looked_at_queue: bool
+    next_retry_at: datetime | None
+
+
+@dataclass
+class Due:
+    """What the next turn has to look at, beside what the monitor reports.
+
+    Attributes
+    ----------
+    queue
+        Whether a job may be able to start: one was submitted, has ended, or may be tried again.
+    cancels
+        Whether somebody may want a job to be stopped.
+    sweep
+        Whether to look for attempts that nobody follows.
+    """
+
+    queue: bool = False
+    cancels: bool = False
+    sweep: bool = False
+
+    def after_trouble(self) -> None:
+        """Whether the last transaction was committed is not known: look at everything.
+
+        What it claimed, if it was, is an open attempt that nobody follows.
+        """
+        self.queue = self.cancels = self.sweep = True
+
+
+class TurnWriter:
+    """Writes turns. It blocks, so it is called in a thread.
+
+    Parameters
+    ----------
+    monitor
+        Knows which attempts are followed, and which executors there are.
+    server
+        This server's name, for the history.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        workspace: Workspace,
+        monitor: Monitor,
+        retries: RetryPolicy,
+        server: str,
+    ) -> None:
+        self._database, self._bus, self._workspace = database, bus, workspace
+        self._monitor, self._retries, self._server = monitor, retries, server
+
+    def write(self, lease: Lease, node: Node, reports: list[Report], due: Due) -> Turn:
+        """Write one turn, and prepare what it has claimed.
+
+        Raises
+        ------
+        Fenced
+            If another server holds the lease by now; then nothing was written.
+        """
+        reach(Point.TURN_BEGUN)
+        with self._database.write() as connection:
+            leases.hold(connection, lease)
+            now = datetime.now(timezone.utc)
+            self._write_reports(connection, reports, now)
+            # Before anything is claimed: what is found is never an attempt about to be started.
+            found = self._adopt(connection, node, now) if due.sweep else []
+            claimed = ledger.schedule(connection, [node], now) if due.queue else []
+            to_stop = ledger.cancel_requests(connection) if due.cancels else []
+            retry_at = ledger.next_retry_at(connection, now) if due.queue else None
+            if reports or claimed:
+                self._bus.announce(connection)
+            reach(Point.TURN_WRITTEN)
+        reach(Point.TURN_COMMITTED)
+        # Only what is on disk by now may have effects in the world.
+        prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
+        if prepared:
+            reach(Point.PREPARED)
+        return Turn(found, prepared, to_stop, due.queue, retry_at)
+
+    def _prepare(self, attempt: Attempt) -> Launch | OSError:
+        try:
+            return self._workspace.prepare(attempt)
+        except OSError as error:
+            return error
+
+    def _adopt(self, connection: Connection, node: Node, now: datetime) -> list[Attempt]:
+        found = [
+            attempt
+            for attempt in ledger.open_attempts(connection)
+            if attempt.placement.node == node.name and self._monitor.could_follow(attempt)
+        ]
+        for attempt in found:
+            ledger.adopted(connection, attempt, self._server, now)
+        return found
+
+    def _write_reports(self, connection: Connection, reports: list[Report], now: datetime) -> None:
+        for report in reports:
+            try:
+                with connection.begin_nested():
+                    self._write_report(connection, report, now)
+            except StaleWrite as stale:
+                _log.warning("A report on job %d came too late: %s", report.job_id, stale)
+                ledger.came_too_late(connection, report.job_id, str(stale), self._server, now)
+
+    def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
+        match report:
+            case Started():
+                ledger.attempt_started(connection, report.token, report.handle, report.at)
+            case Progressed():
+                ledger.set_progress(connection, report.token, report.percent)
+            case Finished():
+                ledger.attempt_ended(
+                    connection,
+                    report.token,
+                    report.exit,
+                    ended_at=report.at,
+                    now=now,
+                    retries=self._retries,
+                    spread=random.random(),
+                )

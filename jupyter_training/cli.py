@@ -116,7 +116,7 @@ def _add_job(parser: Parser) -> None:
 
 def _spec(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        **jobs.of_command([options.script, *options.arguments]),
+        **jobs.of_command([options.script, *options.arguments], options.image),
         **job_fields(options),
     }
 

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.executors.docker_engine"]
 
 ENDED = ("completed", "failed", "cancelled")
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -138,10 +138,11 @@ class Monitor:
         if followed is None or followed.stop:
             return
         followed.stop = True
-        if followed.found is not None:
-            executor = self._executors[followed.attempt.executor]
-            stopping = asyncio.create_task(_stop(executor, followed.found))
-            stopping.add_done_callback(_log_failure)
+        attempt, found = followed.attempt, followed.found
+        if found is None:  # it is still being started, which may take as long as to pull an image
+            found = Found(token, self._workspace.attempt(attempt.job_uuid, attempt.number))
+        stopping = asyncio.create_task(_stop(self._executors[attempt.executor], found))
+        stopping.add_done_callback(_log_failure)
 
     def take_reports(self) -> list[Report]:
         """What has happened since the last call."""

@@ -314,10 +314,16 @@ class TrainingService:
     async def _check(self, request: object) -> tuple[JobSpec, str]:
         """What a request asks for and which executor is to run it, if all of that is right."""
         spec = parse(request)
-        executor = spec.executor or self._default_executor
+        executor = spec.executor or ("docker" if spec.image is not None else self._default_executor)
         wrong = []
-        if spec.image is not None:
-            wrong.append(FieldError("image", "containers are not available in this version"))
+        if spec.image is not None and executor == "local":
+            wrong.append(FieldError("image", "an image needs the executor docker, not local"))
+        elif spec.image is None and executor == "docker":
+            wrong.append(FieldError("image", "the executor docker needs an image to run"))
+        elif executor in self._engine.executors:
+            why_not = await self._engine.executors[executor].why_not()
+            if why_not is not None:
+                wrong.append(FieldError("image", why_not))
         if executor not in self._engine.executors:
             there = ", ".join(sorted(self._engine.executors))
             told = f"there is no executor {executor!r}; choose one of: {there}"
@@ -363,7 +369,7 @@ class TrainingService:
             reason = why_waits or behind
         elif job.status is Status.RUNNING and job.cancel_requested_by is not None:
             reason = f"is being stopped, as {job.cancel_requested_by} asked"
-        output = self._workspace.output_dir(job.job_id, job.working_dir, job.output_path)
+        output = self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
         return Seen(job, reason, position, output)
 
     def _attempt(self, job: Job, asked: int | None) -> int:

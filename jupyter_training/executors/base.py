@@ -80,6 +80,9 @@ class Executor(Protocol):
     async def open(self) -> None:
         """Get ready to start jobs."""
 
+    async def why_not(self) -> str | None:
+        """Why no job can be run at the moment; None if one can."""
+
     async def start(self, launch: Launch) -> Found:
         """Start an attempt."""
 
@@ -93,7 +96,10 @@ class Executor(Protocol):
         """Wait until no process of an attempt is left."""
 
     async def stop(self, found: Found) -> None:
-        """Ask an attempt to end; it is killed if it has not done so within the grace period."""
+        """Ask an attempt to end; it is killed if it has not done so within the grace period.
+
+        One whose handle is empty is still being started, and is given up if that takes long.
+        """
 
     async def close(self) -> None:
         """Let go of everything but the jobs."""

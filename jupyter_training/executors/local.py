@@ -93,6 +93,10 @@ class LocalExecutor:
         """Start the launcher now, so that the first job need not wait for it."""
         await self._open_launcher()
 
+    async def why_not(self) -> str | None:
+        """Nothing keeps it from running jobs."""
+        return None
+
     async def start(self, launch: Launch) -> Found:
         """Start an attempt; see `Executor`."""
         request = {
@@ -138,6 +142,8 @@ class LocalExecutor:
     async def stop(self, found: Found) -> None:
         """Stop an attempt; see `Executor`."""
         handle = found.handle
+        if not handle:
+            return  # it starts within milliseconds, and is stopped then
         if found.ended is None and start_time(handle["pid"]) == handle["start_time"]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(handle["pid"], signal.SIGTERM)

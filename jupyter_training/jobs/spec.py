@@ -32,7 +32,7 @@ SCRIPT_PLACEHOLDER = "{script}"
 """An element of `command` that stands for the path of the stored script."""
 
 RESERVED_PREFIX = "JUPYTER_TRAINING_"
-RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES"})
+RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -114,17 +114,20 @@ class JobSpec(BaseModel):
     gpu_count, gpu_type
         GPUs to reserve, and what their model name should contain.
     image
-        A container image; without one the job is a local process.
+        A container image; without one the job is a local process. The container sees the server's
+        root directory as ``/workspace``.
     command
         A string, split as a shell would split it (and not expanded), or an array.
     script
         Stored with the job; an element ``{script}`` of an array `command` becomes its path.
     working_dir
-        Where it runs; relative to the server's root directory, which is also the default.
+        Where it runs; relative to the server's root directory, which is also the default. In a
+        container any other absolute path is the container's own.
     env_vars
         Added to the environment.
     output_path
-        Where its results go; relative to `working_dir`. Default: a directory of its own.
+        Where its results go; relative to `working_dir`. Default: a directory of its own. A
+        container finds that directory at this path.
     max_retries
         How often it is run again after a failure that a retry can cure.
     priority
@@ -132,7 +135,7 @@ class JobSpec(BaseModel):
     time_limit_s
         Seconds after which an attempt is ended.
     executor
-        ``local``; chosen by the server if left out.
+        ``local`` or ``docker``; if left out, ``docker`` for a job with an image.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -167,7 +167,9 @@ def submit(command: str | Sequence[str], *, name: str | None = None, **fields: A
     >>> job = submit("python train.py --epochs 3", gpu_count=1)  # doctest: +SKIP
     """
     argv = words(command) if isinstance(command, str) else list(command)
-    return send({**of_command(argv), **({"name": name} if name else {}), **fields})
+    return send(
+        {**of_command(argv, fields.get("image")), **({"name": name} if name else {}), **fields}
+    )
 
 
 def send(spec: dict[str, Any]) -> Job:
@@ -177,8 +179,14 @@ def send(spec: dict[str, Any]) -> Job:
     return Job(ask(lambda client: client.submit(spec, key=key)))
 
 
-def of_command(argv: Sequence[str]) -> dict[str, Any]:
-    """The fields of a job that runs a program, or a Python script, here."""
+def of_command(argv: Sequence[str], image: str | None = None) -> dict[str, Any]:
+    """The fields of a job that runs a program, or a Python script, here.
+
+    Parameters
+    ----------
+    image
+        The container image that it runs in, if it does: with that image's own Python.
+    """
     argv = list(argv)
     if not argv or not argv[0]:
         raise TrainingError("What should be run? Name a script or a program.")
@@ -186,16 +194,29 @@ def of_command(argv: Sequence[str]) -> dict[str, Any]:
         script = Path(argv[0]).expanduser().absolute()
         if not script.is_file():
             raise TrainingError(f"There is no script {script}.")
-        name, argv = script.stem, [sys.executable, str(script), *argv[1:]]
+        name, argv = script.stem, [*_python(script, image), *argv[1:]]
     else:
         scripts = [Path(word).stem for word in argv[1:] if word.endswith(".py")]
         name = (scripts or [Path(argv[0]).name])[0]
-        argv[0] = _program(argv[0])
+        argv[0] = argv[0] if image is not None else _program(argv[0])
     return {"name": name, "command": argv, "working_dir": os.getcwd()}
 
 
-def of_cell(text: str, name: str | None) -> dict[str, Any]:
-    """The fields of a job that runs the text of a cell in this Python environment.
+def _python(script: Path, image: str | None) -> list[str]:
+    """How to run a script."""
+    if image is None:
+        return [sys.executable, str(script)]
+    try:
+        # A container has another path to the same directory.
+        return ["python", str(script.relative_to(Path.cwd()))]
+    except ValueError:
+        raise TrainingError(
+            f"{script} is not below this directory ({Path.cwd()}), so a container would not see it."
+        ) from None
+
+
+def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, Any]:
+    """The fields of a job that runs the text of a cell in this Python environment, or an image's.
 
     Raises
     ------
@@ -214,7 +235,7 @@ def of_cell(text: str, name: str | None) -> dict[str, Any]:
     notebook = Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
     return {
         "name": name or notebook or "cell",
-        "command": [sys.executable, SCRIPT_PLACEHOLDER],
+        "command": ["python" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
         "script": {"name": "cell.py", "text": text},
         "working_dir": os.getcwd(),
     }

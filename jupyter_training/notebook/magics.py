@@ -102,11 +102,11 @@ class TrainingMagics(Magics):
             parser.add_argument("arguments", nargs="...", help="what it gets")
         options = parser.parse_args(words(line))
         if cell is not None:
-            spec = jobs.of_cell(cell, options.name)
+            spec = jobs.of_cell(cell, options.name, options.image)
         elif options.script is None:
             raise UsageError("%train: name a script, or use %%train above a cell; -h for help")
         else:
-            spec = jobs.of_command([options.script, *options.arguments])
+            spec = jobs.of_command([options.script, *options.arguments], options.image)
         spec.update(job_fields(options))
         if options.dry_run:
             told = jobs.ask(lambda client: client.forecast(spec))

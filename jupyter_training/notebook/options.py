@@ -135,8 +135,9 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--priority", type=int, metavar="N", help="higher goes first (default: 0)")
     how.add_argument("--output", metavar="DIR", help="where its results go")
+    how.add_argument("--image", metavar="I", help="run it in a container of this image")
     how.add_argument("--executor", metavar="E", help="what runs it")
-    for later in ("--image", "--nodes", "--type"):
+    for later in ("--nodes", "--type"):
         # Known, so that the server can say that this version cannot do it.
         how.add_argument(later, help=argparse.SUPPRESS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.inventory import this_node
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.base import Executor
+from jupyter_training.executors.confinement import confinement_of_this_server
+from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.scheduling.resources import Node
@@ -56,9 +60,20 @@ class TrainingApp(ExtensionApp):
     ).tag(config=True)
 
     default_executor = Enum(
-        ("local",),
+        ("local", "docker"),
         default_value="local",
-        help="""What runs jobs that do not say where they want to run.""",
+        help="""What runs jobs that do not say where they want to run. Those with an image run in
+        Docker containers in any case.""",
+    ).tag(config=True)
+
+    docker_url = Unicode(
+        help="""Where the Docker engine is, such as unix:///var/run/docker.sock. Default: what
+        DOCKER_HOST says, or else the engine of this machine.""",
+    ).tag(config=True)
+
+    docker_network = Unicode(
+        "bridge",
+        help="""The Docker network that jobs in containers are in; "none" for no network.""",
     ).tag(config=True)
 
     cpu_cores = Integer(
@@ -163,6 +178,7 @@ class TrainingApp(ExtensionApp):
         except Exception as error:
             self.log.error("Training jobs are not available: %s", error)
             self._running.fail(str(error))
+            self._tell_ready()  # whoever waits is not to wait for ever
             return
         self._running.started.set_result(service)
         self._registered = await asyncio.to_thread(
@@ -171,6 +187,9 @@ class TrainingApp(ExtensionApp):
         if self.embedded:
             idle = self._running.end_when_idle(self.idle_timeout)
             self._tasks.append(asyncio.create_task(idle))
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
         if self.ready_fd >= 0:
             os.close(self.ready_fd)
 
@@ -183,7 +202,16 @@ class TrainingApp(ExtensionApp):
             monitor_interval_s=self.monitor_interval,
             retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
         )
-        executors = {"local": LocalExecutor(self.stop_grace)}
+        confinement = replace(confinement_of_this_server(), network=self.docker_network)
+        executors: dict[str, Executor] = {
+            "local": LocalExecutor(self.stop_grace),
+            "docker": DockerExecutor(
+                self._tokens.installation,
+                self.stop_grace,
+                confinement=confinement,
+                url=self.docker_url or None,
+            ),
+        }
         engine = Engine(self._database, workspace, executors, self._machine, timing)
         await engine.start()
         self._engine = engine

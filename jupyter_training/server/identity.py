@@ -36,6 +36,11 @@ class TrainingTokens:
     def __init__(self, directory: Path) -> None:
         self._secret = _secret(directory / "secret")
 
+    @property
+    def installation(self) -> str:
+        """What tells this installation from others on the same Docker engine."""
+        return hmac.new(self._secret, b"installation", hashlib.sha256).hexdigest()[:16]
+
     def make(self, username: str) -> str:
         """The token of a user."""
         name = base64.urlsafe_b64encode(username.encode()).decode().rstrip("=")

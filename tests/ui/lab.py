@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
@@ -25,7 +26,7 @@ _KERNEL_IS_READY = """() => {
 _PATIENCE_MS = 60_000
 
 
-def start_lab(home: Home, **options: object) -> Server:
+def start_lab(home: Home, **options: Any) -> Server:
     """Start JupyterLab on a copy of the examples."""
     shutil.copytree(BINDER, home.path / "work", ignore=shutil.ignore_patterns("__pycache__"))
     settings = home.path / "settings" / "@jupyterlab" / "apputils-extension"

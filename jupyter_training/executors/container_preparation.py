@@ -1,0 +1,98 @@
+"""What comes before an attempt's container is started: its image, and the container itself.
+
+Nothing runs yet, and all of it can be done again. So this is the part that may be given up when the
+engine stays away: the resources of the attempt are then free for others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from jupyter_training.executors.confinement import Confinement
+from jupyter_training.executors.containers import ContainerLaunch, configuration
+from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, pauses
+from jupyter_training.executors.image import bring
+from jupyter_training.executors.own_containers import OwnContainers
+from jupyter_training.executors.records import LOG
+
+T = TypeVar("T")
+
+
+class Preparation:
+    """Makes containers that only need to be started; see `DockerExecutor` for the parameters."""
+
+    def __init__(
+        self,
+        engine: DockerEngine,
+        containers: OwnContainers,
+        *,
+        installation: str,
+        confinement: Confinement,
+        grace_s: float,
+        patience_s: float,
+    ) -> None:
+        self._engine, self._containers = engine, containers
+        self._installation, self._confinement = installation, confinement
+        self._grace_s, self._patience_s = grace_s, patience_s
+
+    async def prepare(self, launch: ContainerLaunch, cancelled: threading.Event) -> str:
+        """Have the container of an attempt.
+
+        Parameters
+        ----------
+        cancelled
+            Ends a pull.
+
+        Returns
+        -------
+        str
+            Its id.
+
+        Raises
+        ------
+        ImageUnavailable
+            If there is no such image, or none for us.
+        EngineAway
+            If the engine was away for the whole of our patience.
+        Refused, Unusable
+            As from `DockerEngine.call`.
+        """
+        log = launch.directory / LOG
+        image_env = await self._patiently(lambda: bring(self._engine, launch.image, log, cancelled))
+        config = configuration(
+            launch,
+            installation=self._installation,
+            confinement=self._confinement,
+            image_env=image_env,
+            log_offset=await asyncio.to_thread(_size, log),
+            grace_s=self._grace_s,
+        )
+        return await self._patiently(
+            lambda: self._containers.create(launch.token, config, cancelled)
+        )
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again while the engine is away, for a while."""
+        until = None
+        async for pause in pauses():
+            try:
+                return await attempt()
+            except EngineAway:
+                moment = time.monotonic()
+                until = until or moment + self._patience_s
+                if moment + pause > until:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses do not end")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

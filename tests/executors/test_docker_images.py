@@ -1,0 +1,83 @@
+"""Images that are pulled from a registry, or can't be."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_training.jobs.lifecycle import Cause
+from tests.executors import image_registry
+from tests.executors.container_jobs import executor, launch, log_of, python
+from tests.executors.container_jobs import nothing_is_left as nothing_is_left
+from tests.executors.docker_engine import Engine, archive_of_this_python
+from tests.executors.docker_engine import engine as engine
+
+PORT = 5000
+REGISTRY = f"127.0.0.1:{PORT}"
+pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
+]
+
+
+@pytest.fixture(scope="module")
+def registry(engine: Engine) -> Iterator[str]:
+    layer = engine.directory / "layer.tar"
+    layer.write_bytes(archive_of_this_python())
+    program = [sys.executable, image_registry.__file__, str(PORT), str(layer)]
+    with subprocess.Popen([*engine.in_its_network, *program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield REGISTRY
+        process.terminate()
+
+
+def test_an_image_is_pulled_and_its_progress_is_in_the_log(
+    engine: Engine, tmp_path: Path, registry: str
+) -> None:
+    image = f"{registry}/python:test"
+    code = "import os; print(os.environ['FROM_THE_IMAGE'], os.environ['PYTHONPATH'])"
+
+    async def go() -> None:
+        async with executor(engine) as docker:
+            found = await docker.start(
+                python(tmp_path / "one", code, image=image, python_path="/work")
+            )
+            assert (await docker.wait(found)).exit.exit_code == 0
+            begin, *progress, here, printed = log_of(found).decode().splitlines()
+            assert begin == f"[jupyter-training: pulling the image {image}]"
+            assert "1 of 1 layers" in progress[-1]
+            assert here == f"[jupyter-training: the image {image} is here]"
+            assert printed == "yes /work:/image"
+            again = await docker.start(python(tmp_path / "two", "print(2)", image=image))
+            await docker.wait(again)
+            assert log_of(again) == b"2\n"
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("python:no-such-tag", "manifest unknown"),
+        ("no-such-image", "manifest unknown"),
+        ("private", "only for members of the lab"),
+        ("Not A Name", "invalid reference format"),
+    ],
+)
+def test_an_image_that_cannot_be_had_is_told_in_the_engines_words(
+    engine: Engine, tmp_path: Path, registry: str, name: str, told: str
+) -> None:
+    async def go() -> None:
+        async with executor(engine) as docker:
+            found = await docker.start(launch(tmp_path / "t", "true", image=f"{registry}/{name}"))
+            assert found.ended is not None
+            assert found.ended.exit.cause is Cause.IMAGE_UNAVAILABLE
+            assert told in found.ended.exit.detail
+
+    asyncio.run(go())

@@ -1,0 +1,171 @@
+"""Jobs in containers, through a real server and a real engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_training.executors.containers import ATTEMPT, INSTALLATION, JOB
+from tests.conftest import Api, Home, Server
+from tests.executors.docker_engine import IMAGE, Engine
+
+IN_IMAGE: dict[str, Any] = {"image": IMAGE}
+
+
+def python(code: str) -> list[str]:
+    return ["python3", "-c", code]
+
+
+@pytest.fixture
+def container_server(engine: Engine, home: Home) -> Server:
+    return home.start(docker_url=engine.url, gpus=2)
+
+
+@pytest.fixture
+def containers(container_server: Server) -> Api:
+    return container_server.api
+
+
+def left_are(engine: Engine, *wanted: str) -> bool:
+    """Whether only these are left; a container is removed right after its end was told."""
+    deadline = time.monotonic() + 30
+    while {one["Id"] for one in running(engine)} != set(wanted):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def running(engine: Engine) -> list[dict[str, Any]]:
+    client = engine.client
+    try:
+        return list(client.containers(all=True))
+    finally:
+        client.close()
+
+
+def test_tc_02_and_04_a_container_runs_with_what_was_asked_for(
+    containers: Api, home: Home, engine: Engine
+) -> None:
+    (home.path / "work" / "data.txt").write_text("from the workspace\n")
+    code = """
+import json, os, pathlib, sys
+from jupyter_training import report
+print(pathlib.Path("data.txt").read_text(), end="")
+report(step=1, loss=0.5, progress=0.4)
+output = pathlib.Path(os.environ["JUPYTER_TRAINING_OUTPUT_DIR"], "model.json")
+output.write_text(json.dumps(dict(os.environ)))
+print("Epoch 1/2 - loss: 0.5")
+"""
+    told = containers.ended(
+        containers.submit(python(code), gpu_count=1, env_vars={"LR": "-1e-3"}, **IN_IMAGE)["job_id"]
+    )
+    assert (told["status"], told["executor"], told["progress"]) == ("completed", "docker", 100)
+    assert containers.log(told["job_id"]) == ["from the workspace", "Epoch 1/2 - loss: 0.5"]
+    assert containers.history(told["job_id"]) == ["pending", "scheduled", "running", "completed"]
+    env = json.loads((Path(told["output_dir"]) / "model.json").read_text())
+    assert (env["LR"], env.get("PWD", "/workspace")) == ("-1e-3", "/workspace")
+    assert told["gpus"] == [env["CUDA_VISIBLE_DEVICES"]] == [env["NVIDIA_VISIBLE_DEVICES"]]
+    metrics = home.data_dir / "jobs" / told["job_id"] / "attempt-1" / "metrics.jsonl"
+    assert json.loads(metrics.read_text())["metrics"] == {"loss": 0.5}
+    assert left_are(engine)
+
+
+def test_a_cell_runs_in_an_image_too(containers: Api) -> None:
+    script = {"name": "cell.py", "text": "import sys; print(sys.argv, __file__)\n"}
+    job_id = containers.submit(["python3", "{script}", "x"], script=script, **IN_IMAGE)["job_id"]
+    assert containers.ended(job_id)["status"] == "completed"
+    at = "/training/code/cell.py"
+    assert containers.log(job_id) == [f"['{at}', 'x'] {at}"]
+
+
+def test_results_are_found_where_the_job_wanted_to_put_them(containers: Api) -> None:
+    code = "open('/results/model', 'w').write('weights')"
+    told = containers.ended(
+        containers.submit(python(code), output_path="/results", **IN_IMAGE)["job_id"]
+    )
+    assert told["status"] == "completed"
+    assert (Path(told["output_dir"]) / "model").read_text() == "weights"
+
+
+def test_a_job_cannot_reach_its_own_records(containers: Api, home: Home) -> None:
+    code = f"import os; print([os.path.exists(p) for p in ({str(home.data_dir)!r}, '/workspace')])"
+    job_id = containers.submit(python(code), **IN_IMAGE)["job_id"]
+    assert containers.ended(job_id)["status"] == "completed"
+    assert containers.log(job_id) == ["[False, True]"]
+
+
+def test_tc_05_and_06_a_container_that_fails_is_retried(containers: Api) -> None:
+    told = containers.ended(
+        containers.submit(python("raise SystemExit(3)"), max_retries=1, **IN_IMAGE)["job_id"]
+    )
+    assert (told["status"], told["attempt"], told["exit_code"]) == ("failed", 2, 3)
+
+
+def test_tc_07_a_cancelled_container_is_stopped_and_gone(containers: Api, engine: Engine) -> None:
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    job_id = containers.submit(python(code), **IN_IMAGE)["job_id"]
+    containers.printed(job_id, "up")
+    (container,) = running(engine)
+    assert container["Labels"][JOB] == job_id
+    assert container["Labels"][INSTALLATION]
+    assert container["Labels"][ATTEMPT]
+    told = containers.post(f"api/training-jobs/{job_id}/cancel").json()
+    assert told["status"] == "cancelled"
+    assert left_are(engine)
+
+
+def test_a_container_outlives_a_killed_server_with_its_log(
+    container_server: Server, home: Home, engine: Engine
+) -> None:
+    code = """
+import os, time
+print("one", flush=True)
+while not os.path.exists("go"): time.sleep(0.01)
+print("two")
+raise SystemExit(7)
+"""
+    api = container_server.api
+    job_id = api.submit(python(code), max_retries=0, **IN_IMAGE)["job_id"]
+    api.printed(job_id, "one")
+    container_server.kill()
+    (home.path / "work" / "go").touch()
+    second = home.start(docker_url=engine.url)
+    told = second.api.ended(job_id)
+    assert (told["status"], told["exit_code"], told["attempt"]) == ("failed", 7, 1)
+    assert second.api.log(job_id) == ["one", "two"]
+    assert left_are(engine)
+
+
+def test_an_image_that_is_nowhere_is_not_tried_again(containers: Api) -> None:
+    job_id = containers.submit("true", image="127.0.0.1:9/no/such:image")["job_id"]
+    told = containers.ended(job_id)
+    assert (told["status"], told["cause"], told["attempt"]) == ("failed", "image_unavailable", 1)
+    assert "127.0.0.1:9" in told["reason"]
+
+
+def test_without_an_engine_an_image_is_refused_at_once(api: Api) -> None:
+    spec = {"name": "x", "command": "true", "image": "python:3"}
+    for more, said in (
+        ({}, "no container can be run"),
+        ({"executor": "local"}, "an image needs the executor docker"),
+    ):
+        answer = api.post("api/training-jobs", json={**spec, **more})
+        assert answer.status_code == 400
+        assert said in answer.json()["errors"][0]["message"]
+
+
+def test_several_can_be_told_apart_from_others(containers: Api, engine: Engine) -> None:
+    client = engine.client
+    foreign = client.create_container(IMAGE, ["sleep", "600"], labels={INSTALLATION: "another"})
+    try:
+        job_id = containers.submit(python("pass"), **IN_IMAGE)["job_id"]
+        assert containers.ended(job_id)["status"] == "completed"
+        assert left_are(engine, foreign["Id"])
+    finally:
+        client.remove_container(foreign["Id"], force=True)
+        client.close()

@@ -90,7 +90,8 @@ class Engine:
     executors
         By the name that a job's `executor` has.
     machine
-        Tells what this machine has; called in a thread.
+        Tells what this machine has; called in a thread, with the GPUs that are held by the tokens
+        of their attempts.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Engine:
         database: Database,
         workspace: Workspace,
         executors: Mapping[str, Executor],
-        machine: Callable[[], Node],
+        machine: Callable[[Mapping[str, tuple[str, ...]]], Node],
         timing: Timing | None = None,
     ) -> None:
         self.workspace = workspace
@@ -123,6 +124,8 @@ class Engine:
         self._writer = TurnWriter(
             database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name
         )
+        self._node = Node("", 0, 0)
+        self._ready = asyncio.Event()
         self._something = asyncio.Event()
         self._due = Due()
         # Two pools: requests that wait for a database must not hold up the scheduler.
@@ -136,6 +139,14 @@ class Engine:
         for executor in self.executors.values():
             await executor.open()
         self._running = asyncio.create_task(self._serve())
+
+    async def ready(self, patience_s: float) -> None:
+        """Return when some server has told what machines there are, or patience is over (s).
+
+        Before that nobody knows what a job may be given that does not say what it needs.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), patience_s)
 
     async def stop(self) -> None:
         """Stop. The jobs go on."""
@@ -231,7 +242,9 @@ class Engine:
             lease = None
             try:
                 lease = await self._in_thread(self._acquire)
-                if lease is not None:
+                if lease is None:
+                    self._ready.set()  # whoever has it has told
+                else:
                     await self._lead(lease)
             except Fenced as fenced:
                 _log.warning("%s; waiting for it", fenced)
@@ -268,8 +281,9 @@ class Engine:
 
     async def _lead(self, lease: Lease) -> None:
         """Schedule and monitor until the lease is lost."""
-        node = await self._in_thread(self._machine)
-        await self._in_thread(self._introduce, lease, node)
+        node = await self._in_thread(self._look_at_machine, lease, None)
+        self._node = node
+        self._ready.set()
         _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
         self.is_leader = True
         self._due = Due(queue=True, cancels=True, sweep=True)
@@ -277,7 +291,8 @@ class Engine:
             asyncio.create_task(self._keep(lease)),
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._sample()),
-            asyncio.create_task(self._take_turns(lease, node)),
+            asyncio.create_task(self._take_turns(lease)),
+            asyncio.create_task(self._watch_machine(lease)),
         ]
         try:
             await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
@@ -294,10 +309,27 @@ class Engine:
             if isinstance(result, Exception):
                 raise result
 
-    def _introduce(self, lease: Lease, node: Node) -> None:
-        with self._database.write() as connection:
-            leases.hold(connection, lease)
-            ledger.put_node(connection, node, _now())
+    def _look_at_machine(self, lease: Lease, before: Node | None) -> Node:
+        """Read what this machine has, and write it down if that is not what it was."""
+        given = self._read(ledger.given_gpus)
+        node = self._machine(given)
+        if node != before:
+            with self._database.write() as connection:
+                leases.hold(connection, lease)
+                ledger.put_node(connection, node, _now())
+        return node
+
+    async def _watch_machine(self, lease: Lease) -> None:
+        """Read it again now and then: GPUs fall ill, and others begin and cease to use them."""
+        while True:
+            waits = any(gpu.unavailable for gpu in self._node.gpus)
+            timing = self._timing
+            await asyncio.sleep(timing.schedule_interval_s if waits else timing.monitor_interval_s)
+            before = self._node
+            self._node = await self._patiently(lambda: self._look_at_machine(lease, self._node))
+            if self._node != before:
+                self.changes.tell_all()
+                self._look_at_queue()
 
     def _give_back(self, lease: Lease) -> None:
         with self._database.write() as connection:
@@ -339,7 +371,7 @@ class Engine:
             await asyncio.sleep(SAMPLE_S)
             await self._monitor.sample()
 
-    async def _take_turns(self, lease: Lease, node: Node) -> None:
+    async def _take_turns(self, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
         alarm = loop.call_later(self._timing.schedule_interval_s, self._look_at_queue)
         self._wake()
@@ -347,7 +379,7 @@ class Engine:
             while True:
                 await self._something.wait()
                 self._something.clear()
-                turn = await self._turn(lease, node)
+                turn = await self._turn(lease)
                 if turn.looked_at_queue:
                     alarm.cancel()
                     wait_s = self._timing.schedule_interval_s
@@ -361,8 +393,8 @@ class Engine:
         self._due.queue = True
         self._wake()
 
-    async def _turn(self, lease: Lease, node: Node) -> Turn:
-        reports = self._monitor.take_reports()
+    async def _turn(self, lease: Lease) -> Turn:
+        reports, node = self._monitor.take_reports(), self._node
         due, self._due = self._due, Due()
         # What has ended leaves room, or is to be tried again.
         due.queue |= any(isinstance(report, Finished) for report in reports)

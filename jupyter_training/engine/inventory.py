@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jupyter_training.engine.gpus import GpuInventory, schedulable
+from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.scheduling.resources import Gpu, Node
 
 GB = 1024**3
 
 
-def this_node(
-    *, cpu_cores: int | None, memory_gb: int | None, gpus: str | int | Sequence[str]
-) -> Node:
-    """This machine, as configured or detected.
+class Machine:
+    """This machine, as configured or detected; GPUs are read again each time.
 
     Parameters
     ----------
@@ -25,18 +25,55 @@ def this_node(
     gpus
         ``"auto"`` to ask the driver, a number for that many with indices from 0, or their UUIDs,
         each perhaps with a model: ``"GPU-5a1…=NVIDIA A100-SXM4-80GB"``.
+    give_out_used
+        Whether jobs may get GPUs that somebody outside uses.
     """
-    return Node(
-        socket.gethostname(),
-        cpu_cores if cpu_cores is not None else detect_cpu_cores(),
-        memory_gb if memory_gb is not None else detect_memory_gb(),
-        _gpus(gpus),
-    )
+
+    def __init__(
+        self,
+        *,
+        cpu_cores: int | None,
+        memory_gb: int | None,
+        gpus: str | int | Sequence[str],
+        give_out_used: bool = False,
+    ) -> None:
+        self._cpu_cores, self._memory_gb, self._gpus = cpu_cores, memory_gb, gpus
+        self._give_out_used = give_out_used
+        self._tokens: frozenset[bytes] = frozenset()
+        self._inventory = GpuInventory(self._is_ours)
+
+    def read(self, given: Mapping[str, tuple[str, ...]]) -> Node:
+        """What it has now. It blocks.
+
+        Parameters
+        ----------
+        given
+            By the token of each open attempt, the UUIDs of its GPUs.
+        """
+        return Node(
+            socket.gethostname(),
+            self._cpu_cores if self._cpu_cores is not None else detect_cpu_cores(),
+            self._memory_gb if self._memory_gb is not None else detect_memory_gb(),
+            self._detected(given) if self._gpus == "auto" else configured_gpus(self._gpus),
+        )
+
+    def close(self) -> None:
+        """Let go of the driver."""
+        self._inventory.close()
+
+    def _detected(self, given: Mapping[str, tuple[str, ...]]) -> tuple[Gpu, ...]:
+        self._tokens = frozenset(f"{TOKEN_VARIABLE}={token}".encode() for token in given)
+        held = {uuid for gpus in given.values() for uuid in gpus}
+        readings = self._inventory.read(held).gpus
+        return schedulable(readings, give_out_used=self._give_out_used)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process belongs to an open attempt; those of another installation do not."""
+        return not self._tokens.isdisjoint(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
 
 
-def _gpus(gpus: str | int | Sequence[str]) -> tuple[Gpu, ...]:
-    if gpus == "auto":
-        return detect_gpus()
+def configured_gpus(gpus: str | int | Sequence[str]) -> tuple[Gpu, ...]:
+    """The GPUs that a configuration names."""
     if isinstance(gpus, int):
         return tuple(Gpu(str(index)) for index in range(gpus))
     several = [gpus] if isinstance(gpus, str) else gpus
@@ -67,33 +104,3 @@ def detect_memory_gb(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
         with contextlib.suppress(OSError, ValueError):  # absent, or "max"
             amounts.append(int((cgroup / name).read_text()))
     return max(1, min(amounts) // GB)
-
-
-def detect_gpus() -> tuple[Gpu, ...]:
-    """The GPUs that the driver knows; none where there is no driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            found.append(
-                Gpu(
-                    _text(pynvml.nvmlDeviceGetUUID(device)),
-                    _text(pynvml.nvmlDeviceGetName(device)),
-                    round(pynvml.nvmlDeviceGetMemoryInfo(device).total / GB, 1),
-                )
-            )
-        return tuple(found)
-    except pynvml.NVMLError:
-        return ()
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -86,7 +86,15 @@ class MachineTable(Table):
                 f"{node['cpu_cores_free']} of {node['cpu_cores']}",
                 f"{node['memory_gb_free']} of {node['memory_gb']} GB",
                 f"{node['gpu_count_free']} of {node['gpu_count']}",
-                ", ".join(one["held_by"] for one in node["held"]) or "nobody",
+                ", ".join([*(one["held_by"] for one in node["held"]), *_out_of_use(node)])
+                or "nobody",
             )
             for node in machines["nodes"]
         ]
+
+
+def _out_of_use(node: dict[str, Any]) -> list[str]:
+    """The GPUs that nobody gets for now, and why."""
+    return [
+        f"{gpu['uuid'][:12]} {gpu['unavailable']}" for gpu in node["gpus"] if gpu["unavailable"]
+    ]

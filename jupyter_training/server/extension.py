@@ -17,7 +17,7 @@ from traitlets import Bool, Enum, Float, Integer, List, Unicode, Union, default
 
 from jupyter_training import servers
 from jupyter_training.engine.engine import Engine, Timing
-from jupyter_training.engine.inventory import this_node
+from jupyter_training.engine.inventory import Machine
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor
@@ -25,7 +25,6 @@ from jupyter_training.executors.confinement import confinement_of_this_server
 from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import RetryPolicy
-from jupyter_training.scheduling.resources import Node
 from jupyter_training.server.handlers import HANDLERS
 from jupyter_training.server.identity import TrainingTokens, customer_of, owner
 from jupyter_training.server.kernels import inform_kernels
@@ -35,6 +34,9 @@ from jupyter_training.store.filesystem import network_file_system
 
 _AGAIN_S = 1.0
 """How soon a server that starts tries again to reach the database (s)."""
+
+_PATIENCE_S = 10.0
+"""How long to wait for somebody to tell what machines there are (s)."""
 
 _STOP_MARGIN_S = 5.0
 """How much longer than the grace period a cancel may take: to notice, to kill, to write."""
@@ -100,6 +102,12 @@ class TrainingApp(ExtensionApp):
         with its model, as in "GPU-5a1e…=NVIDIA A100".""",
     ).tag(config=True)
 
+    share_used_gpus = Bool(
+        False,
+        help="""Whether jobs may get GPUs that somebody outside of jupyter-training uses. By default
+        they wait until such a GPU is free. Only with `gpus` set to "auto" can this be seen.""",
+    ).tag(config=True)
+
     schedule_interval = Float(
         10.0,
         help="""Seconds between two looks at the queue when nothing happens. A submit, an end or a
@@ -145,6 +153,7 @@ class TrainingApp(ExtensionApp):
 
     _engine: Engine | None = None
     _database: Database | None = None
+    _machine: Machine | None = None
     _registered: Path | None = None
 
     @default("data_dir")
@@ -212,8 +221,15 @@ class TrainingApp(ExtensionApp):
                 url=self.docker_url or None,
             ),
         }
-        engine = Engine(self._database, workspace, executors, self._machine, timing)
+        self._machine = Machine(
+            cpu_cores=self.cpu_cores,
+            memory_gb=self.memory_gb,
+            gpus=self.gpus,
+            give_out_used=self.share_used_gpus,
+        )
+        engine = Engine(self._database, workspace, executors, self._machine.read, timing)
         await engine.start()
+        await engine.ready(_PATIENCE_S)
         self._engine = engine
         return TrainingService(
             engine,
@@ -251,6 +267,8 @@ class TrainingApp(ExtensionApp):
             self._registered.unlink(missing_ok=True)
         if self._engine is not None:
             await self._engine.stop()
+        if self._machine is not None:
+            await asyncio.to_thread(self._machine.close)
         if self._database is not None:
             self._database.close()
 
@@ -262,9 +280,6 @@ class TrainingApp(ExtensionApp):
     def _server(self) -> Any:
         assert self.serverapp is not None
         return self.serverapp
-
-    def _machine(self) -> Node:
-        return this_node(cpu_cores=self.cpu_cores, memory_gb=self.memory_gb, gpus=self.gpus)
 
     def _url(self) -> str:
         # The socket may be bound to every address; kernels are on this machine.

@@ -114,12 +114,15 @@ def holdings(it: Holdings) -> dict[str, Any]:
                 "memory_gb": node.memory_gb,
                 "memory_gb_free": node.memory_gb - sum(one.holds.memory_gb for one in here),
                 "gpu_count": len(node.gpus),
-                "gpu_count_free": sum(gpu.uuid not in holders for gpu in node.gpus),
+                "gpu_count_free": sum(
+                    gpu.uuid not in holders and not gpu.unavailable for gpu in node.gpus
+                ),
                 "gpus": [
                     {
                         "uuid": gpu.uuid,
                         "model": gpu.model,
                         "memory_gb": gpu.memory_gb,
+                        "unavailable": gpu.unavailable or None,
                         "held_by": holders[gpu.uuid].name if gpu.uuid in holders else None,
                     }
                     for gpu in node.gpus

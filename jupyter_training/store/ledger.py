@@ -115,6 +115,7 @@ _TO_CANCEL = (
     .select_from(training_attempts.join(training_jobs))
     .where(_OPEN, _jobs.cancel_requested_at.is_not(None))
 )
+_GIVEN = select(_attempts.token, _attempts.gpus).where(_OPEN)
 _PROGRESS = update(training_jobs).where(
     _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
     _jobs.status == Status.RUNNING.value,
@@ -267,6 +268,11 @@ def open_attempts(connection: Connection) -> list[Attempt]:
     ]
 
 
+def given_gpus(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """By the token of each open attempt, the UUIDs of the GPUs that it holds."""
+    return {row.token: tuple(row.gpus) for row in connection.execute(_GIVEN)}
+
+
 def cancel_requests(connection: Connection) -> list[str]:
     """The tokens of the open attempts that somebody wants to be stopped."""
     return list(connection.scalars(_TO_CANCEL))
@@ -391,7 +397,7 @@ def put_node(connection: Connection, node: Node, now: datetime) -> None:
     values = {
         "cpu_cores": node.cpu_cores,
         "memory_gb": node.memory_gb,
-        "gpus": [[gpu.uuid, gpu.model, gpu.memory_gb] for gpu in node.gpus],
+        "gpus": [[gpu.uuid, gpu.model, gpu.memory_gb, gpu.unavailable] for gpu in node.gpus],
         "seen_at": now,
     }
     changed = connection.execute(update(nodes).where(nodes.c.name == node.name).values(**values))

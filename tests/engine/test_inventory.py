@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_training.engine.inventory import GB, detect_cpu_cores, detect_memory_gb, this_node
+from jupyter_training.engine.inventory import GB, Machine, detect_cpu_cores, detect_memory_gb
 from jupyter_training.scheduling.resources import Gpu
 
 
 def test_what_is_configured_is_taken() -> None:
-    node = this_node(cpu_cores=3, memory_gb=5, gpus=2)
+    node = Machine(cpu_cores=3, memory_gb=5, gpus=2).read({})
     assert (node.cpu_cores, node.memory_gb) == (3, 5)
     assert node.gpus == (Gpu("0"), Gpu("1"))
 
@@ -27,11 +27,11 @@ def test_what_is_configured_is_taken() -> None:
     ],
 )
 def test_gpus(gpus: int | Sequence[str], found: tuple[Gpu, ...]) -> None:
-    assert this_node(cpu_cores=1, memory_gb=1, gpus=gpus).gpus == found
+    assert Machine(cpu_cores=1, memory_gb=1, gpus=gpus).read({}).gpus == found
 
 
 def test_without_a_driver_there_are_no_gpus() -> None:
-    assert this_node(cpu_cores=1, memory_gb=1, gpus="auto").gpus == ()
+    assert Machine(cpu_cores=1, memory_gb=1, gpus="auto").read({}).gpus == ()
 
 
 def test_the_limits_of_a_container_count(tmp_path: Path) -> None:

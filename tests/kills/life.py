@@ -48,7 +48,7 @@ async def live(url: str, place: Path, count: int, told: int) -> None:
     database = Database(url)
     workspace = Workspace(place / "data", place)
     executors = {"local": LocalExecutor(grace_s=0.2)}
-    engine = Engine(database, workspace, executors, lambda: MACHINE, TIMING)
+    engine = Engine(database, workspace, executors, lambda _: MACHINE, TIMING)
     await engine.start()
     service = TrainingService(engine, default_executor="local", stop_s=30)
     await asyncio.gather(

@@ -31,7 +31,7 @@ GOOD: dict[str, Any] = {"name": "x", "command": ["true"]}
         ({**GOOD, "working_dir": "no/such/place"}, ["working_dir"]),
         (
             {**GOOD, "executor": "moon", "image": "x", "dataset_ids": [4]},
-            ["executor", "image", "dataset_ids"],
+            ["executor", "dataset_ids"],
         ),
         ({**GOOD, "job_type": "pipeline"}, ["job_type"]),
         ({**GOOD, "time_limit_s": float("inf")}, ["time_limit_s"]),

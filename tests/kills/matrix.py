@@ -70,14 +70,18 @@ class Outcome:
     def kills(self) -> int:
         return self.at_random + sum(self.at_points.values())
 
+    @property
+    def unmet(self) -> list[str]:
+        """The points at which none has died yet."""
+        return [point.value for point in Point if not self.at_points[point.value]]
+
     def __str__(self) -> str:
-        unmet = [point.value for point in Point if not self.at_points[point.value]]
         return (
             f"{self.kills} kills, {self.at_random} of them at random times and the others at "
             f"{len(self.at_points)} of {len(Point)} points; {self.jobs} jobs in {self.attempts} "
             f"attempts; {len(self.wrong)} things wrong"
             + "".join(f"\n  {one}" for one in self.wrong[:20])
-            + (f"\n  never at: {', '.join(unmet)}" if unmet else "")
+            + (f"\n  never at: {', '.join(self.unmet)}" if self.unmet else "")
         )
 
 
@@ -103,8 +107,12 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
         env={name: value for name, value in os.environ.items() if name != VARIABLE},
         text=True,
     ) as lives:
-        while outcome.kills < kills and not outcome.wrong:
+        while not outcome.wrong and (
+            outcome.kills < kills or (outcome.unmet and outcome.kills < 2 * kills)
+        ):
             point = f"{next(several).value}:{chance.choice([1, 1, 2, 4])}"
+            if outcome.unmet and outcome.kills > kills / 2:
+                point = f"{outcome.unmet[0]}:1"  # some are passed more rarely than others
             outcome.jobs = len(list((place / "over").iterdir())) + JOBS_AHEAD
             told, by_us = one_life(lives, point, outcome.jobs, chance.uniform(0.1, 1.0))
             if told["done"]:

@@ -26,7 +26,7 @@ def test_no_kill_loses_a_job_or_doubles_one(
     with capsys.disabled():
         print(f"\n{database_url.partition(':')[0]}: {outcome}")
     assert outcome.wrong == []
-    assert outcome.kills == KILLS
+    assert outcome.kills >= KILLS
     # Each of them was not only in the list: a server died there.
     assert set(outcome.at_points) == {point.value for point in Point}
 

@@ -75,13 +75,29 @@ class Executor(Protocol):
 
     No method is ever the cause of a second process for one attempt: whatever was interrupted is
     either found by `find` or made impossible by it.
+
+    The same is promised of every executor, and held to by ``tests/conformance``:
+
+    * The log is what the job printed, byte for byte, whichever servers came and went meanwhile.
+      Each of its two streams is in its own order. Where both are one pipe, as on this machine, they
+      are mixed as they were printed. Where an engine reads two pipes, as Docker does, lines that
+      are printed within microseconds of each other may change places; what was in the log stays
+      before what comes later. Part of a line may come only with its newline or at the end of the
+      job, and Docker loses the newline of a last line of 16 KB or more.
+    * An exit code is told as it is, but those from 129 to 159 may be told as the signal that they
+      stand for in a shell: of a container nothing else is known.
+    * A job that is to end is asked with SIGTERM, and may take the grace period, which an executor
+      may round up to whole seconds. Then it is killed.
+    * At its end, whatever it was, no process of it is left. One that the job left running when it
+      ended by itself may get a moment, and is not waited for.
+    * A time limit is kept, but perhaps only when there is a server again.
     """
 
     async def open(self) -> None:
         """Get ready to start jobs."""
 
-    async def why_not(self) -> str | None:
-        """Why no job can be run at the moment; None if one can."""
+    async def why_not(self, image: str | None) -> str | None:
+        """Why no job with this image, or with none, can be run at the moment; None if one can."""
 
     async def start(self, launch: Launch) -> Found:
         """Start an attempt."""
@@ -98,7 +114,8 @@ class Executor(Protocol):
     async def stop(self, found: Found) -> None:
         """Ask an attempt to end; it is killed if it has not done so within the grace period.
 
-        One whose handle is empty is still being started, and is given up if that takes long.
+        One whose handle is empty is still being started, and is given up if that takes long. What
+        the end then says of its cause is of no account: whoever asked for it knows why.
         """
 
     async def close(self) -> None:

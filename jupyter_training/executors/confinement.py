@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Confinement:
         How many processes and threads a job may have.
     network
         The engine's network for jobs.
+    images
+        Patterns of the images that they may be made from; empty if any image will do.
     """
 
     user: str
@@ -33,6 +36,44 @@ class Confinement:
     capabilities: tuple[str, ...] = ()
     pids: int = 4096
     network: str = "bridge"
+    images: tuple[str, ...] = ()
+
+    def why_not_image(self, image: str) -> str | None:
+        """Why no container may be made from an image; None if one may.
+
+        A pattern without a tag stands for all tags and digests.
+        """
+        if not self.images or any(_matches(image, pattern) for pattern in self.images):
+            return None
+        return f"the image {image} is not one that this server allows: {', '.join(self.images)}"
+
+
+def _matches(image: str, pattern: str) -> bool:
+    if pattern == "*":
+        return True
+    name, tag, digest = _parts(image)
+    wanted_name, wanted_tag, wanted_digest = _parts(pattern)
+    if not fnmatchcase(name, wanted_name):
+        return False
+    if digest or wanted_digest:  # a digest says which image it is, whatever the tag beside it says
+        return not wanted_tag and fnmatchcase(digest, wanted_digest or "*")
+    return fnmatchcase(tag or "latest", wanted_tag or "*")
+
+
+def _parts(image: str) -> tuple[str, str, str]:
+    """Repository with its registry, tag and digest, as Docker understands a name."""
+    image, _, digest = image.partition("@")
+    first, slash, rest = image.partition("/")
+    if not slash:
+        registry, path = "docker.io", f"library/{image}"
+    elif "." in first or ":" in first or first == "localhost":
+        registry, path = first, rest
+        if registry == "docker.io" and "/" not in path:
+            path = f"library/{path}"
+    else:
+        registry, path = "docker.io", image
+    path, _, tag = path.partition(":")
+    return f"{registry}/{path}", tag, digest
 
 
 def confinement_of_this_server() -> Confinement:

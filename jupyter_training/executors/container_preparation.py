@@ -7,6 +7,7 @@ engine stays away: the resources of the attempt are then free for others.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -14,13 +15,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from jupyter_training.executors.confinement import Confinement
-from jupyter_training.executors.containers import ContainerLaunch, configuration
+from jupyter_training.executors.containers import ContainerLaunch, configuration, place_on_host
 from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, pauses
-from jupyter_training.executors.image import bring
+from jupyter_training.executors.image import ImageUnavailable, bring
 from jupyter_training.executors.own_containers import OwnContainers
 from jupyter_training.executors.records import LOG
 
 T = TypeVar("T")
+
+
+class NoDirectory(Exception):
+    """A job's working directory is not there."""
 
 
 class Preparation:
@@ -57,11 +62,19 @@ class Preparation:
         ------
         ImageUnavailable
             If there is no such image, or none for us.
+        NoDirectory
+            If the job's working directory is one of the host, and is not there.
         EngineAway
             If the engine was away for the whole of our patience.
         Refused, Unusable
             As from `DockerEngine.call`.
         """
+        if self._engine.is_local and await asyncio.to_thread(_lacks_directory, launch):
+            # The engine would make it, as root, and the job would find nothing in it.
+            raise NoDirectory(f"{launch.cwd}: No such file or directory")
+        told = self._confinement.why_not_image(launch.image)
+        if told is not None:  # the configuration has changed since it was submitted
+            raise ImageUnavailable(told)
         log = launch.directory / LOG
         image_env = await self._patiently(lambda: bring(self._engine, launch.image, log, cancelled))
         config = configuration(
@@ -89,6 +102,22 @@ class Preparation:
                     raise
             await asyncio.sleep(pause)
         raise AssertionError("pauses do not end")
+
+
+def _lacks_directory(launch: ContainerLaunch) -> bool:
+    where = place_on_host(launch.cwd, launch.mounts)
+    if where is None:
+        return False  # of the image, which may have it
+    source, below = where
+    place = os.path.normpath(os.path.join(os.path.realpath(source), below))
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        # A link on the way may lead to something that only the container has.
+        return os.path.realpath(place) == place
+    except OSError:
+        pass  # not for us to see
+    return False
 
 
 def _size(path: Path) -> int:

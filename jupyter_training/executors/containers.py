@@ -6,15 +6,18 @@ state. `docker` has the effects.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from pathlib import PurePosixPath
 from typing import Any
 
 from jupyter_training.executors.base import Ended, Launch
 from jupyter_training.executors.confinement import Confinement
+from jupyter_training.executors.memory import describe
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
 
@@ -73,15 +76,33 @@ class ContainerLaunch(Launch):
         The image's name; without a tag it is the one called latest.
     mounts
         All that it sees of the host.
+    hidden
+        Directories within them that it sees empty.
     """
 
     image: str
     mounts: tuple[Mount, ...]
+    hidden: tuple[str, ...] = ()
 
 
 def name_of(token: str) -> str:
     """The name of an attempt's container: a second one of the same attempt cannot be made."""
     return f"jupyter-training-{token}"
+
+
+def place_on_host(path: str, mounts: Iterable[Mount]) -> tuple[str, str] | None:
+    """Where on the host a path of a container is.
+
+    Returns
+    -------
+    tuple of str, or None
+        The source of a mount, and the path below it; None if the path is the image's own.
+    """
+    inside = posixpath.normpath(path)
+    for mount in sorted(mounts, key=lambda one: len(one.target), reverse=True):
+        if PurePosixPath(inside).is_relative_to(mount.target):
+            return mount.source, posixpath.relpath(inside, mount.target)
+    return None
 
 
 def configuration(
@@ -161,6 +182,15 @@ def _host_configuration(launch: ContainerLaunch, confinement: Confinement) -> di
                 "ReadOnly": mount.read_only,
             }
             for mount in launch.mounts
+        ]
+        + [
+            {
+                "Type": "tmpfs",
+                "Target": target,
+                "ReadOnly": True,
+                "TmpfsOptions": {"SizeBytes": 4096, "Mode": 0o555},
+            }
+            for target in launch.hidden
         ],
         "DeviceRequests": [
             {"Driver": "", "DeviceIDs": list(launch.gpus), "Capabilities": [["gpu"]]}
@@ -340,10 +370,10 @@ def _cause_of(
     if limit_reached:
         limit = container.time_limit_s or 0
         return Cause.TIMED_OUT, f"it ran for its time limit of {limit:g} s"
-    # Also set when only a child was killed, and the script went on or ended by itself.
-    if container.oom_killed and code == 128 + signal.SIGKILL:
-        gb = container.memory / _GB
-        return Cause.OUT_OF_MEMORY, f"killed at {gb:g} of {gb:g} GB of memory"
+    # Also set when only a child was killed. A script that ends well did without it; one that does
+    # not has ended because of it.
+    if container.oom_killed and code != 0:
+        return Cause.OUT_OF_MEMORY, describe(container.memory, container.memory)
     if _spans(container, booted_at):
         return Cause.NODE_LOST, "the machine was restarted"
     if engine_was_away and code in _KILLED_FROM_OUTSIDE:

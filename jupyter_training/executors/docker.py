@@ -36,7 +36,7 @@ from jupyter_training.executors import container_records as records
 from jupyter_training.executors.base import Ended, Found, Launch
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
 from jupyter_training.executors.container_logs import Copy
-from jupyter_training.executors.container_preparation import Preparation
+from jupyter_training.executors.container_preparation import NoDirectory, Preparation
 from jupyter_training.executors.containers import (
     ATTEMPT,
     INSTALLATION,
@@ -112,13 +112,14 @@ class DockerExecutor:
         patience_s: float = 60,
     ) -> None:
         self._installation, self._grace_s = installation, grace_s
+        self._confinement = confinement or confinement_of_this_server()
         self._engine = DockerEngine(url)
         self._containers = OwnContainers(self._engine, installation)
         self._preparation = Preparation(
             self._engine,
             self._containers,
             installation=installation,
-            confinement=confinement or confinement_of_this_server(),
+            confinement=self._confinement,
             grace_s=grace_s,
             patience_s=patience_s,
         )
@@ -134,8 +135,11 @@ class DockerExecutor:
         """Remove what was left behind, when the engine answers; this is not waited for."""
         self._in_background(self._containers.remove_leftovers())
 
-    async def why_not(self) -> str | None:
-        """Why no container can be run at the moment; None if one can."""
+    async def why_not(self, image: str | None) -> str | None:
+        """Why no container of an image can be run at the moment; None if one can."""
+        told = None if image is None else self._confinement.why_not_image(image)
+        if told is not None:
+            return told
         try:
             await asyncio.wait_for(self._engine.call(lambda client: client.ping()), _PING_S)
         except (EngineAway, Unusable, Refused) as error:
@@ -242,7 +246,7 @@ class DockerExecutor:
             why = Exit(cause=Cause.IMAGE_UNAVAILABLE, detail=str(error))
         except Refused as error:
             why = _launch_failed(error.words)
-        except Unusable as error:
+        except (NoDirectory, Unusable) as error:
             why = _launch_failed(str(error))
         except EngineAway as error:
             why = Exit(cause=Cause.NODE_LOST, detail=str(error))

@@ -93,7 +93,7 @@ class LocalExecutor:
         """Start the launcher now, so that the first job need not wait for it."""
         await self._open_launcher()
 
-    async def why_not(self) -> str | None:
+    async def why_not(self, image: str | None) -> str | None:
         """Nothing keeps it from running jobs."""
         return None
 
@@ -116,7 +116,8 @@ class LocalExecutor:
             return await self.find(launch.token, launch.directory)
         if not reply["launched"]:
             return await asyncio.to_thread(_look, launch.token, launch.directory)
-        return Found(launch.token, launch.directory, reply, _utc(reply["started_at"]))
+        handle = {name: value for name, value in reply.items() if name != "launched"}
+        return Found(launch.token, launch.directory, handle, _utc(reply["started_at"]))
 
     async def find(self, token: str, directory: Path) -> Found:
         """Find an attempt; see `Executor`."""
@@ -282,6 +283,8 @@ def _look(token: str, directory: Path) -> Found:
 
 
 def _understand(token: str, directory: Path, started: dict[str, Any]) -> Found:
+    if started["token"] != token:
+        raise ValueError("the records of another attempt")
     if "pid" not in started:
         return _lost(token, directory, {}, None, "the server ended before the job was started")
     started_at = _utc(started["started_at"])

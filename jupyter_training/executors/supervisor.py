@@ -194,8 +194,14 @@ def _become(launch: dict[str, Any], printed: int, supervisor: int) -> NoReturn:
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     os.umask(launch["umask"])
-    os.chdir(launch["cwd"])
-    os.execvpe(launch["argv"][0], launch["argv"], launch["env"])
+    what = launch["cwd"]
+    try:
+        os.chdir(what)
+        what = launch["argv"][0]
+        os.execvpe(what, launch["argv"], launch["env"])
+    except OSError as error:
+        # Named as it was asked for: the error has where it was looked for last.
+        raise OSError(f"{what}: {error.strerror}") from None
 
 
 class _Job:

@@ -27,6 +27,12 @@ from tests.executors.docker_engine import IMAGE, Engine, Proxy
 
 OURS = "installation-of-the-tests"
 
+IN_CONTAINERS = [
+    pytest.mark.usefixtures("nothing_is_left"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
+]
+"""The marks of tests that run containers."""
+
 UNTIL_GO = (
     "import os, time\n"
     "print('ready')\n"
@@ -117,8 +123,15 @@ def nothing_is_left(engine: Engine) -> Iterator[None]:
         with contextlib.suppress(APIError):  # its executor was just removing it
             client.remove_container(container["Id"], force=True)
     client.close()
-    # docker-py leaves a socket that could not be connected to the garbage collector, and what a
-    # test warns of is not to be found in the next one.
+    let_threads_end()
+
+
+def let_threads_end() -> None:
+    """Have nothing of an executor go on into the next test.
+
+    docker-py leaves a socket that could not be connected to the garbage collector, and what a test
+    warns of is not to be found in the next one.
+    """
     for thread in threading.enumerate():
         if thread.daemon and thread.name.startswith(("docker", "log of", "events of")):
             thread.join(10)

@@ -270,7 +270,8 @@ class Proxy:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-def _why_not() -> str | None:
+def why_not() -> str | None:
+    """Why no engine can be started here; None if one can."""
     if os.geteuid() != 0:
         return "a Docker engine of our own needs root"
     paths = os.environ["PATH"] + os.pathsep + "/usr/sbin"
@@ -279,13 +280,9 @@ def _why_not() -> str | None:
     return f"{', '.join(missing)} missing: install docker.io" if missing else None
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """An engine that runs, for the whole session."""
-    why_not = _why_not()
-    if why_not:
-        assert "CI" not in os.environ, f"the engine is never left out there: {why_not}"
-        pytest.skip(why_not)
+@contextlib.contextmanager
+def running() -> Iterator[Engine]:
+    """An engine that runs, and has the image."""
     # A short path: that of a socket may not have more than about 100 characters.
     made = Engine(Path(tempfile.mkdtemp(prefix="docker-", dir="/tmp")))
     try:
@@ -296,3 +293,14 @@ def engine() -> Iterator[Engine]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """An engine that runs, for the whole session."""
+    told = why_not()
+    if told:
+        assert "CI" not in os.environ, f"the engine is never left out there: {told}"
+        pytest.skip(told)
+    with running() as made:
+        yield made

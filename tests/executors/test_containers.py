@@ -26,6 +26,7 @@ from jupyter_training.executors.containers import (
     environment,
     launch_failure,
     name_of,
+    place_on_host,
     time_of,
     whole_seconds,
 )
@@ -172,6 +173,22 @@ def test_times_of_the_engine(text: str, moment: datetime | None) -> None:
     assert time_of(text) == moment
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/work", ("/home/me", ".")),
+        ("/work/a/./b/../c", ("/home/me", "a/c")),
+        ("/work/data/x", ("/data", "x")),
+        ("/work/../opt", None),
+        ("/workshop", None),
+        ("/", None),
+    ],
+)
+def test_where_on_the_host_a_path_is(path: str, expected: tuple[str, str] | None) -> None:
+    mounts = (Mount("/home/me", "/work", False), Mount("/data", "/work/data", True))
+    assert place_on_host(path, mounts) == expected
+
+
 LIMIT = {TIME_LIMIT: "60.0"}
 
 
@@ -184,8 +201,8 @@ LIMIT = {TIME_LIMIT: "60.0"}
         ({"exit_code": 143}, {}, None, 15, None),
         ({"exit_code": 255}, {}, 255, None, None),
         ({"exit_code": 137, "oom_killed": True}, {}, None, 9, Cause.OUT_OF_MEMORY),
-        # Only a child was killed, and the script ended by itself.
-        ({"exit_code": 3, "oom_killed": True}, {}, 3, None, None),
+        # Only a child was killed: the script ended because of that, or did without it.
+        ({"exit_code": 3, "oom_killed": True}, {}, 3, None, Cause.OUT_OF_MEMORY),
         ({"exit_code": 0, "oom_killed": True}, {}, 0, None, None),
         ({"exit_code": 143, "labels": LIMIT}, {"limit_reached": True}, None, 15, Cause.TIMED_OUT),
         ({"exit_code": 0, "labels": LIMIT}, {"limit_reached": True}, 0, None, Cause.TIMED_OUT),
@@ -225,7 +242,7 @@ def test_how_a_container_ended(
 
 def test_what_is_said_of_an_end_helps() -> None:
     oom = end_of(container(exit_code=137, oom_killed=True), START)
-    assert oom.exit.detail == "killed at 8 of 8 GB of memory"
+    assert oom.exit.detail == "killed at 8.0 of 8 GB"
     late = end_of(container(exit_code=143, labels=LIMIT), START, limit_reached=True)
     assert late.exit.detail == "it ran for its time limit of 60 s"
     words = 'could not select device driver "" with capabilities: [[gpu]]'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from jupyter_training.executors.containers import (
 )
 from jupyter_training.jobs.lifecycle import Cause
 from tests.executors.container_jobs import (
+    IN_CONTAINERS,
     OURS,
     UNTIL_GO,
     containers_of,
@@ -29,90 +29,9 @@ from tests.executors.container_jobs import (
     python,
     until,
 )
-from tests.executors.container_jobs import nothing_is_left as nothing_is_left
 from tests.executors.docker_engine import Engine
-from tests.executors.docker_engine import engine as engine
 
-pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-]
-
-
-def test_a_job_runs_prints_and_ends(engine: Engine, tmp_path: Path) -> None:
-    async def go() -> None:
-        async with executor(engine) as docker:
-            found = await docker.start(python(tmp_path / "t", "print('out')"))
-            assert found.started_at is not None
-            ended = await docker.wait(found)
-            assert (ended.exit.exit_code, ended.exit.signal, ended.exit.cause) == (0, None, None)
-            assert ended.at >= found.started_at
-            assert log_of(found) == b"out\n"
-            await until(lambda: containers_of(engine) == [])
-
-    asyncio.run(go())
-
-
-def test_both_streams_are_in_the_log(engine: Engine, tmp_path: Path) -> None:
-    code = (
-        "import sys, time\n"
-        "for i in range(10):\n"
-        "    print('out', i); time.sleep(.005); print('err', i, file=sys.stderr); time.sleep(.005)"
-    )
-
-    async def go() -> None:
-        async with executor(engine) as docker:
-            found = await docker.start(python(tmp_path / "t", code))
-            await docker.wait(found)
-            assert log_of(found).decode() == "".join(f"out {i}\nerr {i}\n" for i in range(10))
-
-    asyncio.run(go())
-
-
-@pytest.mark.parametrize(
-    ("code", "exit_code", "number"),
-    [
-        ("raise SystemExit(3)", 3, None),
-        ("raise SystemExit(255)", 255, None),
-        ("import os; os.kill(os.getpid(), 9)", None, signal.SIGKILL),
-        ("import os; os.kill(os.getpid(), 15)", None, signal.SIGTERM),
-    ],
-)
-def test_exit_codes_and_signals(
-    engine: Engine, tmp_path: Path, code: str, exit_code: int | None, number: int | None
-) -> None:
-    async def go() -> None:
-        async with executor(engine) as docker:
-            ended = await docker.wait(await docker.start(python(tmp_path / "t", code)))
-            assert (ended.exit.exit_code, ended.exit.signal) == (exit_code, number)
-            assert ended.exit.cause is None
-
-    asyncio.run(go())
-
-
-def test_too_much_memory_is_told_from_a_kill(engine: Engine, tmp_path: Path) -> None:
-    code = "x = [bytearray(b'x' * 2**24) for _ in range(200)]"
-
-    async def go() -> None:
-        async with executor(engine) as docker:
-            ended = await docker.wait(await docker.start(python(tmp_path / "t", code)))
-            assert ended.exit.cause is Cause.OUT_OF_MEMORY
-            assert "1 of 1 GB" in ended.exit.detail
-
-    asyncio.run(go())
-
-
-@pytest.mark.parametrize("argv", [("no-such-program-here",), ("/tmp",)])
-def test_a_command_that_is_not_there_says_so(
-    engine: Engine, tmp_path: Path, argv: tuple[str, ...]
-) -> None:
-    async def go() -> None:
-        async with executor(engine) as docker:
-            ended = await docker.wait(await docker.start(launch(tmp_path / "t", *argv)))
-            assert ended.exit.cause is Cause.LAUNCH_FAILED
-            assert argv[0] in ended.exit.detail
-
-    asyncio.run(go())
+pytestmark = IN_CONTAINERS
 
 
 @pytest.mark.parametrize(
@@ -266,57 +185,6 @@ def test_an_engine_without_gpus_says_what_to_install(engine: Engine, tmp_path: P
     finally:
         engine.gpus = True
         engine.restart()
-
-
-def test_stop_asks_first_and_a_script_can_save(engine: Engine, tmp_path: Path) -> None:
-    code = (
-        "import signal, sys, time\n"
-        "def save(*_): print('saved'); sys.exit(0)\n"
-        "signal.signal(signal.SIGTERM, save); print('ready')\n"
-        "time.sleep(600)"
-    )
-
-    async def go() -> None:
-        async with executor(engine) as docker:
-            found = await docker.start(python(tmp_path / "t", code))
-            await until(lambda: b"ready" in log_of(found))
-            await docker.stop(found)
-            ended = await docker.wait(found)
-            assert ended.exit.exit_code == 0
-            assert log_of(found) == b"ready\nsaved\n"
-
-    asyncio.run(go())
-
-
-STUBBORN = (
-    "import os, signal, time; signal.signal(15, signal.SIG_IGN)\n"
-    "os.fork(); print('ready'); time.sleep(600)"
-)
-
-
-def test_stop_kills_what_does_not_end(engine: Engine, tmp_path: Path) -> None:
-    async def go() -> None:
-        async with executor(engine, grace_s=0.2) as docker:
-            found = await docker.start(python(tmp_path / "t", STUBBORN))
-            await until(lambda: b"ready" in log_of(found))
-            await docker.stop(found)
-            ended = await docker.wait(found)
-            assert ended.exit.signal == signal.SIGKILL
-            assert ended.exit.cause is None
-
-    asyncio.run(go())
-
-
-@pytest.mark.parametrize("code", ["import time; time.sleep(600)", STUBBORN])
-def test_a_time_limit_ends_the_job(engine: Engine, tmp_path: Path, code: str) -> None:
-    async def go() -> None:
-        async with executor(engine, grace_s=0.2) as docker:
-            found = await docker.start(python(tmp_path / "t", code, time_limit_s=0.3))
-            ended = await docker.wait(found)
-            assert ended.exit.cause is Cause.TIMED_OUT
-            assert "time limit of 0.3 s" in ended.exit.detail
-
-    asyncio.run(go())
 
 
 def test_a_time_limit_is_kept_by_the_next_server(engine: Engine, tmp_path: Path) -> None:

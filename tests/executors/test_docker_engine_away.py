@@ -11,6 +11,7 @@ import pytest
 from jupyter_training.jobs.lifecycle import Cause
 from tests.executors.container_jobs import (
     ENDLESS,
+    IN_CONTAINERS,
     UNTIL_GO,
     containers_of,
     executor,
@@ -19,14 +20,9 @@ from tests.executors.container_jobs import (
     python,
     until,
 )
-from tests.executors.container_jobs import nothing_is_left as nothing_is_left
 from tests.executors.docker_engine import Engine, Proxy
-from tests.executors.docker_engine import engine as engine
 
-pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-]
+pytestmark = IN_CONTAINERS
 
 
 def test_an_exit_is_noticed_at_once(engine: Engine, tmp_path: Path) -> None:

@@ -12,17 +12,12 @@ import pytest
 
 from jupyter_training.jobs.lifecycle import Cause
 from tests.executors import image_registry
-from tests.executors.container_jobs import executor, launch, log_of, python
-from tests.executors.container_jobs import nothing_is_left as nothing_is_left
+from tests.executors.container_jobs import IN_CONTAINERS, executor, launch, log_of, python
 from tests.executors.docker_engine import Engine, archive_of_this_python
-from tests.executors.docker_engine import engine as engine
 
 PORT = 5000
 REGISTRY = f"127.0.0.1:{PORT}"
-pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-]
+pytestmark = IN_CONTAINERS
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,13 @@ import asyncio
 import threading
 from pathlib import Path
 
-import pytest
-
 from jupyter_training.executors import container_records
 from jupyter_training.executors.containers import (
     name_of,
 )
 from jupyter_training.jobs.lifecycle import Cause
 from tests.executors.container_jobs import (
+    IN_CONTAINERS,
     UNTIL_GO,
     containers_of,
     executor,
@@ -22,49 +21,9 @@ from tests.executors.container_jobs import (
     python,
     until,
 )
-from tests.executors.container_jobs import nothing_is_left as nothing_is_left
 from tests.executors.docker_engine import Engine
-from tests.executors.docker_engine import engine as engine
 
-pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-]
-
-
-def test_an_attempt_is_started_once_however_often_it_is_asked_for(
-    engine: Engine, tmp_path: Path
-) -> None:
-    async def go() -> None:
-        async with executor(engine) as one, executor(engine) as other:
-            wanted = python(tmp_path / "t", UNTIL_GO)
-            several = await asyncio.gather(
-                one.start(wanted), one.start(wanted), other.start(wanted)
-            )
-            assert len(containers_of(engine)) <= 1
-            (wanted.directory / "go").touch()
-            ends = await asyncio.gather(*(one.wait(found) for found in several))
-            # The other server may have found it in the midst of its start, and given it up.
-            assert {end.exit.cause for end in ends} <= {None, Cause.NODE_LOST}
-            assert log_of(several[0]) in (b"", b"ready\ndone\n")
-
-    asyncio.run(go())
-
-
-def test_an_attempt_that_was_given_up_never_starts(engine: Engine, tmp_path: Path) -> None:
-    async def go() -> None:
-        async with executor(engine) as docker:
-            wanted = python(tmp_path / "t", "print('ran')")
-            lost = await docker.find(wanted.token, wanted.directory)
-            assert lost.ended is not None
-            assert lost.ended.exit.cause is Cause.NODE_LOST
-            late = await docker.start(wanted)
-            assert late.ended is not None
-            assert late.started_at is None
-            await until(lambda: containers_of(engine) == [])
-            assert log_of(late) == b""
-
-    asyncio.run(go())
+pytestmark = IN_CONTAINERS
 
 
 def test_a_server_that_was_held_up_cannot_start_what_another_gave_up(

@@ -1,0 +1,145 @@
+"""What the suite has to know of each executor, which is little: how to make one and its launches.
+
+An adapter is a value, so that it can be handed to a server that is a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from docker import APIClient
+
+from jupyter_training.executors.base import Executor, Launch
+from jupyter_training.executors.containers import INSTALLATION, ContainerLaunch, Mount
+from jupyter_training.executors.docker import DockerExecutor
+from jupyter_training.executors.local import LocalExecutor
+from tests.executors.docker_engine import IMAGE
+
+GRACE_S = 10.0
+"""More than any job here takes to end (s): what is killed in spite of it has not been asked."""
+
+MARK = "CONFORMANCE_TEST"
+"""In the environment of this test's servers, and so of all that they run on this machine."""
+
+
+class Backend(Protocol):
+    """Something that runs jobs.
+
+    Attributes
+    ----------
+    keeps_streams_together
+        Whether what a job prints on two streams is in the log as it was printed; see `Executor`.
+    """
+
+    @property
+    def keeps_streams_together(self) -> bool: ...
+
+    def launch(self, *argv: str, **changes: Any) -> Launch:
+        """A launch of a new attempt.
+
+        Its `cwd` is a directory that is empty, apart from the attempt's own and of the same path
+        for the job and for the test.
+        """
+
+    def python(self, code: str, *arguments: str, **changes: Any) -> Launch:
+        """A launch of a Python program."""
+
+    def executor(self, grace_s: float = GRACE_S) -> Executor:
+        """An executor: the first server's, or that of the next one."""
+
+    def left(self) -> list[str]:
+        """What there still is of jobs and executors, of whatever kind."""
+
+
+def fresh(root: Path, argv: tuple[str, ...]) -> dict[str, Any]:
+    """A launch that asks for nothing in particular."""
+    token = uuid.uuid4().hex
+    work, directory = root / token / "work", root / token / "attempt"
+    for one in (work, directory):
+        one.mkdir(parents=True)
+    return {
+        "token": token,
+        "directory": directory,
+        "argv": argv,
+        "cwd": str(work),
+        "env": {},
+        "python_path": None,
+        "cpu_cores": 1,
+        "memory_gb": 1,
+        "gpus": (),
+        "time_limit_s": None,
+    }
+
+
+@dataclass(frozen=True)
+class Local:
+    """Processes of this machine."""
+
+    root: Path
+    mark: str
+    keeps_streams_together: bool = True
+
+    def launch(self, *argv: str, **changes: Any) -> Launch:
+        return Launch(**{**fresh(self.root, argv), **changes})
+
+    def python(self, code: str, *arguments: str, **changes: Any) -> Launch:
+        return self.launch(sys.executable, "-c", code, *arguments, **changes)
+
+    def executor(self, grace_s: float = GRACE_S) -> Executor:
+        return LocalExecutor(grace_s)
+
+    def left(self) -> list[str]:
+        return processes_left(self.mark)
+
+
+@dataclass(frozen=True)
+class Docker:
+    """Containers."""
+
+    root: Path
+    mark: str
+    url: str
+    keeps_streams_together: bool = False
+
+    def launch(self, *argv: str, **changes: Any) -> Launch:
+        values = {**fresh(self.root, argv), **changes}
+        work = str(values["directory"].parent / "work")
+        mounts = (Mount(work, work, read_only=False),)
+        return ContainerLaunch(**values, image=IMAGE, mounts=mounts)
+
+    def python(self, code: str, *arguments: str, **changes: Any) -> Launch:
+        return self.launch("python3", "-c", code, *arguments, **changes)
+
+    def executor(self, grace_s: float = GRACE_S) -> Executor:
+        return DockerExecutor(self.mark, grace_s, url=self.url)
+
+    def left(self) -> list[str]:
+        client = APIClient(self.url)
+        try:
+            ours = {"label": f"{INSTALLATION}={self.mark}"}
+            containers = client.containers(all=True, filters=ours)
+        finally:
+            client.close()
+        told = [f"container {one['Id'][:12]}: {one['Status']}" for one in containers]
+        return told + processes_left(self.mark)
+
+
+def processes_left(mark: str) -> list[str]:
+    """The processes with this mark in their environment, and those that we did not wait for."""
+    entry, told = f"{MARK}={mark}".encode(), []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            marked = entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[:2]
+        except OSError:
+            continue  # it has just ended
+        if state != "Z" and marked:
+            told.append(f"process {pid}")
+        elif state == "Z" and int(parent) == os.getpid():
+            told.append(f"zombie {pid}")
+    return told

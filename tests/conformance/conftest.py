@@ -1,0 +1,51 @@
+"""One suite for every executor: a test that asks for `backend` is run on each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.backends import MARK, Backend, Docker, Local
+from tests.conformance.jobs import opened, until
+from tests.executors.container_jobs import let_threads_end
+
+
+def local(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
+    return Local(root, mark)
+
+
+def docker(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
+    return Docker(root, mark, request.getfixturevalue("engine").url)
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
+    "local": local,
+    "docker": docker,
+}
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Backend]:
+    """Each executor in turn. Nothing may be left of a test, wherever it ended."""
+    mark = f"test-{uuid.uuid4().hex}"
+    made = BACKENDS[request.param](request, tmp_path, mark)
+    monkeypatch.setenv(MARK, mark)  # now: an engine that is started for all tests has none
+    yield made
+    monkeypatch.delenv(MARK)
+    asyncio.run(_nothing_is_left(made))
+    let_threads_end()
+
+
+async def _nothing_is_left(backend: Backend) -> None:
+    # A server that closes does not wait until all is tidied up; the next one sees to it.
+    async with opened(backend):
+        try:
+            await asyncio.wait_for(until(lambda: not backend.left()), 20)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"left of this test: {backend.left()}") from None

@@ -1,4 +1,4 @@
-"""How much a job costs, next to a bare process: ``python -m benchmarks.run``.
+"""How much a job costs, next to a baseline: ``python -m benchmarks.run [NAME …]``.
 
 *Latency* is the time from a submit over REST to the moment at which the job's own first statement
 runs, read by the job from the clock that all processes share. The baseline is the same program
@@ -10,6 +10,10 @@ scheduling that is measured; the time to submit them is told apart. The baseline
 program with two threads that each start one process after another.
 
 Both run against a real Jupyter server with the extension, on SQLite, with every transition on disk.
+
+*Containers* is the time to the first line that a container prints, next to docker-py; it needs a
+Docker engine of its own, see `benchmarks.containers`.
+
 The figures are told, and nothing fails because of them.
 """
 
@@ -23,28 +27,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks import containers
+from benchmarks.figures import Figure, table
 from tests.conftest import Api, Home
+from tests.executors import docker_engine
+
+NAMES = ("latency", "throughput", "containers")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
 NOTHING = [sys.executable, "-c", "pass"]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the result."""
-
-    name: str
-    ours: float
-    bare: float
-    compared: float
-    unit: str
-    aim: str
-    met: bool | None
 
 
 def latency(api: Api, repeat: int) -> list[Figure]:
@@ -109,26 +106,55 @@ def finish(api: Api, job_id: str) -> None:
         assert told["status"] not in ("failed", "cancelled"), told
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description="How much a job costs, next to a bare process.")
-    parser.add_argument("--repeat", type=int, default=30, help="pairs for the latency")
-    parser.add_argument("--jobs", type=int, default=200, help="jobs for the throughput")
-    parser.add_argument("--json", type=Path, help="write the figures there, too")
-    options = parser.parse_args()
+def of_jobs(names: Collection[str], options: argparse.Namespace) -> list[Figure]:
+    """The figures that need a server."""
+    figures = []
     with tempfile.TemporaryDirectory() as place:
         home = Home(Path(place))
         try:
             api = home.start().api
             finish(api, submit(api, NOTHING))
-            figures = latency(api, options.repeat) + throughput(api, home, options.jobs)
+            if "latency" in names:
+                figures += latency(api, options.repeat)
+            if "throughput" in names:
+                figures += throughput(api, home, options.jobs)
         finally:
             home.close()
-    print(f"{'':24}{'jupyter-training':>18}{'bare process':>14}   compared")
-    for one in figures:
-        aim = f"   aim: {one.aim}, {'met' if one.met else 'not met'}" if one.aim else ""
-        compared = f"{one.compared:8.2f} {one.unit}"
-        print(f"{one.name:24}{one.ours:18.1f}{one.bare:14.1f}   {compared}{aim}")
+    return figures
+
+
+def of_containers(options: argparse.Namespace) -> list[Figure]:
+    """The figures that need a Docker engine; none where there can be none."""
+    why_not = docker_engine.why_not()
+    if why_not is not None:
+        print(f"containers are left out: {why_not}", file=sys.stderr)
+        return []
+    with docker_engine.running() as engine:
+        return containers.first_line(engine, options.repeat)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description="How much a job costs, next to a baseline.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; default: all"
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=30, help="pairs for the times to a first line"
+    )
+    parser.add_argument("--jobs", type=int, default=200, help="jobs for the throughput")
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name}; choose from {', '.join(NAMES)}")
+    names = options.names or NAMES
+    figures = []
+    if {"latency", "throughput"} & set(names):
+        figures += of_jobs(names, options)
+    if "containers" in names:
+        figures += of_containers(options)
+    print(table(figures))
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in figures], indent=2))
 

@@ -22,11 +22,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_training.engine.nvml import LOST, GpuReading, Nvml, of_card, of_driver
+from jupyter_training.engine.threads import begin
 from jupyter_training.scheduling.resources import Gpu
 
 _log = logging.getLogger(__name__)
@@ -44,6 +47,11 @@ CRITICAL_XIDS = {
     140: "uncorrectable ECC error",
 }
 """The Xid errors after which NVIDIA recommends a reset, a restart or an inspection."""
+
+_DRAINED = "drained: "
+_SILENT = "the NVIDIA driver does not answer"
+_END_S = 1.0
+"""How long the driver is waited for when this server ends (s)."""
 
 _RESERVE_GB = 0.7
 """What drivers keep of a card for themselves at most; older ones count it as used."""
@@ -75,13 +83,18 @@ def schedulable(readings: Iterable[GpuReading], *, give_out_used: bool = False) 
     """
     found = []
     for reading in readings:
-        unavailable = f"drained: {reading.trouble}" if reading.trouble is not None else ""
+        unavailable = f"{_DRAINED}{reading.trouble}" if reading.trouble is not None else ""
         if not unavailable and reading.in_use is not None and not give_out_used:
             unavailable = reading.in_use
         found.append(
             Gpu(reading.uuid, reading.model, round(reading.memory_gb or 0.0, 1), unavailable)
         )
     return tuple(found)
+
+
+def is_drained(gpu: Gpu) -> bool:
+    """Whether a card gets no job because something is wrong with it, and not with who uses it."""
+    return gpu.unavailable.startswith(_DRAINED)
 
 
 @dataclass
@@ -106,14 +119,25 @@ class GpuInventory:
     hidden_memory_gb
         How much of a card's memory may be used without a process that can be seen, before somebody
         is assumed there: from within a container processes outside are not visible.
+    patience_s
+        How long the driver may take to tell everything (s), before all its cards are drained. To be
+        opened takes it some seconds a card where nothing keeps it loaded.
     """
 
     def __init__(
-        self, is_ours: Callable[[int], bool] = lambda pid: False, *, hidden_memory_gb: float = 0.3
+        self,
+        is_ours: Callable[[int], bool] = lambda pid: False,
+        *,
+        hidden_memory_gb: float = 0.3,
+        patience_s: float = 20.0,
     ) -> None:
         self._is_ours, self._hidden_memory_gb = is_ours, hidden_memory_gb
+        self._patience_s = patience_s
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
+        self._reading: Future[Snapshot] | None = None
+        self._interrupted: Future[None] = Future()
+        self._is_silent = self._is_closed = False
         self._nvml: Nvml | None = None
 
     def read(self, held: Collection[str] = ()) -> Snapshot:
@@ -131,25 +155,58 @@ class GpuInventory:
             Also when there is no driver, or it fails.
         """
         with self._lock:
-            before = {uuid: known.reading.trouble for uuid, known in self._known.items()}
-            try:
-                snapshot = self._read(held)
-            except Exception as error:  # an inventory is no reason for a server to fail
-                _log.exception("The GPUs could not be read")
-                snapshot = self._all_gone(f"the GPUs could not be read ({error!r})")
-            if any(reading.trouble is not None for reading in snapshot.gpus):
-                self._close()
-            for reading in snapshot.gpus:
-                self._known.setdefault(reading.uuid, _Known(reading)).reading = reading
-                if reading.trouble != before.get(reading.uuid):
-                    told = reading.sentence or f"{reading.uuid} is well again and gets new jobs"
-                    _log.warning("%s", told)
-            return snapshot
+            until = time.monotonic() + self._patience_s
+            # Never two at a time: one that hangs is waited for, and not followed by more.
+            if self._reading is None or self._ends(self._reading, until):
+                self._is_closed = False
+                self._reading = begin(lambda: self._read_all(held), "driver of the GPUs")
+            if not self._ends(self._reading, until):
+                self._note_silence(True)
+                return self._all_gone(_SILENT)
+            self._note_silence(False)
+            return self._reading.result()
 
     def close(self) -> None:
-        """Let go of the driver. The next reading opens it again."""
+        """Let go of the driver; if it hangs, as soon as it answers, which is not waited for.
+
+        The next reading opens it again.
+        """
+        self._is_closed = True
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
         with self._lock:
+            if self._reading is None or not wait([self._reading], _END_S).not_done:
+                wait([begin(self._close, "end of NVML")], _END_S)
+            self._interrupted = Future()
+
+    def _ends(self, reading: Future[Snapshot], until: float) -> bool:
+        """Wait for a reading, until time is up or this is closed, and tell whether it has ended."""
+        left_s = max(0.0, until - time.monotonic())
+        either: list[Future[Any]] = [reading, self._interrupted]
+        wait(either, left_s, return_when=FIRST_COMPLETED)
+        return reading.done()
+
+    def _note_silence(self, is_silent: bool) -> None:
+        if is_silent != self._is_silent:
+            self._is_silent = is_silent
+            told = f"{_SILENT}; its cards get no new job" if is_silent else "it answers again"
+            _log.warning("NVML: %s", told)
+
+    def _read_all(self, held: Collection[str]) -> Snapshot:
+        before = {uuid: known.reading.trouble for uuid, known in self._known.items()}
+        try:
+            snapshot = self._read(held)
+        except Exception as error:  # an inventory is no reason for a server to fail
+            _log.exception("The GPUs could not be read")
+            snapshot = self._all_gone(f"the GPUs could not be read ({error!r})")
+        if self._is_closed or any(reading.trouble is not None for reading in snapshot.gpus):
             self._close()
+        for reading in snapshot.gpus:
+            self._known.setdefault(reading.uuid, _Known(reading)).reading = reading
+            if reading.trouble != before.get(reading.uuid):
+                told = reading.sentence or f"{reading.uuid} is well again and gets new jobs"
+                _log.warning("%s", told)
+        return snapshot
 
     def _close(self) -> None:
         nvml, self._nvml = self._nvml, None
@@ -210,7 +267,8 @@ class GpuInventory:
     def _all_gone(self, trouble: str) -> Snapshot:
         """What is left when the driver tells nothing."""
         why = f"cannot be used: {trouble}"
-        return Snapshot(tuple(_bare(known.reading, why) for known in self._known.values()), trouble)
+        known = list(self._known.values())  # a reading that hangs may go on at any time
+        return Snapshot(tuple(_bare(one.reading, why) for one in known), trouble)
 
     def _look(
         self, nvml: Nvml, known: _Known, index: int, handle: Any, held: Collection[str]

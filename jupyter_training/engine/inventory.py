@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from jupyter_training.engine.gpus import GpuInventory, schedulable
-from jupyter_training.executors.supervisor import TOKEN_VARIABLE
+from jupyter_training.engine.gpus import GpuInventory, is_drained, schedulable
+from jupyter_training.engine.live_gpus import LiveGpu, LiveGpus, token_of
 from jupyter_training.scheduling.resources import Gpu, Node
 
 GB = 1024**3
@@ -39,8 +39,9 @@ class Machine:
     ) -> None:
         self._cpu_cores, self._memory_gb, self._gpus = cpu_cores, memory_gb, gpus
         self._give_out_used = give_out_used
-        self._tokens: frozenset[bytes] = frozenset()
+        self._tokens: frozenset[str] = frozenset()
         self._inventory = GpuInventory(self._is_ours)
+        self._live = LiveGpus()
 
     def read(self, given: Mapping[str, tuple[str, ...]]) -> Node:
         """What it has now. It blocks.
@@ -57,19 +58,35 @@ class Machine:
             self._detected(given) if self._gpus == "auto" else configured_gpus(self._gpus),
         )
 
+    async def live_gpus(self, nodes: Iterable[Node]) -> Mapping[str, LiveGpu]:
+        """What this machine's GPUs do at the moment, by UUID. It does not wait long.
+
+        Parameters
+        ----------
+        nodes
+            The machines that are known. If this one has no GPUs there, nobody is asked.
+        """
+        name = socket.gethostname()
+        here = [gpu for node in nodes if node.name == name for gpu in node.gpus]
+        # Which card a configured index means depends on settings of CUDA.
+        if not here or isinstance(self._gpus, int):
+            return {}
+        return await self._live.look(let_go=any(is_drained(gpu) for gpu in here))
+
     def close(self) -> None:
         """Let go of the driver."""
+        self._live.close()
         self._inventory.close()
 
     def _detected(self, given: Mapping[str, tuple[str, ...]]) -> tuple[Gpu, ...]:
-        self._tokens = frozenset(f"{TOKEN_VARIABLE}={token}".encode() for token in given)
+        self._tokens = frozenset(given)
         held = {uuid for gpus in given.values() for uuid in gpus}
         readings = self._inventory.read(held).gpus
         return schedulable(readings, give_out_used=self._give_out_used)
 
     def _is_ours(self, pid: int) -> bool:
         """Whether a process belongs to an open attempt; those of another installation do not."""
-        return not self._tokens.isdisjoint(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+        return token_of(pid) in self._tokens
 
 
 def configured_gpus(gpus: str | int | Sequence[str]) -> tuple[Gpu, ...]:

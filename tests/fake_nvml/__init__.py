@@ -15,10 +15,11 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-VARIABLE = "FAKE_NVML_STATE"
+VARIABLE, CALLS_VARIABLE = "FAKE_NVML_STATE", "FAKE_NVML_CALLS"
 GB = 1024**3
 
 GPU_IS_LOST, DRIVER_NOT_LOADED, NOT_SUPPORTED, NO_PERMISSION, UNKNOWN = 15, 9, 3, 4, 999
@@ -44,7 +45,7 @@ class FakeGpus:
     """The cards that the fake library tells of.
 
     A card is healthy and idle until something is set: by `card`, with the names of the state file
-    (None makes a query not supported), by `fail` and by `xid`.
+    (None makes a query not supported), by `fail`, by `hang` and by `xid`.
 
     Parameters
     ----------
@@ -60,6 +61,7 @@ class FakeGpus:
         self.path = path
         self.count = len(models)
         self.errors: dict[str, int] = {}
+        self.hangs: set[str] = set()
         self.xids: list[tuple[int, int]] = []
         self.cards: list[dict[str, str | int | None]] = [
             {
@@ -86,7 +88,23 @@ class FakeGpus:
 
     def environment(self, library: Path) -> dict[str, str]:
         """What a process needs in its environment to see these cards."""
-        return {"LD_LIBRARY_PATH": str(library.parent), VARIABLE: str(self.path)}
+        return {
+            "LD_LIBRARY_PATH": str(library.parent),
+            VARIABLE: str(self.path),
+            CALLS_VARIABLE: str(self.calls_path),
+        }
+
+    @property
+    def calls_path(self) -> Path:
+        """Where the names of the calls are appended, if the environment says so."""
+        return self.path.with_name(f"{self.path.name}.calls")
+
+    def calls(self, call: str) -> int:
+        """How often a call was made."""
+        try:
+            return self.calls_path.read_text().splitlines().count(call)
+        except FileNotFoundError:
+            return 0
 
     def card(self, index: int, **values: str | int | None) -> None:
         """Change what a card answers."""
@@ -107,6 +125,23 @@ class FakeGpus:
             self.errors[key] = code
         self.write()
 
+    def hang(self, call: str, card: int | None = None) -> None:
+        """Let a call not return, on a card or in all, until `answer`."""
+        self.hangs.add(f"hang.{call}" if card is None else f"{card}.hang.{call}")
+        self.write()
+
+    def answer(self) -> None:
+        """Let all calls return again."""
+        self.hangs.clear()
+        self.write()
+
+    def let_threads_end(self) -> None:
+        """Let all calls return, and have none of this process go on into the next test."""
+        self.answer()
+        for thread in threading.enumerate():
+            if thread.name in ("driver of the GPUs", "figures of the GPUs", "end of NVML"):
+                thread.join()
+
     def vanish(self) -> None:
         """Take the last card from the list."""
         self.count -= 1
@@ -125,6 +160,7 @@ class FakeGpus:
     def write(self) -> None:
         """Write the state file, at once as a whole."""
         told: dict[str, str | int] = {"count": self.count, **self.errors}
+        told |= dict.fromkeys(self.hangs, 1)
         for index, card in enumerate(self.cards):
             told |= {f"{index}.{name}": value for name, value in card.items() if value is not None}
         for (index, kind), several in self.processes.items():

@@ -9,12 +9,17 @@
  *   error.nvmlInitWithFlags 9               this call fails; error.* is for every call
  *   0.name NVIDIA A100-SXM4-80GB            what card 0 answers; what is absent is "not supported"
  *   0.error.nvmlDeviceGetName 15            this call fails on card 0; 0.error.* is for every call
+ *   0.hang.nvmlDeviceGetName 1              this call does not return while this is there
  *   0.compute.0 4711 1073741824             a process on card 0, and the bytes that it uses
  *   xid.0 1 79                              an event: card 1 reported Xid 79
+ *
+ * Each call appends its name to the file that FAKE_NVML_CALLS names, if there is such a variable.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
   SUCCESS = 0,
@@ -76,10 +81,28 @@ static int of_card(const Device *device, const char *name, unsigned long long *v
   return number(key, value);
 }
 
+static void count_call(const char *call) {
+  const char *path = getenv("FAKE_NVML_CALLS");
+  char line[96];
+  int file = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+  if (file < 0) return;
+  int size = snprintf(line, sizeof line, "%s\n", call);
+  if (write(file, line, (size_t)size) < 0) perror(path);
+  close(file);
+}
+
+static void hang_while(const char *key) {
+  unsigned long long there;
+  while (number(key, &there)) usleep(5000);
+}
+
 /* How a call fails by the state of the library as a whole. */
 static int library(const char *call) {
   unsigned long long code;
   char key[96];
+  count_call(call);
+  snprintf(key, sizeof key, "hang.%s", call);
+  hang_while(key);
   if (!number("count", &code)) return DRIVER_NOT_LOADED;
   snprintf(key, sizeof key, "error.%s", call);
   if (number(key, &code) || number("error.*", &code)) return (int)code;
@@ -93,6 +116,8 @@ static int check(const Device *device, const char *call) {
   int failed = initialised ? library(call) : UNINITIALIZED;
   if (failed) return failed;
   if (!device) return INVALID_ARGUMENT;
+  snprintf(key, sizeof key, "%u.hang.%s", device->index, call);
+  hang_while(key);
   snprintf(key, sizeof key, "error.%s", call);
   return of_card(device, key, &code) || of_card(device, "error.*", &code) ? (int)code : SUCCESS;
 }

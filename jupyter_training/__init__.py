@@ -14,21 +14,39 @@ from jupyter_training.report import report
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_training.notebook.datasets import list_datasets as list_datasets
+    from jupyter_training.notebook.datasets import register_dataset as register_dataset
+    from jupyter_training.notebook.datasets import remove_dataset as remove_dataset
     from jupyter_training.notebook.job import Job as Job
     from jupyter_training.notebook.job import get_job as get_job
     from jupyter_training.notebook.job import list_jobs as list_jobs
     from jupyter_training.notebook.job import submit as submit
 
-__all__ = ["Job", "__version__", "get_job", "list_jobs", "report", "submit"]
+__all__ = [
+    "Job",
+    "__version__",
+    "get_job",
+    "list_datasets",
+    "list_jobs",
+    "register_dataset",
+    "remove_dataset",
+    "report",
+    "submit",
+]
 
-_LAZY = {"Job", "get_job", "list_jobs", "submit"}
+_JOBS = {"Job", "get_job", "list_jobs", "submit"}
+_DATASETS = {"list_datasets", "register_dataset", "remove_dataset"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _JOBS:
         from jupyter_training.notebook import job
 
         return getattr(job, name)
+    if name in _DATASETS:
+        from jupyter_training.notebook import datasets
+
+        return getattr(datasets, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,12 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from jupyter_training._version import __version__
+from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import TrainingError
+from jupyter_training.notebook.datasets import (
+    list_datasets,
+    register_dataset,
+    remove_dataset,
+)
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.options import (
@@ -27,7 +33,8 @@ from jupyter_training.notebook.options import (
     add_job_options,
     job_fields,
 )
-from jupyter_training.notebook.tables import JobTable, MachineTable
+from jupyter_training.notebook.outputs import OutputTable, download
+from jupyter_training.notebook.tables import GpuTable, JobTable, MachineTable
 
 _STYLES = {
     "pending": "dim",
@@ -102,9 +109,36 @@ def _parser() -> Parser:
     added.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
     added.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
     added.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
+    added = command("outputs", _outputs, "List what a job has left in its output directory.")
+    _add_job(added)
+    added.add_argument("path", nargs="?", default="", metavar="PATH", help="a directory in there")
+    added.add_argument("--recursive", "-r", action="store_true", help="also what is in directories")
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command("download", _download, "Download what a job has left, or go on with that.")
+    _add_job(added)
+    added.add_argument("path", nargs="?", metavar="PATH", help="a file or directory; else all")
+    added.add_argument("--to", default=".", metavar="DIR", help="the directory to put it in")
     _add_job(command("cancel", _cancel, "Cancel a job, and all its processes."))
     _add_job(command("retry", _retry, "Run an ended job again."))
+    added = command("datasets", _datasets, "List the data sets that jobs can ask for.")
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command("register", _register, "Give a file or a directory a name for jobs to ask for.")
+    added.add_argument("name", help="what jobs call it")
+    added.add_argument("path", help="where it is")
+    added.add_argument("--description", metavar="S", help="what it is")
+    added = command("unregister", _unregister, "Remove a data set from the list; its files stay.")
+    added.add_argument("dataset", metavar="DATASET", help="its name or number")
     command("resources", _resources, "Show the machines, what is free, and who holds the rest.")
+    added = command("gpus", _gpus, "Show each GPU: what it does, who holds it, who is on it.")
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command(
+        "doctor", _doctor, "Say what works on this machine, and how to repair what does not."
+    )
+    added.add_argument("--json", action="store_true", help="for a program")
+    added.add_argument("--config", metavar="FILE", help="the configuration file of the server")
+    for name in SERVER_SETTINGS:
+        told = f"as if the server had c.TrainingApp.{name}"
+        added.add_argument(f"--TrainingApp.{name}", dest=name, metavar="VALUE", help=told)
     added = command("serve", _serve, "Be the server that runs jobs where there is no other.")
     added.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     return parser
@@ -247,6 +281,32 @@ def _logs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _outputs(options: argparse.Namespace) -> int:
+    found = jobs.get_job(options.job).outputs(options.path, recursive=options.recursive)
+    print(json.dumps(found, indent=2) if options.json else OutputTable(found, len(found)))
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    job, console = jobs.get_job(options.job), Console(stderr=True, highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(binary_units=True),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def show(path: str, done: int, total: int) -> None:
+            bar.update(task, description=path, completed=done, total=total)
+
+        saved = download(job.id, options.path, options.to, show)
+    print(saved)
+    return 0
+
+
 def _cancel(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job).cancel()
     if job.told["status"] in ENDED:
@@ -262,9 +322,53 @@ def _retry(options: argparse.Namespace) -> int:
     return 0
 
 
+def _datasets(options: argparse.Namespace) -> int:
+    table = list_datasets()
+    print(json.dumps(table.datasets, indent=2) if options.json else table)
+    return 0
+
+
+def _register(options: argparse.Namespace) -> int:
+    told = register_dataset(options.name, options.path, options.description)
+    print(f"{told['name']} is data set {told['id']}: {told['path']}")
+    return 0
+
+
+def _unregister(options: argparse.Namespace) -> int:
+    remove_dataset(options.dataset)
+    print(f"{options.dataset} is not a data set any more; its files are where they were.")
+    return 0
+
+
 def _resources(options: argparse.Namespace) -> int:
     print(MachineTable(jobs.ask(lambda client: client.resources())))
     return 0
+
+
+def _gpus(options: argparse.Namespace) -> int:
+    machines = jobs.ask(lambda client: client.resources())
+    if options.json:
+        nodes = machines["nodes"]
+        found = [{"node": node["name"], **gpu} for node in nodes for gpu in node["gpus"]]
+        print(json.dumps(found, indent=2))
+    else:
+        print(GpuTable(machines))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from jupyter_training.doctor.command import run
+
+    given = vars(options)
+    arguments = [
+        f"--TrainingApp.{name}={given[name]}" for name in SERVER_SETTINGS if given[name] is not None
+    ]
+    if options.config is not None:
+        arguments.append(f"--config={options.config}")
+    try:
+        return run(arguments, as_json=options.json)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _serve(options: argparse.Namespace) -> int:

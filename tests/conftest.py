@@ -169,12 +169,19 @@ class Home:
         (self.path / "config" / "jupyter_server_config.py").write_text(f"{text}\n")
 
     def start(
-        self, *flags: str, module: str = "jupyter_server", wait: bool = True, **options: Any
+        self,
+        *flags: str,
+        module: str = "jupyter_server",
+        root: Path | None = None,
+        wait: bool = True,
+        **options: Any,
     ) -> Server:
         """Start a Jupyter server with the extension, and return when it serves.
 
         Parameters
         ----------
+        root
+            Its root directory; by default the directory ``work`` of this home.
         wait
             Whether to; else it may not even answer yet.
         """
@@ -198,7 +205,7 @@ class Home:
                     f"--ServerApp.port={port}",
                     "--ServerApp.open_browser=False",
                     "--ServerApp.allow_root=True",
-                    f"--ServerApp.root_dir={self.path / 'work'}",
+                    f"--ServerApp.root_dir={root or self.path / 'work'}",
                     "--IdentityProvider.token=the-servers-own",
                     *(
                         f"--TrainingApp.{name}={value}"

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import logs
+from jupyter_training.engine import logs, output_paths, outputs
+from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.live_gpus import LiveGpu
+from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Status
-from jupyter_training.jobs.spec import FieldError, InvalidJob, JobSpec, parse
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
 from jupyter_training.scheduling.policy import Running, Waiting, plan
 from jupyter_training.scheduling.resources import Node, Resources, resolve
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import datasets, jobs, ledger
 from jupyter_training.store.records import Event, Job
 from jupyter_training.store.transitions import StaleWrite
 
@@ -53,12 +57,15 @@ class Seen:
         1 for the job that is served next; None unless it waits.
     output_dir
         Where its results are.
+    output_browser_path
+        Where Jupyter's file browser shows them; None if it does not.
     """
 
     job: Job
     reason: str | None
     queue_position: int | None
     output_dir: Path
+    output_browser_path: str | None
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,23 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Holdings:
-    """The machines there are, and what is held on them."""
+    """The machines there are, and what is held on them.
+
+    Attributes
+    ----------
+    waiting
+        How many jobs wait.
+    attempts
+        By the token of each open attempt, the number of its job.
+    live_gpus
+        By UUID, what the GPUs of this server's machine do at the moment, as far as they tell.
+    """
 
     nodes: Sequence[Node]
     held: Sequence[Running]
     waiting: int
+    attempts: Mapping[str, int] = field(repr=False)
+    live_gpus: Mapping[str, LiveGpu] = field(default_factory=dict)
 
 
 class TrainingService:
@@ -88,11 +107,28 @@ class TrainingService:
         For jobs that name none.
     stop_s
         How long a job may take to be stopped (s).
+    live_gpus
+        Tells, without a long wait, what this machine's GPUs do, by UUID; given all known machines.
+        None if nobody does.
+
+    Attributes
+    ----------
+    datasets
+        The registry of data sets.
     """
 
-    def __init__(self, engine: Engine, *, default_executor: str, stop_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        default_executor: str,
+        stop_s: float,
+        live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None = None,
+    ) -> None:
         self._engine, self._workspace = engine, engine.workspace
         self._default_executor, self._stop_s = default_executor, stop_s
+        self._live_gpus = live_gpus
+        self.datasets = DataSets(engine)
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -115,10 +151,11 @@ class TrainingService:
         now, job_id = _now(), f"job-{secrets.token_hex(6)}"
 
         def put(connection: Connection) -> tuple[Job, bool]:
+            numbers = [one.id for one in datasets.resolve(connection, spec.dataset_ids, keep=True)]
             resources = resolve(spec, ledger.known_nodes(connection))
             return jobs.submit(
                 connection,
-                spec,
+                spec.model_copy(update={"dataset_ids": numbers}),
                 resources,
                 job_id=job_id,
                 username=user,
@@ -227,13 +264,21 @@ class TrainingService:
         Raises
         ------
         Conflict
-            If it has not ended.
+            If it has not ended, or a data set of it was removed.
         """
         job = await self._job(user, reference)
+
+        def again(connection: Connection) -> Job:
+            datasets.resolve(connection, job.dataset_ids, keep=True)
+            return jobs.run_again(connection, job, by=user, now=_now())
+
         try:
-            job = await self._engine.write(lambda c: jobs.run_again(c, job, by=user, now=_now()))
+            job = await self._engine.write(again)
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
+        except InvalidJob as gone:
+            told = gone.errors[0].message
+            raise Conflict(f"{job.job_id} cannot be run again: {told} any more.") from None
         self._engine.poke(job.id)
         return (await self._look(user, [job]))[0]
 
@@ -298,14 +343,37 @@ class TrainingService:
             if change is not None:
                 change.cancel()
 
+    async def output(
+        self, user: str, reference: str, path: RelativePath, window: outputs.Window
+    ) -> outputs.Listing | outputs.OpenFile:
+        """What a job has left at a path: a page of a directory, or a file, which is to be closed.
+
+        Raises
+        ------
+        NoSuchOutput
+            If there is nothing that could be shown.
+        UnreadableOutput
+            If this server may not read it.
+        """
+        root = self._output_dir(await self._job(user, reference))
+        trusted = self._workspace.data_dir
+        return await asyncio.to_thread(outputs.look, root, path, window, within=trusted)
+
     async def holdings(self, user: str) -> Holdings:
         """The machines, who holds what, and how many jobs wait."""
 
         def look(connection: Connection) -> Holdings:
-            held = ledger.held(connection, user)
-            return Holdings(ledger.known_nodes(connection), held, jobs.count_waiting(connection))
+            return Holdings(
+                ledger.known_nodes(connection),
+                ledger.held(connection, user),
+                jobs.count_waiting(connection),
+                ledger.jobs_by_token(connection),
+            )
 
-        return await self._engine.read(look)
+        found = await self._engine.read(look)
+        if self._live_gpus is None:
+            return found
+        return replace(found, live_gpus=await self._live_gpus(found.nodes))
 
     async def count_unended(self) -> int:
         """How many jobs, of all users, still want something from the scheduler."""
@@ -321,16 +389,18 @@ class TrainingService:
         elif spec.image is None and executor == "docker":
             wrong.append(FieldError("image", "the executor docker needs an image to run"))
         elif executor in self._engine.executors:
-            why_not = await self._engine.executors[executor].why_not()
+            why_not = await self._engine.executors[executor].why_not(spec.image)
             if why_not is not None:
                 wrong.append(FieldError("image", why_not))
         if executor not in self._engine.executors:
             there = ", ".join(sorted(self._engine.executors))
             told = f"there is no executor {executor!r}; choose one of: {there}"
             wrong.append(FieldError("executor", told))
-        if spec.dataset_ids:
-            told = f"there is no data set with the number {spec.dataset_ids[0]}"
-            wrong.append(FieldError("dataset_ids", told))
+        try:
+            found = await self.datasets.asked_for(spec.dataset_ids)
+            await asyncio.to_thread(self._workspace.check_datasets, found)
+        except InvalidJob as invalid:
+            wrong += invalid.errors
         try:
             await asyncio.to_thread(self._workspace.check, spec)
         except InvalidJob as invalid:
@@ -369,8 +439,12 @@ class TrainingService:
             reason = why_waits or behind
         elif job.status is Status.RUNNING and job.cancel_requested_by is not None:
             reason = f"is being stopped, as {job.cancel_requested_by} asked"
-        output = self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
-        return Seen(job, reason, position, output)
+        output = self._output_dir(job)
+        shown = output_paths.browser_path(output, self._workspace.root_dir)
+        return Seen(job, reason, position, output, shown)
+
+    def _output_dir(self, job: Job) -> Path:
+        return self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
 
     def _attempt(self, job: Job, asked: int | None) -> int:
         if asked is None:

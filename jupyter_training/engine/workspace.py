@@ -4,28 +4,35 @@
 
     <data_dir>/jobs/<job_id>/
         code/          the script that came with the job
+        datasets/      links to its data sets, under their names
         checkpoints/   survives retries
         output/        results, unless the job names another place
         attempt-1/     the log, the metrics and the records of its first run
 
 A container sees the server's root directory as ``/workspace`` and of all this only what is its own:
-below ``/training`` its output, its checkpoints, its script and the file for its metrics, and
-`report`, so that nothing has to be installed in the image. Not the records: those are its
-supervisor's, and a job must not be able to write its own end.
+below ``/training`` its output, its checkpoints, its script, its data sets and the file for its
+metrics, and `report`, so that nothing has to be installed in the image. Not the records: those are
+its supervisor's, and a job must not be able to write its own end. Where the installation's own
+directory is below the root directory, a container sees an empty one in its place.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import jupyter_training
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
-from jupyter_training.jobs.spec import FieldError, InvalidJob, JobSpec
-from jupyter_training.store.records import Attempt
+from jupyter_training.jobs import datasets
+from jupyter_training.jobs.datasets import InvalidDataSet
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import InvalidJob, JobSpec
+from jupyter_training.store.records import Attempt, DataSet
 
 METRICS = "metrics.jsonl"
 
@@ -33,6 +40,21 @@ _REPORT = Path(jupyter_training.__file__).with_name("report.py")
 
 CONTAINER_ROOT, CONTAINER_OWN = PurePosixPath("/workspace"), PurePosixPath("/training")
 """Where a container finds the server's root directory, and what is the job's own."""
+
+CONTAINER_LIBRARY = CONTAINER_OWN / "lib"
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a job finds what is its own: on this machine, or in its container."""
+
+    cwd: PurePath
+    output: PurePath
+    checkpoints: PurePath
+    metrics: PurePath
+    code: PurePath
+    datasets: PurePath
+    python_path: str | None
 
 
 @dataclass(frozen=True)
@@ -45,10 +67,16 @@ class Workspace:
         The installation's own directory.
     root_dir
         What a relative `working_dir` is relative to: the server's root directory.
+    dataset_dirs
+        Where data sets have to be; empty if they may be anywhere but in directories of the system.
+    hidden
+        Directories that no container is to see besides `data_dir`, though it sees `root_dir`.
     """
 
     data_dir: Path
     root_dir: Path
+    dataset_dirs: Sequence[Path] = ()
+    hidden: Sequence[Path] = ()
 
     def job(self, job_id: str) -> Path:
         """The directory of a job."""
@@ -91,6 +119,12 @@ class Workspace:
         """
         directory = self.working_dir(spec.working_dir)
         if spec.image is not None:
+            if self.root_dir == Path("/"):
+                told = (
+                    "a container would see all files of this machine, as the server's root "
+                    "directory is /; start the server in another one"
+                )
+                raise InvalidJob([FieldError("image", told)])
             inside = self.container_dir(spec.working_dir)
             if not inside.is_relative_to(CONTAINER_ROOT):
                 return  # of the image, which may not even be here yet
@@ -101,94 +135,173 @@ class Workspace:
         if not os.access(directory, os.X_OK):
             raise InvalidJob([FieldError("working_dir", f"{directory} may not be entered")])
 
+    def dataset_path(self, asked: str) -> Path:
+        """The path of a data set that somebody wants to register, without symbolic links.
+
+        Raises
+        ------
+        InvalidDataSet
+            If it is not there, cannot be read, or may not be a data set.
+        """
+        try:
+            path = (self.root_dir / Path(asked).expanduser()).resolve(strict=True)
+            told = _why_unreadable(path)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no such user, or links in a circle
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            told = f"{asked} cannot be used: {words}"
+        if told is None:
+            allowed = [(self.root_dir / one.expanduser()).resolve() for one in self.dataset_dirs]
+            told = datasets.why_not(path, allowed, self.data_dir.resolve())
+        if told is not None:
+            raise InvalidDataSet([FieldError("path", told)])
+        return path
+
+    def check_datasets(self, wanted: Sequence[DataSet]) -> None:
+        """Make sure that the data sets of a job are still what was registered.
+
+        Raises
+        ------
+        InvalidJob
+            If one of them is not.
+        """
+        try:
+            for dataset in wanted:
+                self._dataset(dataset)
+        except OSError as error:
+            raise InvalidJob([FieldError("dataset_ids", str(error))]) from None
+
     def prepare(self, attempt: Attempt) -> Launch:
         """Make the directories of an attempt, and say how it is to be launched.
 
         It may be called again for the same attempt.
+
+        Raises
+        ------
+        OSError
+            If it cannot be done, or a data set is not there any more.
         """
-        job, spec = self.job(attempt.job_uuid), attempt.spec
+        spec = attempt.spec
+        if len(attempt.datasets) != len(spec.dataset_ids):
+            raise FileNotFoundError("one of its data sets was removed")
+        paths = {dataset.name: self._dataset(dataset) for dataset in attempt.datasets}
         own = self.attempt(attempt.job_uuid, attempt.number)
-        cwd = self.working_dir(spec.working_dir)
-        output = self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path, spec.image)
-        checkpoints = job / "checkpoints"
-        for directory in (job, own, checkpoints):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output.mkdir(parents=True, exist_ok=True)
-        script = None
-        if spec.script is not None:
-            code = job / "code"
-            code.mkdir(mode=0o700, exist_ok=True)
-            script = code / spec.script.name
-            _write_whole(script, spec.script.text)
-        if spec.image is not None:
-            (own / METRICS).touch(mode=0o600)
-            return self._container(attempt, spec.image, script)
-        script_path = None if script is None else str(script)
-        return Launch(
+        self._make_directories(attempt, own)
+        places = self._in_container(attempt) if spec.image else self._on_this_machine(attempt)
+        env = {
+            **spec.env_vars,
+            "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
+            "JUPYTER_TRAINING_ATTEMPT": str(attempt.number),
+            "JUPYTER_TRAINING_OUTPUT_DIR": str(places.output),
+            "JUPYTER_TRAINING_CHECKPOINT_DIR": str(places.checkpoints),
+            "JUPYTER_TRAINING_METRICS_FILE": str(places.metrics),
+        }
+        if paths:
+            env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
+        script = None if spec.script is None else str(places.code / spec.script.name)
+        launch = Launch(
             token=attempt.token,
             directory=own,
-            argv=tuple(spec.argv(script_path)),
-            cwd=str(cwd),
-            env={
-                **spec.env_vars,
-                "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
-                "JUPYTER_TRAINING_ATTEMPT": str(attempt.number),
-                "JUPYTER_TRAINING_OUTPUT_DIR": str(output),
-                "JUPYTER_TRAINING_CHECKPOINT_DIR": str(checkpoints),
-                "JUPYTER_TRAINING_METRICS_FILE": str(own / METRICS),
-            },
-            # A stored script runs from its own directory and imports as if it stood in `cwd`.
-            python_path=str(cwd) if spec.script is not None else None,
+            argv=tuple(spec.argv(script)),
+            cwd=str(places.cwd),
+            env=env,
+            python_path=places.python_path,
             cpu_cores=attempt.placement.cpu_cores,
             memory_gb=attempt.placement.memory_gb,
             gpus=attempt.placement.gpus,
             time_limit_s=spec.time_limit_s,
+        )
+        if spec.image is None:
+            if paths:
+                _link(self.job(attempt.job_uuid) / "datasets", paths)
+            return launch
+        return ContainerLaunch(
+            **vars(launch),
+            image=spec.image,
+            mounts=self._mounts(attempt, places, paths),
+            hidden=self._hidden(),
         )
 
-    def _container(self, attempt: Attempt, image: str, script: Path | None) -> ContainerLaunch:
+    def _make_directories(self, attempt: Attempt, own: Path) -> None:
         job, spec = self.job(attempt.job_uuid), attempt.spec
-        own = self.attempt(attempt.job_uuid, attempt.number)
-        cwd = self.container_dir(spec.working_dir)
-        output = CONTAINER_OWN / "output"
-        if spec.output_path is not None:
-            output = cwd / spec.output_path
-        library = CONTAINER_OWN / "lib"
-        seen = [
-            (self.root_dir, CONTAINER_ROOT, False),
-            (job / "output", output, False),
-            (job / "checkpoints", CONTAINER_OWN / "checkpoints", False),
-            (own / METRICS, CONTAINER_OWN / METRICS, False),
-            (
-                Path(jupyter_training.__file__).with_name("report.py"),
-                library / "jupyter_training/__init__.py",
-                True,
-            ),
-        ]
-        inside = None
-        if script is not None:
-            inside = str(CONTAINER_OWN / "code" / script.name)
-            seen.append((script.parent, CONTAINER_OWN / "code", True))
-        return ContainerLaunch(
-            token=attempt.token,
-            directory=own,
-            argv=tuple(spec.argv(inside)),
-            cwd=str(cwd),
-            env={
-                **spec.env_vars,
-                "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
-                "JUPYTER_TRAINING_ATTEMPT": str(attempt.number),
-                "JUPYTER_TRAINING_OUTPUT_DIR": str(output),
-                "JUPYTER_TRAINING_CHECKPOINT_DIR": str(CONTAINER_OWN / "checkpoints"),
-                "JUPYTER_TRAINING_METRICS_FILE": str(CONTAINER_OWN / METRICS),
-            },
-            python_path=f"{library}:{cwd}" if script is not None else str(library),
-            cpu_cores=attempt.placement.cpu_cores,
-            memory_gb=attempt.placement.memory_gb,
-            gpus=attempt.placement.gpus,
-            time_limit_s=spec.time_limit_s,
-            image=image,
-            mounts=tuple(Mount(str(source), str(target), only) for source, target, only in seen),
+        for directory in (job, own, job / "checkpoints"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path, spec.image)
+        output.mkdir(parents=True, exist_ok=True)
+        if spec.script is not None:
+            (job / "code").mkdir(mode=0o700, exist_ok=True)
+            _write_whole(job / "code" / spec.script.name, spec.script.text)
+        if spec.image is not None:
+            (own / METRICS).touch(mode=0o600)
+
+    def _on_this_machine(self, attempt: Attempt) -> _Places:
+        job, spec = self.job(attempt.job_uuid), attempt.spec
+        cwd = self.working_dir(spec.working_dir)
+        return _Places(
+            cwd=cwd,
+            output=self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path),
+            checkpoints=job / "checkpoints",
+            metrics=self.attempt(attempt.job_uuid, attempt.number) / METRICS,
+            code=job / "code",
+            datasets=job / "datasets",
+            # A stored script runs from its own directory and imports as if it stood in `cwd`.
+            python_path=str(cwd) if spec.script is not None else None,
         )
+
+    def _in_container(self, attempt: Attempt) -> _Places:
+        spec = attempt.spec
+        cwd = self.container_dir(spec.working_dir)
+        own_output = CONTAINER_OWN / "output"
+        return _Places(
+            cwd=cwd,
+            output=own_output if spec.output_path is None else cwd / spec.output_path,
+            checkpoints=CONTAINER_OWN / "checkpoints",
+            metrics=CONTAINER_OWN / METRICS,
+            code=CONTAINER_OWN / "code",
+            datasets=CONTAINER_OWN / "datasets",
+            python_path=f"{CONTAINER_LIBRARY}:{cwd}" if spec.script else str(CONTAINER_LIBRARY),
+        )
+
+    def _mounts(
+        self, attempt: Attempt, inside: _Places, paths: dict[str, Path]
+    ) -> tuple[Mount, ...]:
+        job = self.job(attempt.job_uuid)
+        own = self.attempt(attempt.job_uuid, attempt.number)
+        writable: list[tuple[Path, PurePath]] = [
+            (self.root_dir, CONTAINER_ROOT),
+            (job / "output", inside.output),
+            (job / "checkpoints", inside.checkpoints),
+            (own / METRICS, inside.metrics),
+        ]
+        readable = [(path, inside.datasets / name) for name, path in paths.items()]
+        readable.append((_REPORT, CONTAINER_LIBRARY / "jupyter_training/__init__.py"))
+        if attempt.spec.script is not None:
+            readable.append((job / "code", inside.code))
+        return tuple(
+            Mount(str(source), str(target), read_only)
+            for several, read_only in ((writable, False), (readable, True))
+            for source, target in several
+        )
+
+    def _hidden(self) -> tuple[str, ...]:
+        """Where a container sees an empty directory in place of one that is ours."""
+        below = (one for one in (self.data_dir, *self.hidden) if one.is_dir())
+        return tuple(
+            str(CONTAINER_ROOT / one.relative_to(self.root_dir))
+            for one in below
+            if one != self.root_dir and one.is_relative_to(self.root_dir)
+        )
+
+    def _dataset(self, dataset: DataSet) -> Path:
+        """Where a data set is, if that is still what was registered and allowed."""
+        try:
+            path = self.dataset_path(dataset.path)
+        except InvalidDataSet as wrong:
+            told = f"its data set {dataset.name} is not available: {wrong.errors[0].message}"
+            raise FileNotFoundError(told) from None
+        if str(path) != dataset.path:
+            told = f"is not at {dataset.path} any more; a link there leads to {path}"
+            raise FileNotFoundError(f"its data set {dataset.name} {told}")
+        return path
 
     def remove(self, job_id: str) -> None:
         """Delete the files of a job; results at a place of its own choice stay."""
@@ -199,3 +312,21 @@ def _write_whole(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+def _why_unreadable(path: Path) -> str | None:
+    mode = path.stat().st_mode
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        return f"{path} is neither a file nor a directory"
+    needed = os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)
+    return None if os.access(path, needed) else f"{path} may not be read"
+
+
+def _link(directory: Path, paths: dict[str, Path]) -> None:
+    """Let these be found under their names, and nothing else that was linked before."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for one in directory.iterdir():
+        if one.is_symlink():
+            one.unlink()
+    for name, path in paths.items():
+        (directory / name).symlink_to(path)

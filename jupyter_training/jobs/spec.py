@@ -10,23 +10,22 @@ and is decided in :func:`jupyter_training.scheduling.resources.resolve`.
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from jupyter_training.jobs.datasets import DataSetId, DataSetName
+from jupyter_training.jobs.requests import (
+    FieldError,
+    InvalidRequest,
+    Line,
+    Text,
+    checked,
+    without_nul,
 )
-from pydantic_core import ErrorDetails
 
 SCRIPT_PLACEHOLDER = "{script}"
 """An element of `command` that stands for the path of the stored script."""
@@ -54,24 +53,6 @@ class JobType(str, Enum):
     DISTRIBUTED = "distributed"
     HYPERPARAMETER = "hyperparameter"
     PIPELINE = "pipeline"
-
-
-def _printable(text: str) -> str:
-    if not text.strip():
-        raise ValueError("should not be empty")
-    if not text.isprintable():
-        raise ValueError("should be one line without control characters")
-    return text
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("should not contain a NUL character")
-    return text
-
-
-Line = Annotated[str, AfterValidator(_printable)]
-Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 class Script(BaseModel):
@@ -125,6 +106,8 @@ class JobSpec(BaseModel):
         container any other absolute path is the container's own.
     env_vars
         Added to the environment.
+    dataset_ids
+        The data sets that it reads, by number or by name.
     output_path
         Where its results go; relative to `working_dir`. Default: a directory of its own. A
         container finds that directory at this path.
@@ -152,7 +135,7 @@ class JobSpec(BaseModel):
     script: Script | None = None
     working_dir: Annotated[Line, Field(max_length=512)] | None = None
     env_vars: dict[str, str] = Field(default_factory=dict, max_length=1000)
-    dataset_ids: list[int] = Field(default_factory=list)
+    dataset_ids: list[DataSetId | DataSetName] = Field(default_factory=list, max_length=100)
     output_path: Annotated[Line, Field(max_length=512)] | None = None
     max_retries: Annotated[int, Field(ge=0, le=100, strict=True)] = 3
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
@@ -190,7 +173,7 @@ class JobSpec(BaseModel):
         if not words or not words[0]:
             raise ValueError("should name a program to run")
         for word in words:
-            _without_nul(word)
+            without_nul(word)
         return command
 
     @field_validator("env_vars")
@@ -201,7 +184,7 @@ class JobSpec(BaseModel):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
             if name.startswith(RESERVED_PREFIX) or name in RESERVED_VARIABLES:
                 raise ValueError(f"{name} is set by jupyter-training itself")
-            _without_nul(value)
+            without_nul(value)
         return variables
 
     @model_validator(mode="after")
@@ -227,27 +210,10 @@ class JobSpec(BaseModel):
         return [script_path if word == SCRIPT_PLACEHOLDER else word for word in self.words]
 
 
-@dataclass(frozen=True)
-class FieldError:
-    """One thing that is wrong with a request: the field's name and a sentence about it."""
+class InvalidJob(InvalidRequest):
+    """A request that cannot be a job."""
 
-    field: str
-    message: str
-
-
-class InvalidJob(ValueError):
-    """A request that cannot be a job.
-
-    Attributes
-    ----------
-    errors
-        Every wrong field with a sentence.
-    """
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        self.errors = errors
-        told = "; ".join(f"{error.field}: {error.message}" for error in errors)
-        super().__init__(f"This job cannot be submitted. {told}")
+    what = "This job cannot be submitted"
 
 
 def parse(data: object) -> JobSpec:
@@ -260,33 +226,4 @@ def parse(data: object) -> JobSpec:
     """
     if not isinstance(data, dict):
         raise InvalidJob([FieldError("", "a job is a JSON object with at least name and command")])
-    try:
-        return JobSpec.model_validate(data)
-    except ValidationError as error:
-        # Pydantic reports a union once per member; one sentence a field is what a person wants.
-        found: dict[str, FieldError] = {}
-        for details in error.errors():
-            told = _field_error(details)
-            found.setdefault(told.field, told)
-        raise InvalidJob(list(found.values())) from None
-
-
-def _field_error(details: ErrorDetails) -> FieldError:
-    path = [str(part) for part in details["loc"]]
-    field = path[0] if path else ""
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        name = ".".join(path)
-        near = difflib.get_close_matches(field, JobSpec.model_fields, n=1)
-        return FieldError(name, "no such field" + (f"; did you mean {near[0]}?" if near else ""))
-    if kind == "missing":
-        return FieldError(".".join(path), "is required")
-    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if field == "command" and kind.endswith("_type"):
-        message = "should be a string or an array of strings"
-    elif field in ("env_vars", "script") and len(path) > 1:
-        message = f"{'.'.join(path[1:])} {message}"
-    given = details.get("input")
-    if kind != "value_error" and isinstance(given, str | int | float) and len(str(given)) < 60:
-        message += f", not {given!r}"
-    return FieldError(field, message)
+    return checked(JobSpec, data, InvalidJob)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -112,6 +114,40 @@ class Client:
         """Delete an ended job."""
         self._ask("DELETE", _path(reference))
 
+    def outputs(self, reference: str, encoded: str = "", **query: str) -> dict[str, Any]:
+        """A page of what a job has left in a directory."""
+        with self.output(reference, encoded, params=query) as answer:
+            if "Content-Disposition" in answer.headers:
+                raise TrainingError(f"{encoded} is a file and not a directory.")
+            answer.read()
+            return cast("dict[str, Any]", answer.json())
+
+    @contextmanager
+    def output(
+        self,
+        reference: str,
+        encoded: str,
+        headers: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        """What a job has left at a path, as it comes; a file if it has a `Content-Disposition`.
+
+        Parameters
+        ----------
+        encoded
+            The path, percent-encoded.
+        """
+        path = _path(reference, "outputs", *([encoded] if encoded else []))
+        asked = {**(headers or {}), "Accept-Encoding": "identity"}
+        try:
+            with self._http.stream("GET", path, headers=asked, params=params) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise _error(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self._gone(error) from None
+
     def events(self, reference: str) -> list[dict[str, Any]]:
         """A job's history."""
         return self._array("GET", _path(reference, "events"))
@@ -119,6 +155,18 @@ class Client:
     def resources(self) -> dict[str, Any]:
         """The machines."""
         return self._object("GET", "api/training-resources")
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """The registered data sets, by name."""
+        return self._array("GET", "api/training-datasets")
+
+    def register_dataset(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Register a data set; the same again changes nothing."""
+        return self._object("POST", "api/training-datasets", json=spec)
+
+    def remove_dataset(self, reference: str) -> None:
+        """Remove a data set from the registry; its files stay."""
+        self._ask("DELETE", f"api/training-datasets/{quote(reference, safe='')}")
 
     def release(self) -> bool:
         """This client needs an embedded server no more.
@@ -140,12 +188,13 @@ class Client:
         try:
             answer = self._http.request(method, path, **kwargs)
         except httpx.TransportError as error:
-            raise ServerGone(
-                f"The training server at {self.url} does not answer ({error})."
-            ) from None
+            raise self._gone(error) from None
         if answer.status_code < 400:
             return answer
         raise _error(answer)
+
+    def _gone(self, error: httpx.TransportError) -> ServerGone:
+        return ServerGone(f"The training server at {self.url} does not answer ({error}).")
 
 
 def _path(reference: str, *rest: str) -> str:

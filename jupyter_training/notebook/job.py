@@ -68,7 +68,7 @@ class Job:
 
     @property
     def output_dir(self) -> Path:
-        """Where its results are."""
+        """Where its results are, on the machine of the server."""
         return Path(self.told["output_dir"])
 
     @property
@@ -142,6 +142,64 @@ class Job:
         """What happened to it, oldest first."""
         return ask(lambda client: client.events(self.id))
 
+    def outputs(
+        self, path: str | os.PathLike[str] = "", *, recursive: bool = False
+    ) -> list[dict[str, Any]]:
+        """What it has left in its output directory, also while it runs.
+
+        Parameters
+        ----------
+        path
+            A directory in there.
+        recursive
+            Whether what is in its directories is wanted, too.
+
+        Returns
+        -------
+        list
+            It shows itself as a table; each entry has `path`, `type`, `size` (bytes) and
+            `modified_at`.
+
+        Raises
+        ------
+        TrainingError
+            If there is no such directory.
+        """
+        from jupyter_training.notebook.outputs import listing
+
+        return listing(self.id, path, recursive=recursive)
+
+    def download(
+        self, path: str | os.PathLike[str] | None = None, to: str | os.PathLike[str] = "."
+    ) -> Path:
+        """Bring what it has left to where this runs, which may be another machine.
+
+        A file appears under its name when it is whole; until then it has ``.part`` at its end.
+        What was interrupted goes on from there when it is asked for again. Symbolic links are left
+        out.
+
+        Parameters
+        ----------
+        path
+            A file or a directory in its output directory; by default all of it.
+        to
+            The directory to put it in. All of it is put into a directory there that has the job's
+            id for a name.
+
+        Returns
+        -------
+        Path
+            Where it is now.
+
+        Raises
+        ------
+        TrainingError
+            If there is no such thing, or it cannot be written.
+        """
+        from jupyter_training.notebook.outputs import download
+
+        return download(self.id, path, to)
+
 
 def submit(command: str | Sequence[str], *, name: str | None = None, **fields: Any) -> Job:
     """Submit a job.
@@ -208,7 +266,7 @@ def _python(script: Path, image: str | None) -> list[str]:
         return [sys.executable, str(script)]
     try:
         # A container has another path to the same directory.
-        return ["python", str(script.relative_to(Path.cwd()))]
+        return ["python3", str(script.relative_to(Path.cwd()))]
     except ValueError:
         raise TrainingError(
             f"{script} is not below this directory ({Path.cwd()}), so a container would not see it."
@@ -235,7 +293,7 @@ def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, 
     notebook = Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
     return {
         "name": name or notebook or "cell",
-        "command": ["python" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
+        "command": ["python3" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
         "script": {"name": "cell.py", "text": text},
         "working_dir": os.getcwd(),
     }

@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import TrainingError
+from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.options import (
@@ -21,7 +22,7 @@ from jupyter_training.notebook.options import (
     job_fields,
     words,
 )
-from jupyter_training.notebook.tables import JobTable, MachineTable
+from jupyter_training.notebook.tables import DataSetTable, JobTable, MachineTable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -137,6 +138,18 @@ class TrainingMagics(Magics):
         options = parser.parse_args(words(line))
         found = jobs.list_jobs(status=options.status, limit=options.limit)
         return JobTable([job.told for job in found])
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_datasets(self, line: str) -> DataSetTable:
+        """List the data sets that jobs can ask for."""
+        description = (
+            "List the data sets that jobs can ask for with --dataset.\n"
+            "register_dataset(name, path) adds one, and remove_dataset(name) removes it."
+        )
+        Parser(prog="%train_datasets", description=description).parse_args(words(line))
+        return list_datasets()
 
     @no_var_expand
     @line_magic

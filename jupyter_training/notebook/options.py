@@ -110,6 +110,11 @@ def variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+def dataset(text: str) -> int | str:
+    """A data set's number, or its name."""
+    return int(text) if text.isdecimal() and text.isascii() else text
+
+
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """Add what describes a job and what it needs."""
     needs = parser.add_argument_group("what the job needs")
@@ -134,6 +139,14 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "--time-limit", type=duration_s, metavar="T", help="end it after 90s, 30m, 2h or 1h30m"
     )
     how.add_argument("--priority", type=int, metavar="N", help="higher goes first (default: 0)")
+    how.add_argument(
+        "--dataset",
+        "-d",
+        type=dataset,
+        action="append",
+        metavar="D",
+        help="a data set, by name or number; may be given several times",
+    )
     how.add_argument("--output", metavar="DIR", help="where its results go")
     how.add_argument("--image", metavar="I", help="run it in a container of this image")
     how.add_argument("--executor", metavar="E", help="what runs it")
@@ -155,6 +168,7 @@ _FIELDS = {
     "output": "output_path",
     "executor": "executor",
     "image": "image",
+    "dataset": "dataset_ids",
     "nodes": "nodes",
     "type": "job_type",
 }

@@ -73,6 +73,26 @@ class JobTable(Table):
         ]
 
 
+class DataSetTable(Table):
+    """Data sets, by name.
+
+    Attributes
+    ----------
+    datasets
+        As the server described them.
+    """
+
+    columns = ("number", "name", "path", "registered by", "description")
+    empty = "There are no data sets yet; register_dataset(name, path) adds one."
+
+    def __init__(self, datasets: Sequence[dict[str, Any]]) -> None:
+        self.datasets = list(datasets)
+        self.rows = [
+            (str(one["id"]), one["name"], one["path"], one["owner"], one["description"] or "")
+            for one in datasets
+        ]
+
+
 class MachineTable(Table):
     """Machines, what is free on them, and who holds the rest."""
 
@@ -86,15 +106,74 @@ class MachineTable(Table):
                 f"{node['cpu_cores_free']} of {node['cpu_cores']}",
                 f"{node['memory_gb_free']} of {node['memory_gb']} GB",
                 f"{node['gpu_count_free']} of {node['gpu_count']}",
-                ", ".join([*(one["held_by"] for one in node["held"]), *_out_of_use(node)])
-                or "nobody",
+                ", ".join(one["held_by"] for one in node["held"]) or "nobody",
             )
             for node in machines["nodes"]
         ]
+        self.gpus = GpuTable(machines)
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return f"{text}\n\n{self.gpus!r}" if self.gpus.rows else text
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + (self.gpus._repr_html_() if self.gpus.rows else "")
 
 
-def _out_of_use(node: dict[str, Any]) -> list[str]:
-    """The GPUs that nobody gets for now, and why."""
-    return [
-        f"{gpu['uuid'][:12]} {gpu['unavailable']}" for gpu in node["gpus"] if gpu["unavailable"]
-    ]
+class GpuTable(Table):
+    """GPUs, what each of them does at the moment, and who holds it."""
+
+    columns = ("GPU", "model", "state", "busy", "memory", "temp.", "power", "held by", "notes")
+    empty = "There are no GPUs."
+
+    def __init__(self, machines: dict[str, Any]) -> None:
+        several = len(machines["nodes"]) > 1
+        self.rows = [
+            (
+                f"{node['name']} {_called(gpu)}" if several else _called(gpu),
+                gpu["model"],
+                gpu["state"].replace("_", " "),
+                _with_unit(gpu["utilization_percent"], "%"),
+                _of(gpu["memory_used_gb"], gpu["memory_gb"], "GB"),
+                _with_unit(gpu["temperature_c"], "°C"),
+                _of(gpu["power_w"], gpu["power_limit_w"], "W"),
+                gpu["held_by"] or "",
+                "; ".join([*filter(None, [_why(gpu)]), *_processes(gpu)]),
+            )
+            for node in machines["nodes"]
+            for gpu in node["gpus"]
+        ]
+
+
+def _called(gpu: dict[str, Any]) -> str:
+    """A GPU by its place, if that is known, and as much of its UUID as tells it from others."""
+    name: str = gpu["uuid"][:12]
+    return name if gpu["index"] is None else f"{gpu['index']}  {name}"
+
+
+def _why(gpu: dict[str, Any]) -> str:
+    """Why nobody gets it, without the word that its state has said."""
+    return (gpu["unavailable"] or "").removeprefix("drained: ")
+
+
+def _processes(gpu: dict[str, Any]) -> list[str]:
+    found = []
+    for one in gpu["processes"] or ():
+        told = f"pid {one['pid']}"
+        if one["held_by"] or one["user"]:
+            told += f" of {one['held_by'] or one['user']}"
+        if one["memory_gb"] is not None:
+            told += f" ({one['memory_gb']:.1f} GB)"
+        found.append(told)
+    return found
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.0f} {unit}"
+
+
+def _of(part: float | None, whole: float | None, unit: str) -> str:
+    """An amount out of another one, or what is known of it."""
+    if part is None:
+        return f"{whole:.0f} {unit}" if whole else ""
+    return f"{part:.1f} of {whole:.0f} {unit}" if whole else f"{part:.1f} {unit}"

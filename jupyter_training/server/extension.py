@@ -78,6 +78,22 @@ class TrainingApp(ExtensionApp):
         help="""The Docker network that jobs in containers are in; "none" for no network.""",
     ).tag(config=True)
 
+    docker_images = List(
+        Unicode(),
+        help="""The images that jobs may use, as patterns such as "pytorch/pytorch" (with any tag),
+        "python:3.*" or "registry.example.com/team/*". Default: any image.""",
+    ).tag(config=True)
+
+    docker_capabilities = List(
+        Unicode(),
+        help="""The kernel's capabilities that jobs in containers keep, such as "SYS_PTRACE". By
+        default they have none.""",
+    ).tag(config=True)
+
+    docker_pids_limit = Integer(
+        4096, min=1, help="""How many processes and threads a job in a container may have."""
+    ).tag(config=True)
+
     cpu_cores = Integer(
         None,
         allow_none=True,
@@ -106,6 +122,12 @@ class TrainingApp(ExtensionApp):
         False,
         help="""Whether jobs may get GPUs that somebody outside of jupyter-training uses. By default
         they wait until such a GPU is free. Only with `gpus` set to "auto" can this be seen.""",
+    ).tag(config=True)
+
+    dataset_dirs = List(
+        Unicode(),
+        help="""The directories below which data sets may be registered, and so be seen by jobs in
+        containers. Default: anywhere but in directories of the system, such as /etc.""",
     ).tag(config=True)
 
     schedule_interval = Float(
@@ -203,7 +225,13 @@ class TrainingApp(ExtensionApp):
             os.close(self.ready_fd)
 
     async def _start_engine(self, serverapp: ServerApp) -> TrainingService:
-        workspace = Workspace(self._data_dir, Path(serverapp.root_dir))
+        workspace = Workspace(
+            self._data_dir,
+            Path(serverapp.root_dir),
+            dataset_dirs=[Path(one) for one in self.dataset_dirs],
+            # There are the tokens of servers.
+            hidden=[Path(serverapp.runtime_dir), Path(serverapp.config_dir)],
+        )
         self._database = await asyncio.to_thread(Database, self.database_url)
         await self._migrate(self._database)
         timing = Timing(
@@ -211,7 +239,13 @@ class TrainingApp(ExtensionApp):
             monitor_interval_s=self.monitor_interval,
             retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
         )
-        confinement = replace(confinement_of_this_server(), network=self.docker_network)
+        confinement = replace(
+            confinement_of_this_server(),
+            network=self.docker_network,
+            images=tuple(self.docker_images),
+            capabilities=tuple(self.docker_capabilities),
+            pids=self.docker_pids_limit,
+        )
         executors: dict[str, Executor] = {
             "local": LocalExecutor(self.stop_grace),
             "docker": DockerExecutor(
@@ -235,6 +269,7 @@ class TrainingApp(ExtensionApp):
             engine,
             default_executor=self.default_executor,
             stop_s=self.stop_grace + _STOP_MARGIN_S,
+            live_gpus=self._machine.live_gpus,
         )
 
     async def _migrate(self, database: Database) -> None:

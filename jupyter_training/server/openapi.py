@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from jupyter_training._version import __version__
+from jupyter_training.jobs.datasets import DataSetSpec
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.jobs.spec import JobSpec
 
@@ -30,9 +31,10 @@ def _document() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(text)
     content["info"]["version"] = __version__
     schemas = content["components"]["schemas"]
-    asked = JobSpec.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(asked.pop("$defs", {}))
-    schemas["JobSpec"] = asked
+    for model in (JobSpec, DataSetSpec):
+        asked = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(asked.pop("$defs", {}))
+        schemas[model.__name__] = asked
     schemas["Status"]["enum"] = [status.value for status in Status]
     schemas["Cause"]["enum"] = [cause.value for cause in Cause]
     return content

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from jupyter_training.engine import output_paths
+from jupyter_training.engine.gpus import is_drained
+from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
 from jupyter_training.engine.logs import Page
+from jupyter_training.engine.nvml import GpuReading
+from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Forecast, Holdings, Seen
-from jupyter_training.scheduling.resources import Resources
+from jupyter_training.scheduling.policy import Running
+from jupyter_training.scheduling.resources import Gpu, Resources
 from jupyter_training.store.records import Event
 
 
@@ -34,6 +40,7 @@ def job(seen: Seen) -> dict[str, Any]:
         "dataset_ids": it.dataset_ids,
         "output_path": it.output_path,
         "output_dir": str(seen.output_dir),
+        "output_browser_path": seen.output_browser_path,
         "executor": it.executor,
         "parent_id": None,
         "status": it.status.value,
@@ -82,6 +89,26 @@ def log(attempt: int, page: Page) -> dict[str, Any]:
     }
 
 
+def outputs(it: Listing) -> dict[str, Any]:
+    """A page of what is in a directory of results."""
+    return {
+        "path": output_paths.text(it.path),
+        "entries": [
+            {
+                "name": output_paths.text(entry.path[-1:]),
+                "path": output_paths.text(entry.path),
+                "encoded_path": output_paths.encode(entry.path),
+                "type": entry.kind.value,
+                "size": entry.size,
+                "modified_at": time(entry.modified_at),
+            }
+            for entry in it.entries
+        ],
+        "truncated": it.more,
+        "next": output_paths.encode(it.end) if it.more else None,
+    }
+
+
 def events(several: Iterable[Event]) -> list[dict[str, Any]]:
     """A history, of a job or of the servers."""
     return [
@@ -102,6 +129,12 @@ def events(several: Iterable[Event]) -> list[dict[str, Any]]:
 
 def holdings(it: Holdings) -> dict[str, Any]:
     """The machines, what is free on them and who holds the rest."""
+    running_jobs = {running.job_id: running for running in it.held}
+    of_token = {
+        token: running_jobs[number]
+        for token, number in it.attempts.items()
+        if number in running_jobs
+    }
     nodes = []
     for node in it.nodes:
         here = [running for running in it.held if running.holds.node == node.name]
@@ -118,13 +151,7 @@ def holdings(it: Holdings) -> dict[str, Any]:
                     gpu.uuid not in holders and not gpu.unavailable for gpu in node.gpus
                 ),
                 "gpus": [
-                    {
-                        "uuid": gpu.uuid,
-                        "model": gpu.model,
-                        "memory_gb": gpu.memory_gb,
-                        "unavailable": gpu.unavailable or None,
-                        "held_by": holders[gpu.uuid].name if gpu.uuid in holders else None,
-                    }
+                    _gpu(gpu, holders.get(gpu.uuid), it.live_gpus.get(gpu.uuid), of_token)
                     for gpu in node.gpus
                 ],
                 "held": [
@@ -146,6 +173,54 @@ def holdings(it: Holdings) -> dict[str, Any]:
         "total": {name: sum(node[name] for node in nodes) for name in totals},
         "waiting": it.waiting,
     }
+
+
+def _gpu(
+    gpu: Gpu, holder: Running | None, live: LiveGpu | None, of_token: Mapping[str, Running]
+) -> dict[str, Any]:
+    """A card: what is written of it, who holds it, and what it tells at the moment."""
+    reading = live.reading if live is not None else GpuReading(gpu.uuid, 0, gpu.model)
+    return {
+        "uuid": gpu.uuid,
+        "index": reading.index if live is not None else None,
+        "model": gpu.model or reading.model,
+        "state": _state(gpu, holder),
+        "unavailable": gpu.unavailable or None,
+        "held_by": holder.name if holder is not None else None,
+        "memory_gb": gpu.memory_gb or round(reading.memory_gb or 0.0, 1),
+        "memory_used_gb": _rounded(reading.memory_used_gb, 3),
+        "utilization_percent": reading.utilization_percent,
+        "temperature_c": reading.temperature_c,
+        "power_w": _rounded(reading.power_w, 1),
+        "power_limit_w": _rounded(reading.power_limit_w, 1),
+        "processes": None
+        if live is None or live.processes is None
+        else [_process(one, of_token.get(one.token or "")) for one in live.processes],
+        "read_at": time(live.at) if live is not None else None,
+    }
+
+
+def _state(gpu: Gpu, holder: Running | None) -> str:
+    if is_drained(gpu):
+        return "drained"
+    if holder is not None:
+        return "held"
+    return "in_use" if gpu.unavailable else "free"
+
+
+def _process(it: LiveProcess, of: Running | None) -> dict[str, Any]:
+    """A process on a card. What it is called and runs is nobody's business but its user's."""
+    return {
+        "pid": it.pid,
+        "user": it.user,
+        "memory_gb": _rounded(it.memory_gb, 3),
+        "id": of.job_id if of is not None else None,
+        "held_by": of.name if of is not None else None,
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def time(moment: datetime | None) -> str | None:

@@ -28,6 +28,7 @@ from jupyter_training.jobs.lifecycle import (
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.policy import Running, Start, Waiting, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+from jupyter_training.store import datasets
 from jupyter_training.store.records import Attempt
 from jupyter_training.store.tables import (
     customers,
@@ -82,7 +83,14 @@ _HELD = (
     .order_by(_attempts.id)
 )
 _TO_CLAIM = (
-    select(_jobs.uuid, _jobs.status, _jobs.attempt, _jobs.executor, _jobs.spec)
+    select(
+        _jobs.uuid,
+        _jobs.status,
+        _jobs.attempt,
+        _jobs.executor,
+        _jobs.spec,
+        _jobs.dataset_ids,
+    )
     .where(_jobs.id == bindparam("the_job"), has_status(WAITING))
     .with_for_update()
 )
@@ -116,6 +124,7 @@ _TO_CANCEL = (
     .where(_OPEN, _jobs.cancel_requested_at.is_not(None))
 )
 _GIVEN = select(_attempts.token, _attempts.gpus).where(_OPEN)
+_TOKENS = select(_attempts.token, _attempts.job_id).where(_OPEN)
 _PROGRESS = update(training_jobs).where(
     _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
     _jobs.status == Status.RUNNING.value,
@@ -231,6 +240,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         scheduled_at=now,
         not_before=None,
     )
+    spec = JobSpec.model_validate(row.spec)
     return Attempt(
         start.job_id,
         row.uuid,
@@ -239,8 +249,9 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         row.executor,
         placement,
         None,
-        JobSpec.model_validate(row.spec),
+        spec,
         None,
+        datasets.of_job(connection, row.dataset_ids),
     )
 
 
@@ -271,6 +282,11 @@ def open_attempts(connection: Connection) -> list[Attempt]:
 def given_gpus(connection: Connection) -> dict[str, tuple[str, ...]]:
     """By the token of each open attempt, the UUIDs of the GPUs that it holds."""
     return {row.token: tuple(row.gpus) for row in connection.execute(_GIVEN)}
+
+
+def jobs_by_token(connection: Connection) -> dict[str, int]:
+    """By the token of each open attempt, the number of its job."""
+    return {row.token: row.job_id for row in connection.execute(_TOKENS)}
 
 
 def cancel_requests(connection: Connection) -> list[str]:

@@ -95,6 +95,26 @@ _SAME = tuple(
 
 
 @dataclass(frozen=True)
+class DataSet:
+    """A registered data set.
+
+    Attributes
+    ----------
+    owner
+        The user name of the customer who registered it.
+    path
+        Absolute, and without symbolic links when it was registered.
+    """
+
+    id: int
+    name: str
+    path: str
+    description: str | None
+    owner: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One run of a job that has not ended.
 
@@ -104,6 +124,8 @@ class Attempt:
         What whoever reports on it has to show; a report with another token changes nothing.
     handle
         What its executor needs to find it again; None until it was started.
+    datasets
+        The data sets of its job; known only when it is about to be prepared.
     """
 
     job_id: int
@@ -115,6 +137,7 @@ class Attempt:
     handle: dict[str, Any] | None
     spec: JobSpec
     cancel_requested_by: str | None
+    datasets: tuple[DataSet, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,19 @@ customers = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+training_datasets = Table(
+    "training_datasets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("customer_id", Id, ForeignKey("customers.id"), nullable=False),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("path", Text, nullable=False),
+    Column("description", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    # An ended job goes on naming a data set that was removed; no other may take its number.
+    sqlite_autoincrement=True,
+)
+
 training_jobs = Table(
     "training_jobs",
     metadata,

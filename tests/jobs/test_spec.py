@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_training.jobs.spec import FieldError, InvalidJob, parse
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import InvalidJob, parse
 
 GOOD: dict[str, Any] = {"name": "digits", "command": "python train.py"}
 

@@ -99,6 +99,88 @@ def test_a_job_cannot_reach_its_own_records(containers: Api, home: Home) -> None
     assert containers.log(job_id) == ["[False, True]"]
 
 
+def test_data_sets_are_mounted_read_only(containers: Api, tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "0.png").write_bytes(b"0")
+    (tmp_path / "labels.csv").write_text("a,b")
+    for name in ("digits", "labels.csv"):
+        spec = {"name": name, "path": str(tmp_path / name)}
+        assert containers.post("api/training-datasets", json=spec).status_code == 201
+    code = """
+import os, pathlib
+place = pathlib.Path(os.environ["JUPYTER_TRAINING_DATASETS"])
+print(place, sorted(os.listdir(place)), (place / "labels.csv").read_text())
+for one in (place / "digits" / "1.png", place / "digits" / "0.png", place / "labels.csv"):
+    try:
+        one.write_text("changed")
+    except OSError as error:
+        print(error.strerror)
+"""
+    asked = {"dataset_ids": ["digits", "labels.csv"], **IN_IMAGE}
+    job_id = containers.submit(python(code), **asked)["job_id"]
+    told = containers.ended(job_id)
+    assert told["status"] == "completed", told["reason"]
+    assert containers.log(job_id) == [
+        "/training/datasets ['digits', 'labels.csv'] a,b",
+        *["Read-only file system"] * 3,
+    ]
+
+
+def test_what_is_ours_below_the_root_directory_is_not_seen(engine: Engine, home: Home) -> None:
+    """As with a server for one user, whose root directory is their home."""
+    api = home.start(root=home.path, docker_url=engine.url, data_dir=home.path / "own").api
+    (home.path / "notes.txt").write_text("mine")
+    code = """
+import os
+print(sorted(os.listdir(".")))
+for name in ("own", "runtime", "config"):
+    print(name, os.listdir(name))
+    try:
+        open(name + "/x", "w")
+    except OSError as error:
+        print(error.strerror)
+"""
+    job_id = api.submit(python(code), **IN_IMAGE)["job_id"]
+    told = api.ended(job_id)
+    assert told["status"] == "completed", told["reason"]
+    log = api.log(job_id)
+    assert "'notes.txt'" in log[0]
+    assert log[1:] == [
+        line for name in ("own", "runtime", "config") for line in (f"{name} []", log[2])
+    ]
+    assert log[2] in ("Read-only file system", "Permission denied")
+
+
+def test_only_the_images_that_are_allowed_run(engine: Engine, home: Home) -> None:
+    server = home.start(docker_url=engine.url, docker_images="some/other")
+    spec = {"name": "x", "command": "true", **IN_IMAGE}
+    refused = server.api.post("api/training-jobs", json=spec)
+    assert refused.status_code == 400
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "image"
+    assert "is not one that this server allows: some/other" in error["message"]
+    # A job that was submitted before the administrator said so does not run either.
+    server.stop()
+    server = home.start(docker_url=engine.url)
+    nap = server.api.submit(python("import time; time.sleep(600)"), cpu_cores=2)["job_id"]
+    server.api.status(nap, "running")
+    waits = server.api.submit("true", **IN_IMAGE)["job_id"]
+    server.kill()
+    server = home.start(docker_url=engine.url, docker_images="some/other")
+    server.api.post(f"api/training-jobs/{nap}/cancel")
+    told = server.api.ended(waits)
+    assert (told["status"], told["cause"]) == ("failed", "image_unavailable")
+
+
+def test_a_root_directory_of_everything_is_nothing_for_containers(
+    engine: Engine, home: Home
+) -> None:
+    api = home.start(root=Path("/"), docker_url=engine.url).api
+    answer = api.post("api/training-jobs", json={"name": "x", "command": "true", **IN_IMAGE})
+    assert answer.status_code == 400
+    assert "would see all files of this machine" in answer.json()["errors"][0]["message"]
+
+
 def test_tc_05_and_06_a_container_that_fails_is_retried(containers: Api) -> None:
     told = containers.ended(
         containers.submit(python("raise SystemExit(3)"), max_retries=1, **IN_IMAGE)["job_id"]

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import json
 import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +26,21 @@ from tests.fake_nvml import FakeGpus
 SHOW = "import os; print('sees', os.environ['CUDA_VISIBLE_DEVICES'], flush=True); "
 
 
+def printed(api: Api, job_id: str, count: int) -> list[str]:
+    """The first lines that a job prints, as soon as there are so many."""
+    api.until(job_id, lambda told: told["attempt"] > 0)
+    lines: list[str] = []
+    offset = 0
+    while len(lines) < count:
+        query = {"offset": offset, "wait": 1}
+        page = api.get(f"api/training-jobs/{job_id}/logs", params=query).json()
+        lines, offset = lines + page["logs"], page["next_offset"]
+    return lines
+
+
 def sees(api: Api, job_id: str) -> list[str]:
     """The GPUs that a job finds in its environment, once it has printed them."""
-    api.until(job_id, lambda told: bool(api.log(job_id)) if told["attempt"] else False)
-    return api.log(job_id)[0].removeprefix("sees ").split(",")
+    return printed(api, job_id, 1)[0].removeprefix("sees ").split(",")
 
 
 def test_two_jobs_never_see_the_same_gpu_and_a_third_one_waits(home: Home, tmp_path: Path) -> None:
@@ -98,8 +120,7 @@ def test_a_card_that_others_use_is_not_given_out_and_one_of_a_job_is_no_others(
     code = f"{SHOW} print(os.getpid(), flush=True); import time; time.sleep(600)"
     job_id = api.submit(python(code), gpu_count=1)["job_id"]
     assert sees(api, job_id) == [fake_nvml.uuid(1)]
-    api.until(job_id, lambda _: len(api.log(job_id)) == 2)
-    cards.uses(1, (int(api.log(job_id)[1]), 1 << 30))
+    cards.uses(1, (int(printed(api, job_id, 2)[1]), 1 << 30))
     waiting = api.submit(python(f"{SHOW} pass"), gpu_count=1)["job_id"]
     cards.uses(0)
     assert api.ended(waiting)["gpus"] == [fake_nvml.uuid(0)]
@@ -120,3 +141,126 @@ def test_a_driver_that_fails_never_breaks_the_server(home: Home, cards: FakeGpus
     api.until(waits, lambda told: "drained" in (told["reason"] or ""))
     cards.fail("*", None)
     assert api.ended(waits)["status"] == "completed"
+
+
+RATES = "nvmlDeviceGetUtilizationRates"
+FIGURES = ("utilization_percent", "memory_used_gb", "temperature_c", "power_w", "power_limit_w")
+
+
+def until(api: Api, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """The cards as soon as they are as wanted; the test has a time limit."""
+    while not enough(found := gpus(api)):
+        time.sleep(0.05)
+    return found
+
+
+def test_each_card_tells_its_figures_and_who_is_on_it(home: Home, cards: FakeGpus) -> None:
+    cards.card(0, utilization=12, memory_used=1 << 27, temperature=44, power=101_500)
+    cards.card(1, power=None, power_limit=None, utilization=None)
+    server = home.start(cpu_cores=8, gpus=None, monitor_interval=0.2, schedule_interval=0.2)
+    api = server.api
+    first, second = until(api, lambda told: all(gpu["read_at"] for gpu in told))
+    assert [first["index"], second["index"]] == [0, 1]
+    assert [first[name] for name in FIGURES] == [12, 0.125, 44, 101.5, 400]
+    # What a card does not tell is null, and the rest is there.
+    assert [second[name] for name in FIGURES] == [None, 0.004, 31, None, None]
+    assert (first["state"], first["processes"], first["memory_gb"]) == ("free", [], 80)
+
+    code = f"{SHOW} print(os.getpid(), flush=True); import time; time.sleep(600)"
+    job = api.submit(python(code), name="trains", gpu_count=1)
+    pid = int(printed(api, job["job_id"], 2)[1])
+    cards.uses(0, (pid, 3 << 30))
+    cards.uses(1, (os.getpid(), 1 << 30))
+    first, second = until(api, lambda told: bool(told[0]["processes"] and told[1]["processes"]))
+    ours = {"pid": pid, "user": getpass.getuser(), "memory_gb": 3}
+    assert first["processes"] == [{**ours, "id": job["id"], "held_by": "trains"}]
+    assert (first["state"], first["held_by"]) == ("held", "trains")
+    foreign = {"pid": os.getpid(), "user": getpass.getuser(), "memory_gb": 1}
+    assert second["processes"] == [{**foreign, "id": None, "held_by": None}]
+    assert until(api, lambda told: told[1]["state"] == "in_use")[1]["held_by"] is None
+    # Another user learns whose it is, and no more.
+    theirs = gpus(server.api_of("another"))[0]["processes"][0]["held_by"]
+    assert theirs.startswith("a job of ")
+    cards.card(0, ecc_uncorrected=1, utilization=99)
+    first, _ = until(api, lambda told: told[0]["state"] == "drained")
+    assert first["held_by"] == "trains"
+    until(api, lambda told: told[0]["utilization_percent"] == 99)
+    cards.fail("*", fake_nvml.GPU_IS_LOST, card=0)
+    first, second = until(api, lambda told: told[0]["read_at"] is None)
+    assert [first[name] for name in (*FIGURES, "processes", "index")] == [None] * 7
+    assert second["temperature_c"] == 31
+
+
+def test_a_terminal_shows_each_card(home: Home, cards: FakeGpus) -> None:
+    cards.card(0, utilization=37, memory_used=24 << 30, temperature=61, power=250_000)
+    cards.uses(0, (os.getpid(), 24 << 30))
+    cards.card(1, power=None, utilization=None, ecc_uncorrected=1)
+    api = start(home)
+    until(api, lambda told: all(gpu["read_at"] for gpu in told))
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "jupyter_training", *words]
+        done = subprocess.run(command, env=home.env, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    head, first, second = run("gpus").splitlines()
+    assert re.split("  +", head) == [
+        *("GPU", "model", "state", "busy", "memory", "temp.", "power", "held by", "notes")
+    ]
+    model = "NVIDIA A100-SXM4-80GB"
+    assert re.split("  +", first)[:8] == [
+        *("0", "GPU-fa4e0000", model, "in use", "37 %", "24.0 of 80 GB", "61 °C", "250.0 of 400 W")
+    ]
+    assert f"pid {os.getpid()} of {getpass.getuser()} (24.0 GB)" in first
+    assert re.split("  +", second) == [
+        *("1", "GPU-fa4e0000", model, "drained", "0.0 of 80 GB", "31 °C", "400 W"),
+        "reports uncorrectable ECC errors",
+    ]
+    assert run("resources").endswith(f"\n\n{run('gpus')}")
+    one, other = json.loads(run("gpus", "--json"))
+    assert (one["node"], one["utilization_percent"]) == (socket.gethostname(), 37)
+    assert (other["state"], other["utilization_percent"]) == ("drained", None)
+
+
+def test_figures_are_read_once_for_all_who_look_and_never_written(
+    home: Home, cards: FakeGpus
+) -> None:
+    # No turn and no look at the machine comes in between.
+    api = home.start(cpu_cores=8, gpus=None, monitor_interval=3600, schedule_interval=3600).api
+    until(api, lambda told: all(gpu["read_at"] for gpu in told))
+    before, began = cards.calls(RATES), time.monotonic()
+    written = database_of(home)
+    with ThreadPoolExecutor(20) as threads:
+        several = list(threads.map(lambda _: gpus(api), range(100)))
+    took_s = time.monotonic() - began
+    assert all(gpu["temperature_c"] == 31 for told in several for gpu in told)
+    # Two cards, and once a second at most.
+    assert cards.calls(RATES) - before <= 2 * (took_s + 2)
+    assert database_of(home) == written
+
+
+def database_of(home: Home) -> list[tuple[Any, ...]]:
+    """What is written of machines."""
+    with contextlib.closing(sqlite3.connect(home.data_dir / "training.db")) as database:
+        return list(database.execute("SELECT * FROM nodes"))
+
+
+def test_a_driver_that_hangs_delays_no_answer(home: Home, cards: FakeGpus) -> None:
+    api = start(home)
+    until(api, lambda told: all(gpu["read_at"] for gpu in told))
+    cards.hang(RATES)
+    calls = cards.calls(RATES)
+    until(api, lambda _: cards.calls(RATES) > calls)
+    stuck_at = gpus(api)[0]["read_at"]
+    longest = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        told = gpus(api)
+        longest = max(longest, time.monotonic() - began)
+    assert told[0]["read_at"] == stuck_at
+    assert (told[0]["temperature_c"], told[0]["state"]) == (31, "free")
+    assert longest < 15  # it would hang for ever
+    # Jobs go on, and so does the end of the server.
+    job_id = api.submit(python("pass"))["job_id"]
+    assert api.ended(job_id)["status"] == "completed"
+    home.servers[-1].stop()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_training.server.handlers import jobs, resources
+from jupyter_training.server.handlers import datasets, jobs, outputs, resources
 
-HANDLERS: list[tuple[str, type[Any]]] = [*jobs.HANDLERS, *resources.HANDLERS]
+HANDLERS: list[tuple[str, type[Any]]] = [
+    *jobs.HANDLERS,
+    *outputs.HANDLERS,
+    *datasets.HANDLERS,
+    *resources.HANDLERS,
+]
 """Path patterns below the server's base URL."""

@@ -12,11 +12,13 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado.web import HTTPError, authenticated
 
+from jupyter_training.engine.datasets import NoSuchDataSet, NotYours
 from jupyter_training.engine.engine import DatabaseAway
 from jupyter_training.engine.service import Conflict, NoSuchJob, TrainingService
-from jupyter_training.jobs.spec import FieldError, InvalidJob
+from jupyter_training.jobs.requests import FieldError, InvalidRequest
 from jupyter_training.server.identity import TrainingTokenProvider, customer_of
 from jupyter_training.server.running import Closing, NotAvailable, Running
+from jupyter_training.store.datasets import InUse, NameTaken
 
 RESOURCE = "training-jobs"
 """What an authorizer is asked about."""
@@ -58,11 +60,15 @@ def endpoint(
             try:
                 with self.running.request(self.client, writes=action == "write"):
                     await method(self, *args, **kwargs)
-            except (BadRequest, InvalidJob) as wrong:
+            except (BadRequest, InvalidRequest) as wrong:
                 self.refuse(400, "invalid_request", str(wrong), wrong.errors)
             except NoSuchJob as unknown:
                 self.refuse(404, "no_such_job", str(unknown))
-            except Conflict as conflict:
+            except NoSuchDataSet as unknown:
+                self.refuse(404, "no_such_dataset", str(unknown))
+            except NotYours as forbidden:
+                self.refuse(403, "forbidden", str(forbidden))
+            except (Conflict, InUse, NameTaken) as conflict:
                 self.refuse(409, "conflict", str(conflict))
             except Closing as closing:
                 self.refuse(503, "closing", str(closing))

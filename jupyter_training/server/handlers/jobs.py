@@ -10,7 +10,8 @@ from jupyter_server.utils import url_path_join
 
 from jupyter_training.engine.service import Seen
 from jupyter_training.jobs.lifecycle import ENDED, Status
-from jupyter_training.jobs.spec import FieldError, JobType
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.server import representation
 from jupyter_training.server.handlers.base import MAX_NUMBER, BadRequest, TrainingHandler, endpoint
 from jupyter_training.store.jobs import Filter

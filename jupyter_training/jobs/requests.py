@@ -1,0 +1,100 @@
+"""What all requests share: how they are checked, and how it is told what is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _printable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("should not be empty")
+    if not text.isprintable():
+        raise ValueError("should be one line without control characters")
+    return text
+
+
+def without_nul(text: str) -> str:
+    """The text, if an operating system can take it."""
+    if "\0" in text:
+        raise ValueError("should not contain a NUL character")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[str, AfterValidator(without_nul)]
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing that is wrong with a request: the field's name and a sentence about it."""
+
+    field: str
+    message: str
+
+
+class InvalidRequest(ValueError):
+    """A request that is wrong.
+
+    Attributes
+    ----------
+    what
+        What cannot be done for that reason.
+    errors
+        Every wrong field with a sentence.
+    """
+
+    what: ClassVar[str] = "This cannot be done"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        self.errors = errors
+        told = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        super().__init__(f"{self.what}. {told}")
+
+
+def checked(model: type[M], data: dict[str, Any], kind: type[InvalidRequest]) -> M:
+    """A request as a value.
+
+    Raises
+    ------
+    kind
+        With every wrong field.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # Pydantic reports a union once per member; one sentence a field is what a person wants.
+        found: dict[str, FieldError] = {}
+        for details in error.errors():
+            told = _field_error(model, details)
+            found.setdefault(told.field, told)
+        raise kind(list(found.values())) from None
+
+
+def _field_error(model: type[BaseModel], details: ErrorDetails) -> FieldError:
+    path = [str(part) for part in details["loc"]]
+    field = path[0] if path else ""
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        name = ".".join(path)
+        near = difflib.get_close_matches(field, model.model_fields, n=1)
+        return FieldError(name, "no such field" + (f"; did you mean {near[0]}?" if near else ""))
+    if kind == "missing":
+        return FieldError(".".join(path), "is required")
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if field == "command" and kind.endswith("_type"):
+        message = "should be a string or an array of strings"
+    elif field == "dataset_ids" and len(path) > 1:
+        message = "should be an array of numbers or names of data sets"
+    elif field in ("env_vars", "script") and len(path) > 1:
+        message = f"{'.'.join(path[1:])} {message}"
+    given = details.get("input")
+    if kind != "value_error" and isinstance(given, str | int | float) and len(str(given)) < 60:
+        message += f", not {given!r}"
+    return FieldError(field, message)

@@ -26,7 +26,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,11 +35,9 @@ from typing import Any, TypeVar
 from jupyter_training.executors import container_records as records
 from jupyter_training.executors.base import Ended, Found, Launch
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
-from jupyter_training.executors.container_logs import Copy
 from jupyter_training.executors.container_preparation import NoDirectory, Preparation
+from jupyter_training.executors.container_watch import ContainerWatch
 from jupyter_training.executors.containers import (
-    ATTEMPT,
-    INSTALLATION,
     Container,
     ContainerLaunch,
     end_of,
@@ -50,12 +48,10 @@ from jupyter_training.executors.containers import (
 )
 from jupyter_training.executors.docker_engine import (
     DockerEngine,
-    Ends,
     EngineAway,
     Refused,
     Unusable,
     in_thread,
-    tell,
 )
 from jupyter_training.executors.image import ImageUnavailable
 from jupyter_training.executors.own_containers import Contact, OwnContainers, now
@@ -125,10 +121,8 @@ class DockerExecutor:
         )
         self._sweep_s = sweep_s
         self._starting: dict[str, _Starting] = {}
-        self._copies: dict[str, Copy] = {}
-        self._waiting: set[tuple[str, asyncio.Event]] = set()
+        self._watch = ContainerWatch(self._engine, installation)
         self._stopping: set[str] = set()
-        self._ends: Ends | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -171,11 +165,8 @@ class DockerExecutor:
         """Wait for an attempt; see `Executor`."""
         if found.ended is not None:
             return found.ended
-        self._listen()
-        woken = asyncio.Event()
-        self._waiting.add((found.token, woken))
         contact, pause = Contact(), _RESTART_S
-        try:
+        with self._watch.waiting(found.token) as woken:
             while True:
                 woken.clear()
                 container = await self._containers.inspect(found.handle["container"], contact)
@@ -188,7 +179,7 @@ class DockerExecutor:
                     continue
                 if container.ended:
                     return await self._finish(found, container, contact)
-                copy = self._copy(found, container)
+                copy = self._watch.copy(found, container)
                 # If it is not, the container ends this moment, or its log was cut short.
                 copies = copy.is_alive()
                 wait_s = self._sweep_s if copies else pause
@@ -204,10 +195,7 @@ class DockerExecutor:
                     await asyncio.wait_for(woken.wait(), wait_s)
                 if not copies:
                     pause = min(2 * pause, self._sweep_s)
-                    self._copies.pop(found.token, None)
-        finally:
-            self._waiting.discard((found.token, woken))
-            self._let_go(found.token)
+                    self._watch.forget(found.token)
 
     async def stop(self, found: Found) -> None:
         """Stop an attempt; see `Executor`. One that is still being started is given up."""
@@ -226,11 +214,7 @@ class DockerExecutor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for token in list(self._copies):
-            self._let_go(token)
-        if self._ends is not None:
-            self._ends.close()
-            self._ends = None
+        self._watch.close()
         self._engine.close()
 
     # Starting
@@ -285,13 +269,13 @@ class DockerExecutor:
                 if container is not None and container.never_started:
                     continue
             break
-        self._listen()
+        self._watch.listen()
         container = await self._containers.inspect(container_id)
         if container is None or container.never_started:
             return await self._find(token, directory)
         found = Found(token, directory, container.handle, container.started_at)
         if not container.ended:
-            self._copy(found, container)
+            self._watch.copy(found, container)
         return found
 
     async def _not_started(self, launch: ContainerLaunch, why: Exit) -> Found:
@@ -353,53 +337,12 @@ class DockerExecutor:
 
     # Following and ending
 
-    def _listen(self) -> None:
-        if self._ends is not None:
-            return
-        loop = asyncio.get_running_loop()
-        self._ends = Ends(
-            self._engine,
-            f"{INSTALLATION}={self._installation}",
-            lambda labels: tell(loop, self._wake, labels.get(ATTEMPT, "")),
-            lambda: tell(loop, self._wake_all),
-        )
-        self._ends.start()
-
-    def _wake(self, token: str) -> None:
-        for waiting, woken in self._waiting:
-            if waiting == token:
-                woken.set()
-
-    def _wake_all(self) -> None:
-        for _, woken in self._waiting:
-            woken.set()
-
-    def _copy(self, found: Found, container: Container) -> Copy:
-        """What copies the log of a container that runs."""
-        token = found.token
-        copy = self._copies.get(token)
-        if copy is None:
-            loop = asyncio.get_running_loop()
-            copy = self._new_copy(found, container, lambda: tell(loop, self._wake, token))
-            self._copies[token] = copy
-            copy.start()
-        return copy
-
-    def _new_copy(self, found: Found, container: Container, on_end: Callable[[], object]) -> Copy:
-        path, offset = found.directory / LOG, container.log_offset
-        return Copy(self._engine, container.id, path, offset, on_end)
-
-    def _let_go(self, token: str) -> None:
-        copy = self._copies.pop(token, None)
-        if copy is not None:
-            copy.close()
-
     async def _finish(self, found: Found, container: Container, contact: Contact) -> Ended:
         """Read what is left of a container that has ended, write it down, and remove it."""
-        copy = self._copies.get(found.token) or self._new_copy(found, container, lambda: None)
+        copy = self._watch.last_copy(found, container)
         with contextlib.suppress(Refused):  # it was removed: there is no more to read
             await self._containers.surely(copy.complete, contact)
-        self._copies.pop(found.token, None)
+        self._watch.forget(found.token)
         directory = found.directory
         limit_reached = await asyncio.to_thread(records.was_timed_out, directory)
         asked = limit_reached or found.token in self._stopping

@@ -33,6 +33,7 @@ from jupyter_training.engine.monitor import (
     Progressed,
     Report,
 )
+from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.turns import Due, Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor
@@ -298,9 +299,7 @@ class Engine:
             await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.is_leader = False
-            for helper in helpers:
-                helper.cancel()
-            results = await asyncio.gather(*helpers, return_exceptions=True)
+            results = await cancelled(helpers)
             await self._monitor.close()
             with contextlib.suppress(SQLAlchemyError):
                 await self._in_thread(self._give_back, lease)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import logs
+from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.records import LOG
@@ -166,10 +167,7 @@ class Monitor:
 
     async def close(self) -> None:
         """Follow nothing any more. The jobs go on."""
-        tasks = [one.task for one in self._followed.values() if one.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(one.task for one in self._followed.values() if one.task is not None)
         self._followed.clear()
         self._reports.clear()
 

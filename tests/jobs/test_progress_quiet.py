@@ -47,7 +47,7 @@ Downloading https://example.org/cifar-10-python.tar.gz to ./data
   45%|####5     | 76.7M/170M [00:03<00:04, 21.9MB/s]
   0%|          | 0/170498071 [00:00<?, ?B/s]
  45%|████▌     | 76717056/170498071 [00:03<00:04, 21900000.0B/s]
-Downloading: "https://example.org/resnet18.pth" to /root/.cache/torch/hub/checkpoints/resnet18.pth
+Downloading: "https://example.org/resnet18.pth" to /home/ada/.cache/torch/hub/checkpoints/resnet18.pth
 0.3%\r45.1%\r100.0%
 Extracting ./data/MNIST/raw/train-images-idx3-ubyte.gz to ./data/MNIST/raw
 """,

@@ -70,7 +70,7 @@ class Workspace:
     dataset_dirs
         Where data sets have to be; empty if they may be anywhere but in directories of the system.
     hidden
-        Directories that no container is to see besides `data_dir`, though it sees `root_dir`.
+        Directories that no container and no data set is to show besides `data_dir`.
     """
 
     data_dir: Path
@@ -151,7 +151,8 @@ class Workspace:
             told = f"{asked} cannot be used: {words}"
         if told is None:
             allowed = [(self.root_dir / one.expanduser()).resolve() for one in self.dataset_dirs]
-            told = datasets.why_not(path, allowed, self.data_dir.resolve())
+            own = [one.resolve() for one in (self.data_dir, *self.hidden)]
+            told = datasets.why_not(path, allowed, own)
         if told is not None:
             raise InvalidDataSet([FieldError("path", told)])
         return path
@@ -284,11 +285,13 @@ class Workspace:
 
     def _hidden(self) -> tuple[str, ...]:
         """Where a container sees an empty directory in place of one that is ours."""
-        below = (one for one in (self.data_dir, *self.hidden) if one.is_dir())
+        # A container would not follow a link on the way as this machine does.
+        root = self.root_dir.resolve()
+        own = (one.resolve() for one in (self.data_dir, *self.hidden) if one.is_dir())
         return tuple(
-            str(CONTAINER_ROOT / one.relative_to(self.root_dir))
-            for one in below
-            if one != self.root_dir and one.is_relative_to(self.root_dir)
+            str(CONTAINER_ROOT / one.relative_to(root))
+            for one in own
+            if one != root and one.is_relative_to(root)
         )
 
     def _dataset(self, dataset: DataSet) -> Path:

@@ -66,7 +66,7 @@ def parse(data: object) -> DataSetSpec:
     return checked(DataSetSpec, data, InvalidDataSet)
 
 
-def why_not(path: Path, allowed: Sequence[Path], data_dir: Path) -> str | None:
+def why_not(path: Path, allowed: Sequence[Path], own: Sequence[Path]) -> str | None:
     """Why a path may not be a data set; None if it may.
 
     All paths are absolute and without symbolic links.
@@ -76,13 +76,14 @@ def why_not(path: Path, allowed: Sequence[Path], data_dir: Path) -> str | None:
     allowed
         The directories that data sets have to be in; none of them means that any will do that is
         not of the system.
-    data_dir
-        The installation's own directory, which no job may see as a whole.
+    own
+        The server's own directories, with its records and tokens, which are for no job to see.
     """
-    if path.is_relative_to(data_dir):
-        return f"{path} is inside jupyter-training's own directory {data_dir}"
-    if data_dir.is_relative_to(path):
-        return f"{path} contains jupyter-training's own directory {data_dir}"
+    for one in own:
+        if path.is_relative_to(one):
+            return f"{path} is inside the server's own directory {one}"
+        if one.is_relative_to(path):
+            return f"{path} contains the server's own directory {one}"
     if allowed:
         if any(path.is_relative_to(one) for one in allowed):
             return None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.containers import ContainerLaunch
 from jupyter_training.jobs.spec import InvalidJob, parse
 from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt
@@ -71,3 +72,14 @@ def test_a_working_directory_has_to_be_there(workspace: Workspace) -> None:
     workspace.check(attempt().spec)
     with pytest.raises(InvalidJob, match="working_dir: there is no directory"):
         workspace.check(attempt(working_dir="nowhere").spec)
+
+
+def test_what_is_the_servers_own_is_hidden_where_it_really_is(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("real", "runtime"):
+        (root / name).mkdir(parents=True)
+    (tmp_path / "data").symlink_to(root / "real")
+    workspace = Workspace(tmp_path / "data", root, hidden=[root / "runtime", root / "nothing"])
+    launch = workspace.prepare(attempt(image="some/image"))
+    assert isinstance(launch, ContainerLaunch)
+    assert launch.hidden == ("/workspace/real", "/workspace/runtime")

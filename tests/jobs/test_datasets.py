@@ -10,6 +10,7 @@ import pytest
 from jupyter_training.jobs.datasets import InvalidDataSet, parse, why_not
 
 OWN = Path("/home/ada/.local/share/jupyter/training")
+RUNTIME = Path("/run/user/1000/jupyter")
 
 
 def test_a_data_set_has_a_name_and_a_path() -> None:
@@ -68,10 +69,12 @@ def test_what_is_no_object_is_no_data_set(data: object) -> None:
         ("/database", ["/data"], "is not in /data,"),
         ("/x", ["/data", "/scratch"], "is not in /data or /scratch,"),
         (f"{OWN}/x", ["/home"], "is inside"),
+        (f"{RUNTIME}/server.json", ["/run"], "is inside"),
+        ("/run/user", ["/run"], "contains"),
     ],
 )
 def test_where_a_data_set_may_be(path: str, allowed: list[str], told: str | None) -> None:
-    said = why_not(Path(path), [Path(one) for one in allowed], OWN)
+    said = why_not(Path(path), [Path(one) for one in allowed], [OWN, RUNTIME])
     if told is None:
         assert said is None
     else:

@@ -281,7 +281,9 @@ def _fails(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("is_ours", "in_use"), [(lambda pid: pid == os.getpid(), None), (_fails, FOREIGN)]
+    ("is_ours", "in_use"),
+    [(lambda pid: pid == os.getpid(), None), (_fails, FOREIGN)],
+    ids=["ours", "unknowable"],
 )
 def test_a_process_of_a_job_is_ours_and_an_unknowable_one_is_not(
     gpus: FakeGpus, is_ours: Callable[[int], bool], in_use: str | None

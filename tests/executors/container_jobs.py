@@ -42,11 +42,13 @@ UNTIL_GO = (
 
 
 ENDLESS = (
-    "import os, itertools\n"
+    "import os, itertools, time\n"
     "for i in itertools.count():\n"
     "    print(i, 'x' * (i % 300))\n"
+    "    if i % 100 == 0: time.sleep(.01)\n"
     "    if i % 100 == 0 and os.path.exists('go'): break"
 )
+"""Prints without an end, but slower than an engine replays it: each new server reads all again."""
 
 
 def is_counted(log: bytes) -> bool:

@@ -128,9 +128,7 @@ def test_containers_that_outlive_the_engine_are_followed_again(
 ) -> None:
     async def go() -> None:
         async with executor(engine) as docker:
-            code = ENDLESS.replace("print(i", "time.sleep(.001); print(i").replace(
-                "os,", "os, time,"
-            )
+            code = ENDLESS.replace("print(i", "time.sleep(.001); print(i")
             found = await docker.start(python(tmp_path / "t", code))
             waiting = asyncio.create_task(docker.wait(found))
             await until(lambda: len(log_of(found)) > 10_000)

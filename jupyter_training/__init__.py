@@ -56,6 +56,10 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     return [{"module": "jupyter_training", "app": TrainingApp}]
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "jupyter-training"}]
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext jupyter_training``: register the magics."""
     from jupyter_training.notebook.magics import load

@@ -133,9 +133,20 @@ class Engine:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-asks")
         self._own_threads = ThreadPoolExecutor(2, thread_name_prefix="jupyter-training-turns")
         self._running: asyncio.Task[None] | None = None
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, on_change: Callable[[], None]) -> None:
+        """Have this called whenever a job has changed, or may have: here or on another server."""
+        self._watchers.append(on_change)
 
     async def start(self) -> None:
         """Begin to serve; scheduling begins with it as soon as the lease can be had."""
+        loop = asyncio.get_running_loop()
+
+        def committed() -> None:
+            loop.call_soon_threadsafe(self._tell_watchers)
+
+        self._database.on_change = committed
         self._bus.open()
         for executor in self.executors.values():
             await executor.open()
@@ -151,6 +162,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop. The jobs go on."""
+        self._database.on_change = lambda: None
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -230,8 +242,13 @@ class Engine:
         else:
             asyncio.get_running_loop().call_later(_COMPANY_S, self._wake)
 
+    def _tell_watchers(self) -> None:
+        for on_change in self._watchers:
+            on_change()
+
     def _woken(self) -> None:
         """Another server has written something."""
+        self._tell_watchers()
         self._due.queue = self._due.cancels = True
         if not self.is_leader:
             self.changes.tell_all()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import logs, output_paths, outputs
+from jupyter_training.engine import feed, logs, output_paths, outputs
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.live_gpus import LiveGpu
@@ -292,7 +292,7 @@ class TrainingService:
         """
         job = await self._job(user, reference)
         try:
-            await self._engine.write(lambda c: jobs.remove(c, job))
+            await self._engine.write(lambda c: jobs.remove(c, job, now=_now()))
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
         await asyncio.to_thread(self._workspace.remove, job.job_id)
@@ -302,6 +302,10 @@ class TrainingService:
         """What happened to a job, oldest first."""
         job = await self._job(user, reference)
         return await self._engine.read(lambda c: jobs.history(c, job.id))
+
+    async def changes(self, user: str, since: int | None, limit: int) -> feed.Page:
+        """What has changed in a user's jobs after a number; of None, only where the end is."""
+        return await self._engine.read(lambda c: feed.page(c, since, user, limit))
 
     async def history_of_servers(self, before: int | None, limit: int) -> list[Event]:
         """What happened to the servers, newest first: who schedules, since when, and after whom."""

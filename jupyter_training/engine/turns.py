@@ -21,7 +21,7 @@ from jupyter_training.executors.base import Launch
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import leases, ledger
+from jupyter_training.store import changes, leases, ledger
 from jupyter_training.store.database import Database
 from jupyter_training.store.leases import Lease
 from jupyter_training.store.records import Attempt
@@ -158,7 +158,8 @@ class TurnWriter:
             case Started():
                 ledger.attempt_started(connection, report.token, report.handle, report.at)
             case Progressed():
-                ledger.set_progress(connection, report.token, report.percent)
+                if ledger.set_progress(connection, report.token, report.percent):
+                    changes.note(connection, report.job_id, changes.PROGRESS, now=now)
             case Finished():
                 ledger.attempt_ended(
                     connection,

@@ -17,8 +17,10 @@ from traitlets import Bool, Enum, Float, Integer, List, Unicode, Union, default
 
 from jupyter_training import servers
 from jupyter_training.engine.engine import Engine, Timing
+from jupyter_training.engine.feed import Feed
 from jupyter_training.engine.inventory import Machine
 from jupyter_training.engine.service import TrainingService
+from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor
 from jupyter_training.executors.confinement import confinement_of_this_server
@@ -26,7 +28,8 @@ from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.server.handlers import HANDLERS
-from jupyter_training.server.identity import TrainingTokens, customer_of, owner
+from jupyter_training.server.identity import TrainingTokens, audience, customer_of, owner
+from jupyter_training.server.job_events import JobEvents
 from jupyter_training.server.kernels import inform_kernels
 from jupyter_training.server.running import Running
 from jupyter_training.store.database import AWAY, Database, trouble
@@ -211,6 +214,9 @@ class TrainingApp(ExtensionApp):
             self._running.fail(str(error))
             self._tell_ready()  # whoever waits is not to wait for ever
             return
+        assert self._engine is not None
+        # Before anybody is answered: what changes after the answer is told.
+        await self._tell_changes(serverapp, self._engine)
         self._running.started.set_result(service)
         self._registered = await asyncio.to_thread(
             servers.register, self._url(), self._tokens.make(owner()), embedded=self.embedded
@@ -219,6 +225,13 @@ class TrainingApp(ExtensionApp):
             idle = self._running.end_when_idle(self.idle_timeout)
             self._tasks.append(asyncio.create_task(idle))
         self._tell_ready()
+
+    async def _tell_changes(self, serverapp: ServerApp, engine: Engine) -> None:
+        assert serverapp.event_logger is not None  # a server has one as soon as it is initialized
+        events = JobEvents(serverapp.event_logger, audience(serverapp.identity_provider))
+        feed = Feed(engine, events.emit, owner=events.audience)
+        await feed.open()
+        self._tasks.append(asyncio.create_task(feed.run()))
 
     def _tell_ready(self) -> None:
         if self.ready_fd >= 0:
@@ -296,8 +309,7 @@ class TrainingApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Stop scheduling here. Jobs that run go on."""
-        for task in self._tasks:
-            task.cancel()
+        await cancelled(self._tasks)
         if self._registered is not None:
             self._registered.unlink(missing_ok=True)
         if self._engine is not None:

@@ -113,3 +113,13 @@ def system_user() -> str:
 def owner() -> str:
     """The user whom this server belongs to: JupyterHub says so, or else the system."""
     return os.environ.get("JUPYTERHUB_USER") or system_user()
+
+
+def audience(provider: IdentityProvider) -> str | None:
+    """Whose jobs everybody may see who is let into this server; None if it serves several users.
+
+    What is told to a whole server, such as an event, goes by this and not by a request.
+    """
+    if type(provider) in (IdentityProvider, PasswordIdentityProvider):
+        return system_user()
+    return os.environ.get("JUPYTERHUB_USER")

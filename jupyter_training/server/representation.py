@@ -7,15 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from jupyter_training.engine import output_paths
+from jupyter_training.engine.feed import Page
 from jupyter_training.engine.gpus import is_drained
 from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
-from jupyter_training.engine.logs import Page
+from jupyter_training.engine.logs import Page as LogPage
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Forecast, Holdings, Seen
 from jupyter_training.scheduling.policy import Running
 from jupyter_training.scheduling.resources import Gpu, Resources
-from jupyter_training.store.records import Event
+from jupyter_training.store.records import Change, Event
 
 
 def job(seen: Seen) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def forecast(it: Forecast) -> dict[str, Any]:
     return {"dry_run": True, **resources(it.resources), "node": it.node, "reason": it.reason}
 
 
-def log(attempt: int, page: Page) -> dict[str, Any]:
+def log(attempt: int, page: LogPage) -> dict[str, Any]:
     """A piece of a log."""
     return {
         "logs": page.lines,
@@ -125,6 +126,32 @@ def events(several: Iterable[Event]) -> list[dict[str, Any]]:
         }
         for event in several
     ]
+
+
+def change(it: Change) -> dict[str, Any]:
+    """A change of a job, small: who wants to know more fetches the job."""
+    return {
+        "sequence": it.sequence,
+        "job_id": it.job_id,
+        "name": it.name,
+        "change": it.change,
+        "status": it.status,
+        "cause": it.cause,
+        "reason": it.reason,
+        "attempt": it.attempt or None,
+        "progress": it.progress,
+        "at": time(it.at),
+    }
+
+
+def changes(it: Page) -> dict[str, Any]:
+    """What came after a number."""
+    return {
+        "changes": [change(one) for one in it.changes],
+        "sequence": it.sequence,
+        "more": it.more,
+        "complete": it.complete,
+    }
 
 
 def holdings(it: Holdings) -> dict[str, Any]:

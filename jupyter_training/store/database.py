@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from jupyter_training.store import changes
 
 BUSY_TIMEOUT_S = 10
 """How long one server waits for another's write transaction (s)."""
@@ -59,6 +61,11 @@ class Database:
     url
         An SQLAlchemy URL of SQLite or PostgreSQL.
 
+    Attributes
+    ----------
+    on_change
+        Called, in the thread that wrote, after a commit that has changed a job.
+
     Raises
     ------
     UnknownDatabase
@@ -66,6 +73,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -80,6 +88,7 @@ class Database:
             self._engine = create_engine(
                 self.url, pool_pre_ping=True, max_overflow=20, connect_args=_POSTGRESQL
             )
+        changes.follow_savepoints(self._engine)
         self._reads = self._engine
         if not self.is_sqlite:
             self._reads = self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -101,8 +110,12 @@ class Database:
         """A transaction that is committed at the end, or rolled back if something is raised."""
         with self._writer, self._engine.connect() as connection:
             connection = connection.execution_options(writes=True)
+            changes.forget_noted(connection)
             with connection.begin():
                 yield connection
+                changed = changes.write_noted(connection)
+        if changed:
+            self.on_change()
 
     def migrate(self, to: str = "head") -> None:
         """Create the schema, or upgrade it to what this code expects.

@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import Resources
+from jupyter_training.store import changes
 from jupyter_training.store.records import Event, Job
 from jupyter_training.store.tables import (
     customers,
@@ -393,7 +394,7 @@ def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Jo
     return get(connection, job.id)
 
 
-def remove(connection: Connection, job: Job) -> None:
+def remove(connection: Connection, job: Job, *, now: datetime) -> None:
     """Delete an ended job with its history.
 
     Raises
@@ -409,3 +410,4 @@ def remove(connection: Connection, job: Job) -> None:
     )
     if gone.rowcount != 1:
         raise StaleWrite(f"{job.job_id} has not ended; cancel it before you delete it")
+    changes.note_deleted(connection, job, now=now)

@@ -403,9 +403,10 @@ def came_too_late(connection: Connection, job_id: int, why: str, by: str, now: d
     record(connection, job_id, "stale", now=now, actor=by, reason=f"nothing was changed: {why}")
 
 
-def set_progress(connection: Connection, token: str, percent: int) -> None:
-    """Write how far an open attempt has come."""
-    connection.execute(_PROGRESS, {"the_token": token, "progress": percent})
+def set_progress(connection: Connection, token: str, percent: int) -> bool:
+    """Write how far an open attempt has come; tell whether it is still open."""
+    changed = connection.execute(_PROGRESS, {"the_token": token, "progress": percent})
+    return changed.rowcount == 1
 
 
 def put_node(connection: Connection, node: Node, now: datetime) -> None:

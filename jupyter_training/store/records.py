@@ -153,3 +153,34 @@ class Event:
     attempt: int | None
     cause: str | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a job, as it is told to those who look on.
+
+    Attributes
+    ----------
+    sequence
+        Its number: they grow in the order of the commits.
+    change
+        What happened, in a word such as ``started`` or ``progress``.
+    status, cause, reason
+        Where the job stood then, and why.
+    attempt
+        The attempt that it is about; 0 before the first one.
+    progress
+        In percent.
+    """
+
+    sequence: int
+    job_id: str
+    owner: str
+    name: str
+    change: str
+    status: str
+    cause: str | None
+    reason: str | None
+    attempt: int
+    progress: int
+    at: datetime

@@ -169,6 +169,27 @@ training_events = Table(
     Index("training_events_of_job", "job_id", "id"),
 )
 
+training_changes = Table(
+    "training_changes",
+    metadata,
+    # In the order of the commits, and never given twice: see `store.changes`.
+    Column("sequence", Id, primary_key=True),
+    # No foreign key: that a job was deleted is told when it is gone.
+    Column("job_id", Id, nullable=False),
+    Column("uuid", String(64), nullable=False),
+    Column("customer_id", Id, ForeignKey("customers.id"), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("change", String(32), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("cause", String(32)),
+    Column("reason", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("training_changes_at", "at"),
+    sqlite_autoincrement=True,
+)
+
 nodes = Table(
     "nodes",
     metadata,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, update
 
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
+from jupyter_training.store import changes
 from jupyter_training.store.tables import training_events, training_jobs
 
 _MOVE = update(training_jobs).where(
@@ -91,7 +92,7 @@ def record(
     cause: Cause | None = None,
     reason: str | None = None,
 ) -> None:
-    """Append one event to a job's history, or to that of the servers."""
+    """Append one event to a job's history, or to that of the servers; the former is told, too."""
     connection.execute(
         _EVENT,
         {
@@ -106,3 +107,15 @@ def record(
             "reason": reason,
         },
     )
+    told = changes.word(kind, before, after)
+    if job_id is not None and told is not None:
+        changes.note(
+            connection,
+            job_id,
+            told,
+            now=now,
+            status=after,
+            of_attempt=of_attempt,
+            cause=cause,
+            reason=reason,
+        )

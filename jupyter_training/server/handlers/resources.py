@@ -29,6 +29,19 @@ class ServerEventsHandler(TrainingHandler):
         self.answer(representation.events(await service.history_of_servers(before, limit)))
 
 
+class ChangesHandler(TrainingHandler):
+    """What has changed in a user's jobs."""
+
+    @endpoint("read")
+    async def get(self) -> None:
+        """What came after a sequence number, as the events tell it; or how far they have come."""
+        service = await self.service()
+        since = self.integer("since", None, least=0, most=MAX_NUMBER)
+        limit = self.integer("limit", 100, least=1, most=1000)
+        assert limit is not None
+        self.answer(representation.changes(await service.changes(self.user, since, limit)))
+
+
 class OpenApiHandler(TrainingHandler):
     """The description of this interface."""
 
@@ -50,6 +63,7 @@ class ReleaseHandler(TrainingHandler):
 HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
     (r"api/training-resources", ResourcesHandler),
     (r"api/training-events", ServerEventsHandler),
+    (r"api/training-changes", ChangesHandler),
     (r"api/training-openapi.json", OpenApiHandler),
     (r"api/training-server/release", ReleaseHandler),
 ]

@@ -1,0 +1,262 @@
+"""What has changed, for those who look on: every change once, numbered in the order of the commits.
+
+A transaction *notes* what it changes, and writes it when everything else is done. On PostgreSQL two
+transactions that take their numbers at the same time may be committed in either order, and whoever
+has read up to the higher number would never see the lower one. So they are taken under a lock that
+is held until the commit, and asked for last of all locks: nobody waits for another one with it.
+SQLite has one writer anyway.
+
+The table is a window: what is older than a day is in the jobs' own histories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text
+
+from jupyter_training.jobs.lifecycle import Cause, Status
+from jupyter_training.store.records import Change, Job
+from jupyter_training.store.tables import customers, training_changes, training_jobs
+
+KEPT = timedelta(days=1)
+"""How long a change can be read here."""
+
+PROGRESS = "progress"
+DELETED = "deleted"
+
+_WORDS = {
+    Status.SCHEDULED: "scheduled",
+    Status.RUNNING: "started",
+    Status.COMPLETED: "completed",
+    Status.FAILED: "failed",
+    Status.RETRYING: "retrying",
+    Status.CANCELLED: "cancelled",
+}
+_UNTOLD = frozenset({"adopted", "stale"})
+"""Of the kinds of events, those that change nothing that a person sees of a job."""
+
+_LOCK_NUMBER = 0x6A7473
+_LOCK = text("SELECT pg_advisory_xact_lock(:number)")
+_NOTED, _MARKS = "jupyter_training.noted", "jupyter_training.marks"
+
+_INSERT = insert(training_changes)
+_JOBS = select(
+    training_jobs.c.id,
+    training_jobs.c.uuid,
+    training_jobs.c.customer_id,
+    training_jobs.c.name,
+    training_jobs.c.status,
+    training_jobs.c.cause,
+    training_jobs.c.reason,
+    training_jobs.c.attempt,
+    training_jobs.c.progress,
+)
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A change that is not written yet; what is None is as it stands in the job's row."""
+
+    job: int
+    change: str
+    at: datetime
+    status: str | None = None
+    cause: str | None = None
+    reason: str | None = None
+    attempt: int | None = None
+    last: dict[str, Any] | None = None
+    """The job's row, if it is gone."""
+
+
+def word(kind: str, before: Status | None, after: Status | None) -> str | None:
+    """The word for an event of a job's history; None if nobody has to be told.
+
+    Parameters
+    ----------
+    kind, before, after
+        As in `transitions.record`.
+    """
+    if kind in _UNTOLD:
+        return None
+    if kind == "cancel":
+        return "cancel_requested"
+    if kind != "status" or after is None:
+        return kind
+    if after is Status.PENDING:
+        return "submitted" if before is None else "resubmitted"
+    return _WORDS[after]
+
+
+def note(
+    connection: Connection,
+    job: int,
+    change: str,
+    *,
+    now: datetime,
+    status: Status | None = None,
+    cause: Cause | None = None,
+    reason: str | None = None,
+    of_attempt: int | None = None,
+) -> None:
+    """Remember a change until the end of this transaction.
+
+    Parameters
+    ----------
+    status, cause, reason, of_attempt
+        If they are not those of the job at the end of the transaction.
+    """
+    _noted(connection).append(
+        _Noted(
+            job,
+            change,
+            now,
+            status.value if status else None,
+            cause.value if cause else None,
+            reason,
+            of_attempt,
+        )
+    )
+
+
+def note_deleted(connection: Connection, job: Job, *, now: datetime) -> None:
+    """Remember that a job is gone."""
+    last = {
+        "id": job.id,
+        "uuid": job.job_id,
+        "customer_id": job.customer_id,
+        "name": job.name,
+        "status": job.status.value,
+        "cause": job.cause.value if job.cause else None,
+        "reason": job.reason,
+        "attempt": job.attempt,
+        "progress": job.progress,
+    }
+    _noted(connection).append(_Noted(job.id, DELETED, now, last=last))
+
+
+def write_noted(connection: Connection) -> bool:
+    """Write what this transaction has noted, as the last thing before its commit.
+
+    Returns
+    -------
+    bool
+        Whether there was anything.
+    """
+    noted = list(_noted(connection))
+    forget_noted(connection)
+    if not noted:
+        return False
+    left = {one.job for one in noted if one.last is None}
+    rows: dict[int, Any] = {}
+    if left:
+        query = _JOBS.where(training_jobs.c.id.in_(left))
+        rows = {row["id"]: row for row in connection.execute(query).mappings()}
+    values = [
+        _values(one, one.last or rows[one.job]) for one in noted if one.last or one.job in rows
+    ]
+    if values:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_LOCK, {"number": _LOCK_NUMBER})
+        connection.execute(_INSERT, values)
+    return bool(values)
+
+
+def _values(noted: _Noted, row: Any) -> dict[str, Any]:
+    moved = noted.status is not None
+    return {
+        "job_id": noted.job,
+        "uuid": row["uuid"],
+        "customer_id": row["customer_id"],
+        "name": row["name"],
+        "change": noted.change,
+        "status": noted.status or row["status"],
+        "cause": noted.cause if moved else row["cause"],
+        "reason": noted.reason or row["reason"],
+        "attempt": row["attempt"] if noted.attempt is None else noted.attempt,
+        "progress": row["progress"],
+        "at": noted.at,
+    }
+
+
+def forget_noted(connection: Connection) -> None:
+    """Begin anew."""
+    connection.info[_NOTED], connection.info[_MARKS] = [], {}
+
+
+def follow_savepoints(engine: Engine) -> None:
+    """Forget what was noted within a savepoint, if it is rolled back."""
+
+    @event.listens_for(engine, "savepoint")
+    def _begun(connection: Connection, name: str) -> None:
+        connection.info.setdefault(_MARKS, {})[name] = len(_noted(connection))
+
+    @event.listens_for(engine, "rollback_savepoint")
+    def _rolled_back(connection: Connection, name: str, _context: None) -> None:
+        del _noted(connection)[connection.info.get(_MARKS, {}).get(name, 0) :]
+
+
+def _noted(connection: Connection) -> list[_Noted]:
+    noted: list[_Noted] = connection.info.setdefault(_NOTED, [])
+    return noted
+
+
+def end(connection: Connection) -> int:
+    """The number of the latest change; 0 if there was none yet."""
+    return int(connection.execute(select(func.max(training_changes.c.sequence))).scalar_one() or 0)
+
+
+def is_complete_since(connection: Connection, sequence: int) -> bool:
+    """Whether everything after this number can still be read."""
+    first = connection.execute(select(func.min(training_changes.c.sequence))).scalar_one()
+    return first is None or first <= sequence + 1
+
+
+def since(connection: Connection, sequence: int, *, owner: str | None, limit: int) -> list[Change]:
+    """The changes after this number, in their order.
+
+    Parameters
+    ----------
+    owner
+        Whose jobs; None for everybody's.
+    limit
+        How many at most.
+    """
+    query = (
+        select(training_changes, customers.c.username)
+        .join(customers)
+        .where(training_changes.c.sequence > sequence)
+        .order_by(training_changes.c.sequence)
+        .limit(limit)
+    )
+    if owner is not None:
+        query = query.where(customers.c.username == owner)
+    return [
+        Change(
+            row.sequence,
+            row.uuid,
+            row.username,
+            row.name,
+            row.change,
+            row.status,
+            row.cause,
+            row.reason,
+            row.attempt,
+            row.progress,
+            row.at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Forget what is too old; the latest one stays, whose number tells how far they have come."""
+    connection.execute(
+        delete(training_changes).where(
+            training_changes.c.at < now - KEPT,
+            training_changes.c.sequence
+            < select(func.max(training_changes.c.sequence)).scalar_subquery(),
+        )
+    )

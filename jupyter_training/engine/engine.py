@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_training.engine.bus import Bus, FifoBus, PostgresBus
 from jupyter_training.engine.changes import Changes
+from jupyter_training.engine.growth import Growth
 from jupyter_training.engine.monitor import (
     SAMPLE_S,
     Finished,
@@ -106,6 +107,7 @@ class Engine:
         self.workspace = workspace
         self.executors = executors
         self.changes = Changes()
+        self.growth = Growth()
         self.is_leader = False
         self._database, self._machine = database, machine
         self._timing = timing or Timing()
@@ -169,6 +171,7 @@ class Engine:
         for executor in self.executors.values():
             await executor.close()
         await self._bus.close()
+        await self.growth.close()
         for threads in (self._threads, self._own_threads):
             # One that still waits for a database is not waited for.
             threads.shutdown(wait=False, cancel_futures=True)

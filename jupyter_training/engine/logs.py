@@ -1,11 +1,18 @@
-"""Read a job's log: its last lines, or on from an offset, a bounded piece at a time."""
+"""Read a job's log: its last lines, those before an offset or on from it, in bounded pieces.
+
+A log that has reached its limit has a hole where its middle was, see `executors.log_files`: the
+offsets of what is left stay what they were, and readers jump over the hole.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+
+from jupyter_training.engine.overwriting import Screen
 
 PAGE_BYTES = 1 << 20
 """The most that one answer is made of; the next one goes on where it ended."""
@@ -23,12 +30,41 @@ class Page:
         Without their ends. Of a line that was written over and over, as progress bars are, what a
         terminal would show at last.
     offset, next_offset
-        Where it begins, and where to read on, in bytes from the start of the log.
+        Where it begins, and where to read on, in bytes from the start of the log. It begins behind
+        the offset that was asked for if what was there is not kept.
+    size
+        Of the whole log, in bytes.
+    starts
+        The byte at which each of the lines began.
     """
 
     lines: list[str]
     offset: int
     next_offset: int
+    size: int = 0
+    starts: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a log.
+
+    Attributes
+    ----------
+    offset
+        Where they begin: behind what was asked for if that is not kept.
+    size
+        Of the whole log, in bytes.
+    """
+
+    offset: int
+    content: bytes
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Where to read on."""
+        return self.offset + len(self.content)
 
 
 def tail(path: Path, count: int) -> Page:
@@ -37,19 +73,25 @@ def tail(path: Path, count: int) -> Page:
     A line that is still being printed is among them; read on from `next_offset` it comes again,
     whole.
     """
+    return before(path, None, count)
+
+
+def before(path: Path, end: int | None, count: int) -> Page:
+    """The last lines before an offset; before the end of the log if it is None."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            start = _start_of_last_lines(file, size, count)
+            end = size if end is None else min(end, size)
+            start = _start_of_last_lines(file, end, count)
             file.seek(start)
-            content = file.read(size - start)
+            content = file.read(end - start)
     except FileNotFoundError:
         return Page([], 0, 0)
-    whole = content.rfind(b"\n") + 1
-    return Page(_lines(content) if count else [], start, start + whole)
+    whole = content.rfind(b"\n") + 1 if end == size else len(content)
+    return _page(content if count else b"", start, start + whole, size)
 
 
-def page(path: Path, offset: int, *, complete: bool) -> Page:
+def page(path: Path, offset: int, *, complete: bool, count: int | None = None) -> Page:
     """Lines from an offset on.
 
     Parameters
@@ -57,25 +99,78 @@ def page(path: Path, offset: int, *, complete: bool) -> Page:
     complete
         Whether nothing more will be printed. Until then a last line without an end is left for the
         next page.
+    count
+        How many lines at most.
     """
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            content = file.read(PAGE_BYTES)
+        piece = read(path, offset, PAGE_BYTES)
     except FileNotFoundError:
         return Page([], offset, offset)
-    if not complete or len(content) == PAGE_BYTES:
+    content = piece.content
+    cut = _end_of_lines(content, count) if count is not None else None
+    if cut is not None:
+        content = content[:cut]
+    elif piece.end < piece.size or not complete:
         whole = content.rfind(b"\n") + 1
-        # A single line that fills a page is cut, or nothing would ever come of it.
-        if whole or len(content) < PAGE_BYTES:
+        # A single line that fills a page, or ends in a hole, is cut, or nothing would ever come.
+        if whole or (piece.end == piece.size and len(content) < PAGE_BYTES):
             content = content[:whole]
-    return Page(_lines(content), offset, offset + len(content))
+    return _page(content, piece.offset, piece.offset + len(content), piece.size)
+
+
+def read(path: Path, offset: int, limit: int) -> Piece:
+    """Bytes from an offset on, or from the end of the hole that it is in.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no log yet.
+    """
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if offset >= size:
+            return Piece(offset, b"", size)
+        start, end = _kept(file.fileno(), offset, size)
+        return Piece(start, os.pread(file.fileno(), min(limit, end - start), start), size)
+
+
+def start_of_tail(path: Path, count: int) -> int:
+    """Where the last lines begin; 0 if there is no log yet."""
+    try:
+        with path.open("rb") as file:
+            return _start_of_last_lines(file, file.seek(0, os.SEEK_END), count)
+    except FileNotFoundError:
+        return 0
+
+
+def _page(content: bytes, offset: int, next_offset: int, size: int) -> Page:
+    screen = Screen(offset, starts=True)
+    several = screen.feed(content), screen.end()
+    lines = [line for update in several for line in update.lines]
+    return Page(lines, offset, next_offset, size, [at for one in several for at in one.starts])
+
+
+def _kept(file: int, offset: int, size: int) -> tuple[int, int]:
+    """The bytes that are kept, from an offset or the end of the hole there to the next hole."""
+    try:
+        start = os.lseek(file, offset, os.SEEK_DATA)
+        end = min(os.lseek(file, start, os.SEEK_HOLE), size)
+        if start > offset:
+            # A hole need not end where a block does, and is zeros from there on.
+            block = os.pread(file, min(_BLOCK, end - start), start)
+            start += len(block) - len(block.lstrip(b"\0"))
+        return start, end
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size, size  # nothing but a hole up to the end
+        return offset, size  # holes are not known here
 
 
 def _start_of_last_lines(file: BinaryIO, size: int, count: int) -> int:
     """Where the last `count` lines begin, or the last page if they are longer."""
     position, wanted = size, count
-    first = max(0, size - PAGE_BYTES)
+    page = max(0, size - PAGE_BYTES)
+    first = _last_kept(file.fileno(), page, size)
     while position > first:
         begin = max(first, position - _BLOCK)
         file.seek(begin)
@@ -88,20 +183,25 @@ def _start_of_last_lines(file: BinaryIO, size: int, count: int) -> int:
             if wanted <= 0:
                 return begin + end + 1
         position = begin
-    if first:
+    if first == page and first:
         file.seek(first)
         return first + file.read(_BLOCK).find(b"\n") + 1
-    return 0
+    return first
 
 
-def _lines(content: bytes) -> list[str]:
-    lines = content.decode("utf-8", "replace").split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return [_shown(line) for line in lines]
+def _last_kept(file: int, first: int, size: int) -> int:
+    """Where what is kept without a hole begins, of the bytes from `first` to the end."""
+    start, end = _kept(file, first, size)
+    while end < size:
+        start, end = _kept(file, end, size)
+    return start
 
 
-def _shown(line: str) -> str:
-    if "\r" not in line:
-        return line
-    return next((part for part in reversed(line.split("\r")) if part), "")
+def _end_of_lines(content: bytes, count: int) -> int | None:
+    """Where so many lines end; None if there are not so many."""
+    at = 0
+    for _ in range(count):
+        at = content.find(b"\n", at) + 1
+        if not at:
+            return None
+    return at

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import feed, logs, output_paths, outputs
+from jupyter_training.engine import feed, output_paths, outputs
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.output_paths import RelativePath
-from jupyter_training.executors.records import LOG
-from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Status
+from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
 from jupyter_training.scheduling.policy import Running, Waiting, plan
@@ -29,16 +29,6 @@ from jupyter_training.scheduling.resources import Node, Resources, resolve
 from jupyter_training.store import datasets, jobs, ledger
 from jupyter_training.store.records import Event, Job
 from jupyter_training.store.transitions import StaleWrite
-
-_LOOK_S = 0.2
-"""How often a log that somebody waits for is looked at (s)."""
-
-
-class NoSuchJob(LookupError):
-    """There is no such job, or it is not this user's."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"There is no job {reference}.")
 
 
 class Conflict(RuntimeError):
@@ -115,6 +105,8 @@ class TrainingService:
     ----------
     datasets
         The registry of data sets.
+    logs
+        What jobs have printed.
     """
 
     def __init__(
@@ -129,6 +121,7 @@ class TrainingService:
         self._default_executor, self._stop_s = default_executor, stop_s
         self._live_gpus = live_gpus
         self.datasets = DataSets(engine)
+        self.logs = JobLogs(engine)
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -311,42 +304,6 @@ class TrainingService:
         """What happened to the servers, newest first: who schedules, since when, and after whom."""
         return await self._engine.read(lambda c: jobs.history_of_servers(c, before, limit))
 
-    async def log_tail(
-        self, user: str, reference: str, attempt: int | None, count: int
-    ) -> tuple[int, logs.Page]:
-        """The last lines of an attempt's log, by default the latest attempt's."""
-        job = await self._job(user, reference)
-        number = self._attempt(job, attempt)
-        path = self._workspace.attempt(job.job_id, number) / LOG
-        return number, await asyncio.to_thread(logs.tail, path, count)
-
-    async def log_page(
-        self, user: str, reference: str, attempt: int | None, offset: int, wait_s: float
-    ) -> tuple[int, logs.Page]:
-        """A log from an offset on; if there is nothing there yet, as soon as there is.
-
-        A wait ends when the attempt is over, or in time.
-        """
-        deadline = _clock() + wait_s
-        job = await self._job(user, reference)
-        number = self._attempt(job, attempt)
-        path = self._workspace.attempt(job.job_id, number) / LOG
-        change: asyncio.Future[None] | None = None
-        try:
-            while True:
-                if change is None or change.done():
-                    change = self._engine.changes.next(job.id)
-                    job = await self._job(user, reference)
-                over = job.attempt != number or job.status not in ACTIVE
-                page = await asyncio.to_thread(logs.page, path, offset, complete=over)
-                moved = page.next_offset != offset
-                if moved or over or _clock() >= deadline:
-                    return number, page
-                await asyncio.wait([change], timeout=_LOOK_S)
-        finally:
-            if change is not None:
-                change.cancel()
-
     async def output(
         self, user: str, reference: str, path: RelativePath, window: outputs.Window
     ) -> outputs.Listing | outputs.OpenFile:
@@ -449,14 +406,6 @@ class TrainingService:
 
     def _output_dir(self, job: Job) -> Path:
         return self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
-
-    def _attempt(self, job: Job, asked: int | None) -> int:
-        if asked is None:
-            return job.attempt
-        if not 1 <= asked <= job.attempt:
-            there = f"it has had {job.attempt}" if job.attempt else "it has had none yet"
-            raise NoSuchJob(f"{job.job_id} with an attempt {asked}: {there}")
-        return asked
 
 
 def _ended(job: Job) -> bool:

@@ -1,4 +1,4 @@
-"""Ends tasks for certain."""
+"""Waits for events, and ends tasks for certain."""
 
 from __future__ import annotations
 
@@ -28,3 +28,15 @@ async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> list[Any]:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN_S)
     return await asyncio.gather(*several, return_exceptions=True)
+
+
+async def first_of(
+    event: asyncio.Event, future: asyncio.Future[Any], timeout: float | None = None
+) -> None:
+    """Return when an event is set, a future is done, or time is up (s)."""
+    waiting = asyncio.ensure_future(event.wait())
+    several: list[asyncio.Future[Any]] = [waiting, future]
+    try:
+        await asyncio.wait(several, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

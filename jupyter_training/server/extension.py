@@ -19,6 +19,7 @@ from jupyter_training import servers
 from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.feed import Feed
 from jupyter_training.engine.inventory import Machine
+from jupyter_training.engine.job_logs import JobLogs
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
@@ -177,6 +178,7 @@ class TrainingApp(ExtensionApp):
     ).tag(config=True)
 
     _engine: Engine | None = None
+    _logs: JobLogs | None = None
     _database: Database | None = None
     _machine: Machine | None = None
     _registered: Path | None = None
@@ -278,12 +280,14 @@ class TrainingApp(ExtensionApp):
         await engine.start()
         await engine.ready(_PATIENCE_S)
         self._engine = engine
-        return TrainingService(
+        service = TrainingService(
             engine,
             default_executor=self.default_executor,
             stop_s=self.stop_grace + _STOP_MARGIN_S,
             live_gpus=self._machine.live_gpus,
         )
+        self._logs = service.logs
+        return service
 
     async def _migrate(self, database: Database) -> None:
         """Bring the schema up to date, as soon as the database can be used."""
@@ -312,6 +316,8 @@ class TrainingApp(ExtensionApp):
         await cancelled(self._tasks)
         if self._registered is not None:
             self._registered.unlink(missing_ok=True)
+        if self._logs is not None:
+            await self._logs.close()
         if self._engine is not None:
             await self._engine.stop()
         if self._machine is not None:

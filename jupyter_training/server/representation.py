@@ -9,13 +9,14 @@ from typing import Any
 from jupyter_training.engine import output_paths
 from jupyter_training.engine.feed import Page
 from jupyter_training.engine.gpus import is_drained
+from jupyter_training.engine.job_logs import LogPage
 from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
-from jupyter_training.engine.logs import Page as LogPage
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Forecast, Holdings, Seen
 from jupyter_training.scheduling.policy import Running
 from jupyter_training.scheduling.resources import Gpu, Resources
+from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event
 
 
@@ -80,14 +81,17 @@ def forecast(it: Forecast) -> dict[str, Any]:
     return {"dry_run": True, **resources(it.resources), "node": it.node, "reason": it.reason}
 
 
-def log(attempt: int, page: LogPage) -> dict[str, Any]:
+def log(it: LogPage) -> dict[str, Any]:
     """A piece of a log."""
-    return {
+    page = it.page
+    told = {
         "logs": page.lines,
-        "attempt": attempt,
+        "attempt": it.attempt,
         "offset": page.offset,
         "next_offset": page.next_offset,
+        "size": page.size,
     }
+    return told if it.times is None else {**told, "times": iso(it.times)}
 
 
 def outputs(it: Listing) -> dict[str, Any]:

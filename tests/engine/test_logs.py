@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,42 @@ def test_a_line_of_many_megabytes_is_bounded(log: Path) -> None:
 
 def test_a_line_that_is_still_printed_comes_later_and_whole(log: Path) -> None:
     log.write_bytes(b"one\ntw")
-    assert logs.tail(log, 9) == Page(["one", "tw"], 0, 4)
-    assert logs.page(log, 4, complete=False) == Page([], 4, 4)
-    assert logs.page(log, 4, complete=True) == Page(["tw"], 4, 6)
+    assert logs.tail(log, 9) == Page(["one", "tw"], 0, 4, 6, [0, 4])
+    assert logs.page(log, 4, complete=False) == Page([], 4, 4, 6)
+    assert logs.page(log, 4, complete=True) == Page(["tw"], 4, 6, 6, [4])
     log.write_bytes(b"one\ntwo\n")
-    assert logs.page(log, 4, complete=False) == Page(["two"], 4, 8)
+    assert logs.page(log, 4, complete=False) == Page(["two"], 4, 8, 8, [4])
+
+
+def test_pages_backwards_have_every_line_once(log: Path) -> None:
+    told = [f"line {number}" for number in range(1000)]
+    log.write_text("".join(f"{line}\n" for line in told))
+    found: list[str] = []
+    at: int | None = None
+    while at != 0:
+        page = logs.before(log, at, 7)
+        assert page.size == log.stat().st_size
+        found, at = page.lines + found, page.offset
+    assert found == told
+    assert logs.page(log, page.next_offset, complete=True, count=3).lines == told[6:9]
+
+
+def test_the_end_of_ten_gigabytes_and_what_is_behind_a_hole_are_found_at_once(log: Path) -> None:
+    size = 10_000_000_000
+    with log.open("wb") as file:
+        file.write(b"first\n" + b"x" * 10_000)
+        file.seek(size)
+        file.write(b"".join(b"line %d\n" % number for number in range(50)))
+    began = time.process_time()
+    assert logs.tail(log, 2).lines == ["line 48", "line 49"]
+    assert len(logs.tail(log, 1000).lines) == 50
+    first = logs.page(log, 0, complete=False)
+    assert first.lines[0] == "first"
+    rest = logs.page(log, first.next_offset, complete=False)  # a line without an end
+    behind = logs.page(log, rest.next_offset, complete=False)
+    assert (behind.offset, behind.lines[0]) == (size, "line 0")
+    assert logs.before(log, 6, 5).lines == ["first"]
+    assert time.process_time() - began < 1
 
 
 @given(st.lists(st.text("ab\r ", max_size=5)), st.lists(st.integers(1, 9)))

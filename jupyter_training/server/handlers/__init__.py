@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_training.server.handlers import datasets, jobs, outputs, resources
+from jupyter_training.server.handlers import datasets, jobs, logs, outputs, resources
 
 HANDLERS: list[tuple[str, type[Any]]] = [
     *jobs.HANDLERS,
+    *logs.HANDLERS,
     *outputs.HANDLERS,
     *datasets.HANDLERS,
     *resources.HANDLERS,

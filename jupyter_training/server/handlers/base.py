@@ -14,7 +14,8 @@ from tornado.web import HTTPError, authenticated
 
 from jupyter_training.engine.datasets import NoSuchDataSet, NotYours
 from jupyter_training.engine.engine import DatabaseAway
-from jupyter_training.engine.service import Conflict, NoSuchJob, TrainingService
+from jupyter_training.engine.job_logs import NoSuchJob
+from jupyter_training.engine.service import Conflict, TrainingService
 from jupyter_training.jobs.requests import FieldError, InvalidRequest
 from jupyter_training.server.identity import TrainingTokenProvider, customer_of
 from jupyter_training.server.running import Closing, NotAvailable, Running
@@ -154,6 +155,19 @@ class TrainingHandler(APIHandler):
         value = self.integer(name, default, least=0, most=most)
         assert value is not None
         return value
+
+    def flag(self, name: str) -> bool:
+        """A yes or no from the query; no if it is left out.
+
+        Raises
+        ------
+        BadRequest
+            If it is neither.
+        """
+        word = self.get_query_argument(name, "false").lower()
+        if word not in ("true", "false"):
+            raise BadRequest(f"{name} should be true or false.")
+        return word == "true"
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Answer with JSON."""

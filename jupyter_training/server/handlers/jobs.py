@@ -1,4 +1,4 @@
-"""``api/training-jobs``: submit, list, look, cancel, run again, delete; logs and history."""
+"""``api/training-jobs``: submit, list, look, cancel, run again, delete; history."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from jupyter_training.server.handlers.base import MAX_NUMBER, BadRequest, Traini
 from jupyter_training.store.jobs import Filter
 
 MAX_WAIT_S = 60
-MAX_TAIL = 100_000
 
-_JOB = r"api/training-jobs/(?P<reference>[^/]+)"
+JOB = r"api/training-jobs/(?P<reference>[^/]+)"
 
 
 class JobsHandler(TrainingHandler):
@@ -132,24 +131,6 @@ class JobHandler(TrainingHandler):
         return None
 
 
-class LogsHandler(TrainingHandler):
-    """What a job has printed."""
-
-    @endpoint("read")
-    async def get(self, reference: str) -> None:
-        """The last lines, or those from an offset on."""
-        service = await self.service()
-        attempt = self.integer("attempt", None, least=1, most=MAX_NUMBER)
-        offset = self.integer("offset", None, least=0, most=MAX_NUMBER)
-        if offset is None:
-            tail = self.count("tail", 100, most=MAX_TAIL)
-            number, page = await service.log_tail(self.user, reference, attempt, tail)
-        else:
-            wait_s = self.count("wait", 0, most=MAX_WAIT_S)
-            number, page = await service.log_page(self.user, reference, attempt, offset, wait_s)
-        self.answer(representation.log(number, page))
-
-
 class CancelHandler(TrainingHandler):
     """The end of a job that somebody wants to end."""
 
@@ -188,9 +169,8 @@ def _entity_tag(seen: Seen) -> str:
 
 HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
     (r"api/training-jobs", JobsHandler),
-    (_JOB, JobHandler),
-    (_JOB + "/logs", LogsHandler),
-    (_JOB + "/cancel", CancelHandler),
-    (_JOB + "/retry", RetryHandler),
-    (_JOB + "/events", EventsHandler),
+    (JOB, JobHandler),
+    (JOB + "/cancel", CancelHandler),
+    (JOB + "/retry", RetryHandler),
+    (JOB + "/events", EventsHandler),
 ]

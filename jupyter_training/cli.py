@@ -34,7 +34,12 @@ from jupyter_training.notebook.options import (
     job_fields,
 )
 from jupyter_training.notebook.outputs import OutputTable, download
-from jupyter_training.notebook.tables import GpuTable, JobTable, MachineTable
+from jupyter_training.notebook.tables import (
+    GpuTable,
+    JobTable,
+    MachineTable,
+    receivers_in_words,
+)
 
 _STYLES = {
     "pending": "dim",
@@ -130,6 +135,9 @@ def _parser() -> Parser:
     added.add_argument("dataset", metavar="DATASET", help="its name or number")
     command("resources", _resources, "Show the machines, what is free, and who holds the rest.")
     added = command("gpus", _gpus, "Show each GPU: what it does, who holds it, who is on it.")
+    added.add_argument("--json", action="store_true", help="for a program")
+    added = command("notify", _notify, "Show who can be told of jobs, or try one of them.")
+    added.add_argument("--test", metavar="TO", help="send a test to this receiver or URL")
     added.add_argument("--json", action="store_true", help="for a program")
     added = command(
         "doctor", _doctor, "Say what works on this machine, and how to repair what does not."
@@ -354,6 +362,21 @@ def _gpus(options: argparse.Namespace) -> int:
     else:
         print(GpuTable(machines))
     return 0
+
+
+def _notify(options: argparse.Namespace) -> int:
+    if options.test is None:
+        told = jobs.ask(lambda client: client.notifications())
+        print(json.dumps(told, indent=2) if options.json else receivers_in_words(told))
+        return 0
+    told = jobs.ask(lambda client: client.test_notification(options.test))
+    if options.json:
+        print(json.dumps(told, indent=2))
+    elif told["delivered"]:
+        print("The receiver has taken a test message.")
+    else:
+        print(f"jupyter training: the test did not arrive: {told['reason']}", file=sys.stderr)
+    return 0 if told["delivered"] else 1
 
 
 def _doctor(options: argparse.Namespace) -> int:

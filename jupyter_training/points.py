@@ -42,6 +42,11 @@ class Point(str, Enum):
     """The job has been asked to end."""
     END_SEEN = "end-seen"
     END_REPORTED = "end-reported"
+    TELLING_CLAIMED = "telling-claimed"
+    """Somebody is to be told of a job by this server, and has not been."""
+    TOLD = "told"
+    """Somebody was told, and that is not written."""
+    TELLING_WRITTEN = "telling-written"
 
 
 _armed: tuple[str, int] | None = None

@@ -44,7 +44,8 @@ from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
 from jupyter_training.store import leases, ledger
 from jupyter_training.store.database import AWAY, Database, trouble
-from jupyter_training.store.leases import Fenced, Lease, Server
+from jupyter_training.store.leases import Fenced, Lease
+from jupyter_training.store.records import Server
 
 _log = logging.getLogger(__name__)
 
@@ -281,7 +282,7 @@ class Engine:
         with self._database.write() as connection:
             now = leases.clock(connection)
             lease = leases.acquire(
-                connection, leases.SCHEDULER, self.server, now, ttl, self._is_gone
+                connection, leases.SCHEDULER, self.server, now, ttl, self.is_gone
             )
             reach(Point.LEASE_BEGUN)
         if lease is not None:
@@ -297,7 +298,8 @@ class Engine:
         with contextlib.suppress(SQLAlchemyError):
             await self._in_thread(tell)
 
-    def _is_gone(self, holder: Server) -> bool:
+    def is_gone(self, holder: Server) -> bool:
+        """Whether a server was one of this machine, and its process is no more."""
         return holder.host == self.server.host and start_time(holder.pid) != holder.pid_started
 
     async def _lead(self, lease: Lease) -> None:

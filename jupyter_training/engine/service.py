@@ -21,7 +21,9 @@ from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.output_paths import RelativePath
+from jupyter_training.engine.receivers import Receivers
 from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
+from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
 from jupyter_training.scheduling.policy import Running, Waiting, plan
@@ -107,6 +109,8 @@ class TrainingService:
         The registry of data sets.
     logs
         What jobs have printed.
+    receivers
+        Who can be told of jobs.
     """
 
     def __init__(
@@ -116,12 +120,14 @@ class TrainingService:
         default_executor: str,
         stop_s: float,
         live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None = None,
+        receivers: Receivers | None = None,
     ) -> None:
         self._engine, self._workspace = engine, engine.workspace
         self._default_executor, self._stop_s = default_executor, stop_s
         self._live_gpus = live_gpus
         self.datasets = DataSets(engine)
         self.logs = JobLogs(engine)
+        self.receivers = receivers or Receivers()
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -140,7 +146,7 @@ class TrainingService:
         InvalidJob
             With every wrong field.
         """
-        spec, executor = await self._check(request)
+        spec, executor, receivers = await self._check(request)
         now, job_id = _now(), f"job-{secrets.token_hex(6)}"
 
         def put(connection: Connection) -> tuple[Job, bool]:
@@ -155,6 +161,7 @@ class TrainingService:
                 executor=executor,
                 idempotency_key=idempotency_key,
                 now=now,
+                receivers=receivers,
             )
 
         job, created = await self._engine.write(put)
@@ -165,7 +172,7 @@ class TrainingService:
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
-        spec, _ = await self._check(request)
+        spec, _, _ = await self._check(request)
 
         def look(connection: Connection) -> Forecast:
             now = _now()
@@ -340,8 +347,8 @@ class TrainingService:
         """How many jobs, of all users, still want something from the scheduler."""
         return await self._engine.read(jobs.count_unended)
 
-    async def _check(self, request: object) -> tuple[JobSpec, str]:
-        """What a request asks for and which executor is to run it, if all of that is right."""
+    async def _check(self, request: object) -> tuple[JobSpec, str, list[Receiver]]:
+        """What a request asks for, what is to run it and who is told, if all of that is right."""
         spec = parse(request)
         executor = spec.executor or ("docker" if spec.image is not None else self._default_executor)
         wrong = []
@@ -366,9 +373,14 @@ class TrainingService:
             await asyncio.to_thread(self._workspace.check, spec)
         except InvalidJob as invalid:
             wrong += invalid.errors
+        receivers: list[Receiver] = []
+        try:
+            receivers = await self.receivers.of_job(spec.notify)
+        except InvalidJob as invalid:
+            wrong += invalid.errors
         if wrong:
             raise InvalidJob(wrong)
-        return spec, executor
+        return spec, executor, receivers
 
     async def _job(self, user: str, reference: str) -> Job:
         job = await self._engine.read(lambda c: jobs.find(c, reference, user))

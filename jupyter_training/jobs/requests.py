@@ -27,6 +27,12 @@ def without_nul(text: str) -> str:
     return text
 
 
+_NOTIFY = (
+    'should be an array of URLs, names of receivers, or objects such as {"to": "team", "on": '
+    '["failed"]}, with some of completed, failed, retrying, cancelled and idle'
+)
+_TOLD_OF_NOTIFY = frozenset({"value_error", "too_long"})
+
 Line = Annotated[str, AfterValidator(_printable)]
 Text = Annotated[str, AfterValidator(without_nul)]
 
@@ -81,6 +87,9 @@ def _field_error(model: type[BaseModel], details: ErrorDetails) -> FieldError:
     path = [str(part) for part in details["loc"]]
     field = path[0] if path else ""
     kind = details["type"]
+    if field == "notify" and kind not in _TOLD_OF_NOTIFY:
+        # What was given is not repeated: a URL is a secret.
+        return FieldError(field, _NOTIFY)
     if kind == "extra_forbidden":
         name = ".".join(path)
         near = difflib.get_close_matches(field, model.model_fields, n=1)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jupyter_training.jobs.datasets import DataSetId, DataSetName
+from jupyter_training.jobs.notifications import Notify
 from jupyter_training.jobs.requests import (
     FieldError,
     InvalidRequest,
@@ -33,6 +34,8 @@ SCRIPT_PLACEHOLDER = "{script}"
 RESERVED_PREFIX = "JUPYTER_TRAINING_"
 RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
 
+ReceiverName = Annotated[Line, Field(max_length=2048)]
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _LATER = {
@@ -41,7 +44,6 @@ _LATER = {
     "search": "hyperparameter searches",
     "stages": "pipelines",
     "depends_on": "pipelines",
-    "notify": "notifications",
 }
 """Fields of the public interface whose feature this version does not have."""
 
@@ -119,6 +121,9 @@ class JobSpec(BaseModel):
         Seconds after which an attempt is ended.
     executor
         ``local`` or ``docker``; if left out, ``docker`` for a job with an image.
+    notify
+        Who is told of it outside of Jupyter: URLs as Apprise writes them, or names of receivers
+        that the server has; with ``{"to": …, "on": ["failed"]}`` only on some occasions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -141,6 +146,9 @@ class JobSpec(BaseModel):
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
     time_limit_s: Annotated[float, Field(gt=0, allow_inf_nan=False, le=10**9)] | None = None
     executor: Annotated[Line, Field(max_length=32)] | None = None
+    notify: Annotated[list[ReceiverName | Notify], Field(max_length=20)] = Field(
+        default_factory=list
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -156,6 +156,14 @@ class Client:
         """The machines."""
         return self._object("GET", "api/training-resources")
 
+    def notifications(self) -> dict[str, Any]:
+        """Who can be told of jobs outside of Jupyter."""
+        return self._object("GET", "api/training-notifications")
+
+    def test_notification(self, to: str) -> dict[str, Any]:
+        """Send a test to a receiver; whether it arrived, and why not."""
+        return self._object("POST", "api/training-notifications/test", json={"to": to})
+
     def datasets(self) -> list[dict[str, Any]]:
         """The registered data sets, by name."""
         return self._array("GET", "api/training-datasets")

@@ -115,6 +115,10 @@ def dataset(text: str) -> int | str:
     return int(text) if text.isdecimal() and text.isascii() else text
 
 
+def _separated(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def add_job_options(parser: argparse.ArgumentParser) -> None:
     """Add what describes a job and what it needs."""
     needs = parser.add_argument_group("what the job needs")
@@ -150,6 +154,21 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--output", metavar="DIR", help="where its results go")
     how.add_argument("--image", metavar="I", help="run it in a container of this image")
     how.add_argument("--executor", metavar="E", help="what runs it")
+    told = parser.add_argument_group("who is told of it outside of Jupyter")
+    told.add_argument(
+        "--notify",
+        action="append",
+        metavar="TO",
+        help="a receiver that the server knows by name, or a URL as Apprise writes it, such as "
+        "mailto://… or slack://…; may be given several times",
+    )
+    told.add_argument(
+        "--notify-on",
+        type=_separated,
+        metavar="WHEN",
+        help="some of completed, failed, retrying, cancelled and idle, separated by commas "
+        "(default: what the server is configured for)",
+    )
     for later in ("--nodes", "--type"):
         # Known, so that the server can say that this version cannot do it.
         how.add_argument(later, help=argparse.SUPPRESS)
@@ -183,8 +202,15 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.env:
         fields["env_vars"] = dict(options.env)
+    if options.notify:
+        on = options.notify_on
+        fields["notify"] = [{"to": to, "on": on} if on else to for to in options.notify]
+    elif options.notify_on:
+        raise UsageError("--notify-on needs --notify, which says who is told")
     return fields
 
 
-OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()}
+OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()} | {
+    "notify": "--notify"
+}
 """What a field is called by those who write options."""

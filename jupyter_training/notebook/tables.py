@@ -177,3 +177,20 @@ def _of(part: float | None, whole: float | None, unit: str) -> str:
     if part is None:
         return f"{whole:.0f} {unit}" if whole else ""
     return f"{part:.1f} of {whole:.0f} {unit}" if whole else f"{part:.1f} {unit}"
+
+
+def receivers_in_words(told: dict[str, Any]) -> str:
+    """Who can be told of jobs outside of Jupyter, as `GET api/training-notifications` tells it."""
+    if not told["available"]:
+        return (
+            "Nobody can be told of jobs: Apprise is not installed where the server runs.\n"
+            "  pip install 'jupyter-training[notify]'"
+        )
+    names = ", ".join(told["receivers"]) or "none"
+    schemes = ", ".join(f"{one}://" for one in told["schemes"]) or "none"
+    return (
+        f"receivers  {names}\n"
+        f"told of    {', '.join(told['on'])}\n"
+        f"URLs       {schemes}\n"
+        "Try one with: jupyter training notify --test TO"
+    )

@@ -13,13 +13,16 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Enum, Float, Integer, List, Unicode, Union, default
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union, default
 
 from jupyter_training import servers
+from jupyter_training.engine import delivery
 from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.feed import Feed
 from jupyter_training.engine.inventory import Machine
 from jupyter_training.engine.job_logs import JobLogs
+from jupyter_training.engine.notifier import Notifier
+from jupyter_training.engine.receivers import SCHEMES, Receivers
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
@@ -28,6 +31,7 @@ from jupyter_training.executors.confinement import confinement_of_this_server
 from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.jobs.notifications import DEFAULT, Occasion
 from jupyter_training.server.handlers import HANDLERS
 from jupyter_training.server.identity import TrainingTokens, audience, customer_of, owner
 from jupyter_training.server.job_events import JobEvents
@@ -161,6 +165,33 @@ class TrainingApp(ExtensionApp):
         300.0, min=0.0, help="""The longest wait before a retry, in seconds."""
     ).tag(config=True)
 
+    notification_receivers = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="""Receivers that jobs can ask for by name (--notify team): by that name, their URLs as
+        Apprise writes them, such as "slack://…" or "mailto://user:password@example.com".""",
+    ).tag(config=True)
+
+    notification_urls = List(
+        Unicode(),
+        help="""Who is told of every job that is submitted to this server: URLs as Apprise writes
+        them, or names of `notification_receivers`.""",
+    ).tag(config=True)
+
+    notify_on = List(
+        Enum([one.value for one in Occasion]),
+        default_value=[one.value for one in DEFAULT],
+        help="""What receivers are told of unless a job says otherwise: "completed", "failed",
+        "retrying", "cancelled" (by somebody else than its owner), "idle".""",
+    ).tag(config=True)
+
+    notification_schemes = List(
+        Unicode(),
+        default_value=list(SCHEMES),
+        help="""What the URLs that users give with their jobs may begin with. Default: services that
+        are asked over the network. An empty list leaves only `notification_receivers`.""",
+    ).tag(config=True)
+
     embedded = Bool(
         False,
         help="""Whether this server was started only for training jobs. If so, it ends by itself
@@ -234,6 +265,8 @@ class TrainingApp(ExtensionApp):
         feed = Feed(engine, events.emit, owner=events.audience)
         await feed.open()
         self._tasks.append(asyncio.create_task(feed.run()))
+        if delivery.is_there():
+            self._tasks.append(asyncio.create_task(Notifier(engine).run()))
 
     def _tell_ready(self) -> None:
         if self.ready_fd >= 0:
@@ -285,9 +318,20 @@ class TrainingApp(ExtensionApp):
             default_executor=self.default_executor,
             stop_s=self.stop_grace + _STOP_MARGIN_S,
             live_gpus=self._machine.live_gpus,
+            receivers=self._receivers(),
         )
         self._logs = service.logs
         return service
+
+    def _receivers(self) -> Receivers:
+        if (self.notification_urls or self.notification_receivers) and not delivery.is_there():
+            self.log.warning("Nobody is told of jobs: %s", delivery.ABSENT)
+        return Receivers(
+            self.notification_receivers,
+            self.notification_urls,
+            [Occasion(one) for one in self.notify_on],
+            self.notification_schemes,
+        )
 
     async def _migrate(self, database: Database) -> None:
         """Bring the schema up to date, as soon as the database can be used."""

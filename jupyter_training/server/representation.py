@@ -63,6 +63,10 @@ def job(seen: Seen) -> dict[str, Any]:
         "completed_at": time(it.completed_at),
         "next_attempt_at": time(it.not_before),
         "cancel_requested_at": time(it.cancel_requested_at),
+        "notify": [
+            {"to": one.called, "on": [occasion.value for occasion in one.on]}
+            for one in it.receivers
+        ],
     }
 
 

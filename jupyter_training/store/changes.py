@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text
 
 from jupyter_training.jobs.lifecycle import Cause, Status
+from jupyter_training.store import outbox
 from jupyter_training.store.records import Change, Job
 from jupyter_training.store.tables import customers, training_changes, training_jobs
 
@@ -26,6 +27,8 @@ KEPT = timedelta(days=1)
 
 PROGRESS = "progress"
 DELETED = "deleted"
+NOTIFIED, NOT_NOTIFIED = "notified", "not_notified"
+"""Kinds of events: somebody was told of the job, or could not be."""
 
 _WORDS = {
     Status.SCHEDULED: "scheduled",
@@ -35,7 +38,7 @@ _WORDS = {
     Status.RETRYING: "retrying",
     Status.CANCELLED: "cancelled",
 }
-_UNTOLD = frozenset({"adopted", "stale"})
+_UNTOLD = frozenset({"adopted", "stale", NOTIFIED, NOT_NOTIFIED})
 """Of the kinds of events, those that change nothing that a person sees of a job."""
 
 _LOCK_NUMBER = 0x6A7473
@@ -53,7 +56,10 @@ _JOBS = select(
     training_jobs.c.reason,
     training_jobs.c.attempt,
     training_jobs.c.progress,
-)
+    training_jobs.c.receivers,
+    training_jobs.c.cancel_requested_by,
+    customers.c.username,
+).select_from(training_jobs.join(customers))
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,8 @@ def note_deleted(connection: Connection, job: Job, *, now: datetime) -> None:
 def write_noted(connection: Connection) -> bool:
     """Write what this transaction has noted, as the last thing before its commit.
 
+    Whoever wants to be told of it outside of Jupyter is so noted with it.
+
     Returns
     -------
     bool
@@ -158,10 +166,29 @@ def write_noted(connection: Connection) -> bool:
         _values(one, one.last or rows[one.job]) for one in noted if one.last or one.job in rows
     ]
     if values:
+        for value in values:
+            if value["job_id"] in rows:
+                _put_in_outbox(connection, value, rows[value["job_id"]])
         if connection.dialect.name == "postgresql":
             connection.execute(_LOCK, {"number": _LOCK_NUMBER})
         connection.execute(_INSERT, values)
     return bool(values)
+
+
+def _put_in_outbox(connection: Connection, value: dict[str, Any], row: Any) -> None:
+    outbox.put(
+        connection,
+        value["job_id"],
+        value["change"],
+        receivers=row["receivers"],
+        owner=row["username"],
+        cancelled_by=row["cancel_requested_by"],
+        attempt=value["attempt"],
+        cause=value["cause"],
+        reason=value["reason"],
+        progress=value["progress"],
+        at=value["at"],
+    )
 
 
 def _values(noted: _Noted, row: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
+from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import changes
@@ -94,8 +95,14 @@ def submit(
     executor: str,
     idempotency_key: str | None,
     now: datetime,
+    receivers: Sequence[Receiver] = (),
 ) -> tuple[Job, bool]:
     """Put a job into the queue.
+
+    Parameters
+    ----------
+    receivers
+        Who is told of it.
 
     Returns
     -------
@@ -127,7 +134,9 @@ def submit(
         "env_vars": spec.env_vars,
         "dataset_ids": spec.dataset_ids,
         "output_path": spec.output_path,
-        "spec": spec.model_dump(mode="json"),
+        # The URLs of receivers are secrets, and nobody who runs the job needs them.
+        "spec": spec.model_copy(update={"notify": []}).model_dump(mode="json"),
+        "receivers": [receiver.to_json() for receiver in receivers],
         "status": Status.PENDING.value,
         "progress": 0,
         "attempt": 0,

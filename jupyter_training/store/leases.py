@@ -20,6 +20,7 @@ from datetime import datetime, timedelta, timezone
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from jupyter_training.store.records import Server
 from jupyter_training.store.tables import leases
 from jupyter_training.store.transitions import record
 
@@ -32,22 +33,6 @@ _HOLD = (
 
 class Fenced(RuntimeError):
     """Another server has taken the lease; whatever this one wanted to write is void."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A process that may hold a lease.
-
-    Attributes
-    ----------
-    pid_started
-        When the process started, so that a reused pid is not mistaken for it.
-    """
-
-    name: str
-    host: str
-    pid: int
-    pid_started: float
 
 
 @dataclass(frozen=True)

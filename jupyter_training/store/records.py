@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from jupyter_training.jobs.lifecycle import Cause, Status
+from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import Placement, Resources
 
@@ -30,6 +31,8 @@ class Job:
         Where its latest attempt runs or ran, and the UUIDs of its GPUs.
     exit_code, signal
         How its latest attempt ended.
+    receivers
+        Who is told of it.
     """
 
     id: int
@@ -68,6 +71,7 @@ class Job:
     gpus: tuple[str, ...]
     exit_code: int | None
     signal: int | None
+    receivers: tuple[Receiver, ...] = ()
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
@@ -83,13 +87,14 @@ class Job:
             status=Status(row["status"]),
             cause=Cause(row["cause"]) if row["cause"] else None,
             gpus=tuple(row["gpus"] or ()),
+            receivers=tuple(Receiver.from_json(kept) for kept in row["receivers"] or ()),
         )
 
 
 _SAME = tuple(
     field.name
     for field in fields(Job)
-    if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus"}
+    if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "receivers"}
 )
 """What a row and a `Job` call by the same name."""
 
@@ -184,3 +189,19 @@ class Change:
     attempt: int
     progress: int
     at: datetime
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that may hold a lease, or a claim.
+
+    Attributes
+    ----------
+    pid_started
+        When the process started, so that a reused pid is not mistaken for it.
+    """
+
+    name: str
+    host: str
+    pid: int
+    pid_started: float

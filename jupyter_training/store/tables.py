@@ -120,6 +120,8 @@ training_jobs = Table(
     Column("started_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     Column("idempotency_key", String(256)),
+    # Who is told of it: their URLs are secrets.
+    Column("receivers", Json),
     UniqueConstraint("customer_id", "idempotency_key", name="one_job_per_idempotency_key"),
     Index("training_jobs_queue", "status", "priority", "id"),
     Index("training_jobs_of_customer", "customer_id", "id"),
@@ -187,6 +189,31 @@ training_changes = Table(
     Column("progress", Integer, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Index("training_changes_at", "at"),
+    sqlite_autoincrement=True,
+)
+
+training_notifications = Table(
+    "training_notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    # What is told, and to whom.
+    Column("occasion", String(32), nullable=False),
+    Column("receiver", Json, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("reason", Text),
+    Column("progress", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    # When it is tried, and who is about to.
+    Column("tries", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("claim", String(32)),
+    Column("holder", String(256)),
+    Column("host", String(256)),
+    Column("pid", Integer),
+    Column("pid_started", Float),
+    Index("training_notifications_due", "next_at"),
+    Index("training_notifications_of_job", "job_id"),
     sqlite_autoincrement=True,
 )
 

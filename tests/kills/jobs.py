@@ -9,6 +9,10 @@ from typing import Any
 from jupyter_training.jobs.lifecycle import Status
 
 AT_A_TIME = 6
+RECEIVER = "told"
+"""Who is told of them, if somebody is: a file of that name."""
+OCCASIONS = ("completed", "failed", "retrying")
+"""Of what."""
 LINES = 40
 KINDS = ("succeeds", "fails", "succeeds at the second try", "is cancelled", "leaves a child behind")
 

@@ -21,13 +21,18 @@ from typing import Any, NoReturn
 
 from jupyter_training import points
 from jupyter_training.engine.engine import Engine, Timing
+from jupyter_training.engine.notifier import Notifier
+from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.service import Seen, TrainingService
+from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import ENDED, RetryPolicy, Status
+from jupyter_training.jobs.messages import Message
 from jupyter_training.scheduling.resources import Gpu, Node
+from jupyter_training.store import outbox
 from jupyter_training.store.database import Database
-from tests.kills.jobs import AT_A_TIME, TestJob
+from tests.kills.jobs import AT_A_TIME, OCCASIONS, RECEIVER, TestJob
 
 _log = logging.getLogger(__name__)
 
@@ -50,16 +55,32 @@ async def live(url: str, place: Path, count: int, told: int) -> None:
     executors = {"local": LocalExecutor(grace_s=0.2)}
     engine = Engine(database, workspace, executors, lambda _: MACHINE, TIMING)
     await engine.start()
-    service = TrainingService(engine, default_executor="local", stop_s=30)
+    receivers = Receivers({RECEIVER: "json://told"})
+    service = TrainingService(engine, default_executor="local", stop_s=30, receivers=receivers)
+    notifier = asyncio.create_task(Notifier(engine, partial(tell, place / RECEIVER)).run())
     await asyncio.gather(
         *(
             one_after_another(service, place, range(first, count, AT_A_TIME), told)
             for first in range(AT_A_TIME)
         )
     )
+    while await engine.read(outbox.next_at) is not None:  # noqa: ASYNC110 - nobody tells of that
+        await asyncio.sleep(0.05)
     os.write(told, b"done\n")
+    await cancelled([notifier])
     await engine.stop()
     database.close()
+
+
+async def tell(file: Path, _url: str, message: Message) -> None:
+    """Be a receiver that always takes what it is told."""
+    await asyncio.to_thread(append, file, f"{message.title}\n")
+
+
+def append(file: Path, line: str) -> None:
+    """Add a line, whole or not at all."""
+    with file.open("ab", buffering=0) as stream:
+        stream.write(line.encode())
 
 
 async def one_after_another(
@@ -70,7 +91,8 @@ async def one_after_another(
         job = TestJob(number)
         if job.over(place).exists():
             continue
-        seen, _ = await service.submit(USER, job.spec(place), idempotency_key=job.key)
+        spec = {**job.spec(place), "notify": [{"to": RECEIVER, "on": list(OCCASIONS)}]}
+        seen, _ = await service.submit(USER, spec, idempotency_key=job.key)
         while seen.job.status not in ENDED:
             if job.is_to_be_cancelled and seen.job.status is Status.RUNNING:
                 seen = await service.cancel(USER, seen.job.job_id)

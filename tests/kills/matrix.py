@@ -6,7 +6,8 @@ last one is left alone until every job has ended. Then these have to be true:
 - every job ended as it should, and a kill of the server cost it none of its retries;
 - every attempt ran at most once, and no two of one job at the same time, by the jobs' own records;
 - nothing is reserved any more, and no process is left;
-- every log is whole: what an attempt that came to its end has printed is there, once.
+- every log is whole: what an attempt that came to its end has printed is there, once;
+- every end and every retry was told, and more than once only if a server was killed meanwhile.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from jupyter_training.executors.processes import start_time
 from jupyter_training.executors.records import LOG, STARTED
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
 from jupyter_training.points import VARIABLE, Point
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import jobs, ledger, outbox
 from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
-from tests.kills.jobs import LINES, TestJob
+from tests.kills.jobs import AT_A_TIME, LINES, OCCASIONS, RECEIVER, TestJob
 from tests.postgres import running_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,8 @@ class Outcome:
         How many servers died at each named point.
     at_random
         How many at a random time.
+    told_again
+        How often somebody was told what they had been told already.
     wrong
         What should not be, in words.
     """
@@ -64,6 +67,7 @@ class Outcome:
     at_points: Counter[str] = field(default_factory=Counter)
     at_random: int = 0
     attempts: int = 0
+    told_again: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -79,7 +83,7 @@ class Outcome:
         return (
             f"{self.kills} kills, {self.at_random} of them at random times and the others at "
             f"{len(self.at_points)} of {len(Point)} points; {self.jobs} jobs in {self.attempts} "
-            f"attempts; {len(self.wrong)} things wrong"
+            f"attempts; {self.told_again} messages came twice; {len(self.wrong)} things wrong"
             + "".join(f"\n  {one}" for one in self.wrong[:20])
             + (f"\n  never at: {', '.join(self.unmet)}" if self.unmet else "")
         )
@@ -129,6 +133,7 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
         assert lives.stdin is not None
         lives.stdin.close()
     look(database, Workspace(place / "data", place), place, range(outcome.jobs), outcome)
+    look_at_told(database, place, outcome)
     database.close()
     return outcome
 
@@ -215,6 +220,24 @@ def look(
                 wrong.append(f"still runs: {(entry / 'cmdline').read_bytes()!r}")
         except OSError:
             pass  # gone
+
+
+def look_at_told(database: Database, place: Path, outcome: Outcome) -> None:
+    """What somebody was told of the jobs."""
+    lines = (place / RECEIVER).read_text().splitlines()
+    told = Counter(line.partition(" ")[0] for line in lines)
+    expected: Counter[str] = Counter()
+    with database.read() as connection:
+        for row in connection.execute(select(training_jobs.c.name, training_jobs.c.id)):
+            walked = [event.to_status for event in jobs.history(connection, row.id)]
+            expected[row.name] += sum(walked.count(occasion) for occasion in OCCASIONS)
+        if (left := outbox.next_at(connection)) is not None:
+            outcome.wrong.append(f"somebody is still to be told: {left}")
+    if missing := expected - told:
+        outcome.wrong.append(f"never told: {missing}")
+    outcome.told_again = (told - expected).total()
+    if outcome.told_again > outcome.kills * AT_A_TIME:
+        outcome.wrong.append(f"told more than once: {told - expected}")
 
 
 def look_at_record(wanted: TestJob, place: Path, status: Status, wrong: list[str]) -> None:

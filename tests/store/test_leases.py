@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from jupyter_training.store import leases
-from jupyter_training.store.leases import SCHEDULER, Fenced, Lease, Server
+from jupyter_training.store.leases import SCHEDULER, Fenced, Lease
+from jupyter_training.store.records import Server
 from tests.store.conftest import Store, after
 
 ADA, BOB = (Server(name, "host", pid, 1.0) for name, pid in (("ada", 1), ("bob", 2)))

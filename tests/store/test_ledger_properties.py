@@ -21,8 +21,8 @@ from sqlalchemy import Connection
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status, may_follow
 from jupyter_training.store import jobs, leases, ledger
 from jupyter_training.store.database import Database
-from jupyter_training.store.leases import SCHEDULER, Fenced, Lease, Server
-from jupyter_training.store.records import Attempt, Job
+from jupyter_training.store.leases import SCHEDULER, Fenced, Lease
+from jupyter_training.store.records import Attempt, Job, Server
 from jupyter_training.store.tables import metadata
 from tests.store.conftest import MACHINE, Store, after
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_training.server.handlers import datasets, jobs, logs, outputs, resources
+from jupyter_training.server.handlers import (
+    datasets,
+    jobs,
+    logs,
+    notifications,
+    outputs,
+    resources,
+)
 
 HANDLERS: list[tuple[str, type[Any]]] = [
     *jobs.HANDLERS,
@@ -12,5 +19,6 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *outputs.HANDLERS,
     *datasets.HANDLERS,
     *resources.HANDLERS,
+    *notifications.HANDLERS,
 ]
 """Path patterns below the server's base URL."""

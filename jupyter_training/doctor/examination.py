@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from jupyter_training.doctor import basics, database, devices, probes
+from jupyter_training.doctor import basics, database, devices, notifications, probes
 from jupyter_training.doctor import settings as configuration
 from jupyter_training.doctor.checks import Check
 from jupyter_training.doctor.facts import PlaceFacts
@@ -59,6 +59,12 @@ def _with(settings: Settings) -> list[Check]:
     docker = Look(probes.docker, settings.docker_url, settings.docker_network, timeout_s=_LOOK_S)
     driver = Look(probes.driver, timeout_s=_LOOK_S)
     servers = Look(probes.servers, timeout_s=_LOOK_S)
+    notify = Look(
+        notifications.look,
+        settings.notification_receivers,
+        settings.notification_urls,
+        timeout_s=_LOOK_S,
+    )
 
     places = [one.result() for one in (data, beside) if one is not None]
     seen = [one for one in places if isinstance(one, PlaceFacts)]
@@ -100,6 +106,7 @@ def _with(settings: Settings) -> list[Check]:
     if not isinstance(engine, NoAnswer) and engine.trouble is None:
         known = None if isinstance(cards, NoAnswer) else cards
         checks.append(devices.docker_gpus(engine, known, settings))
+    checks.append(_judged(notifications.NAME, notify, notifications.judge))
     checks.append(_judged(basics.SERVERS, servers, basics.servers))
     return checks
 

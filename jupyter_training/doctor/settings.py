@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 NAMES = (
@@ -28,6 +28,8 @@ class Settings:
     ----------
     docker_url
         None if it is not set.
+    notification_receivers
+        Names and URLs.
     files
         The files that they are from.
     ignored
@@ -44,6 +46,8 @@ class Settings:
     cpu_cores: int | None = None
     memory_gb: int | None = None
     gpus: str | int | tuple[str, ...] = "auto"
+    notification_receivers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    notification_urls: tuple[str, ...] = field(default=(), repr=False)
     files: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     is_enabled: bool = True
@@ -105,6 +109,8 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
         cpu_cores=app.cpu_cores,
         memory_gb=app.memory_gb,
         gpus=tuple(app.gpus) if isinstance(app.gpus, list) else app.gpus,
+        notification_receivers=tuple(sorted(app.notification_receivers.items())),
+        notification_urls=tuple(app.notification_urls),
         files=tuple(dict.fromkeys([*server.loaded_config_files, *app.loaded_config_files])),
         ignored=tuple(dict.fromkeys(heard.told)),
         is_enabled=bool(enabled.get("jupyter_training", False)),

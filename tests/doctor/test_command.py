@@ -48,7 +48,7 @@ def test_a_machine_on_which_jobs_can_run_stays_as_it_is(home: Home) -> None:
     checks = told(doctor(home, "--json"))
     assert {path: path.stat().st_mtime_ns for path in home.path.rglob("*")} == before
     required = ("platform", "configuration", "database", "data directory", "disk space")
-    for name in (*required, "local jobs", "servers", "GPUs"):
+    for name in (*required, "local jobs", "servers", "GPUs", "notifications"):
         assert checks[name]["verdict"] == "ok", checks[name]
         assert checks[name]["found"]
     assert {"memory limits", "Docker"} <= set(checks)

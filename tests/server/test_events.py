@@ -174,3 +174,38 @@ def test_every_server_of_a_database_tells_of_every_job(home: Home, database_url:
             assert newcomer.of(jobs[1]) in (["cancel_requested", "cancelled"], ["cancelled"])
     for job_id in jobs:
         assert one.of(job_id)[:3] == other.of(job_id)[:3] == ["submitted", "scheduled", "started"]
+
+
+SEVERAL_USERS = """
+from jupyter_server.auth import IdentityProvider, User
+
+class ByHeader(IdentityProvider):
+    def get_user(self, handler):
+        name = handler.request.headers.get("X-User")
+        return User(name) if name else None
+
+    def is_token_authenticated(self, handler):
+        return True
+
+c.ServerApp.identity_provider_class = ByHeader
+"""
+
+
+def test_where_several_users_log_in_nobody_reads_of_others(home: Home) -> None:
+    home.configure(SEVERAL_USERS)
+    server = home.start()
+    ada = server.api_of("ada")
+    url = server.url.replace("http:", "ws:") + "api/events/subscribe"
+    socket = websocket.create_connection(url, timeout=30, header={"X-User": "bob"})
+    events = Subscriber(socket)
+    job_id = ada.submit(["echo", "secret"], name="secret")["job_id"]
+    ended = events.until(is_(job_id, "completed"))
+    socket.close()
+    assert set(events.of(job_id)) == {"submitted", "scheduled", "started", "completed"}
+    assert {key for key, value in ended.items() if value is not None} == {
+        *("sequence", "previous", "job_id", "change", "at")
+    }
+    assert "secret" not in json.dumps(events.got)
+    assert server.api_of("bob").get(f"api/training-jobs/{job_id}").status_code == 404
+    assert server.api_of("bob").get("api/training-changes?since=0").json()["changes"] == []
+    assert ada.get("api/training-changes?since=0").json()["changes"][0]["name"] == "secret"

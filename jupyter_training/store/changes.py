@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, event, func, insert, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, event, func, insert, select, text
 
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.store import outbox
@@ -60,6 +60,7 @@ _JOBS = select(
     training_jobs.c.cancel_requested_by,
     customers.c.username,
 ).select_from(training_jobs.join(customers))
+_SEVERAL = _JOBS.where(training_jobs.c.id.in_(bindparam("numbers", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,8 @@ def write_noted(connection: Connection) -> bool:
     left = {one.job for one in noted if one.last is None}
     rows: dict[int, Any] = {}
     if left:
-        query = _JOBS.where(training_jobs.c.id.in_(left))
-        rows = {row["id"]: row for row in connection.execute(query).mappings()}
+        found = connection.execute(_SEVERAL, {"numbers": sorted(left)}).mappings()
+        rows = {row["id"]: row for row in found}
     values = [
         _values(one, one.last or rows[one.job]) for one in noted if one.last or one.job in rows
     ]

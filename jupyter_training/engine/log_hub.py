@@ -1,9 +1,9 @@
 """Reads each log that somebody follows once, however many they are.
 
-A `LogFeed` hears that its log has grown, reads on, makes frames of it, and keeps the last of them for
-a while. Who follows it takes the frames at their own pace. One that was too slow finds that those
-it needs are gone, and goes on with the newest; nobody else notices. What is older than the feed is
-read from the file, in pieces that those share who want them at the same time.
+A `LogFeed` hears that its log has grown, reads on, makes frames of it, and keeps the last of them
+for a while. Who follows it takes the frames at their own pace. One that was too slow finds that
+those it needs are gone, and goes on with the newest; nobody else notices. What is older than the
+feed is read from the file, in pieces that those share who want them at the same time.
 """
 
 from __future__ import annotations

@@ -15,12 +15,17 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
 
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 
 pytest_plugins = ["tests.postgres", "tests.executors.docker_engine"]
+
+# How fast a machine is, is no property of the code.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 ENDED = ("completed", "failed", "cancelled")
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -26,7 +26,7 @@ _KEYS = 10_000
 _words = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
-def report(step: Optional[float] = None, progress: Optional[float] = None, **metrics: Any) -> None:  # noqa: UP045
+def report(step: Optional[int] = None, progress: Optional[float] = None, **metrics: Any) -> None:  # noqa: UP045
     """Report where the training stands. Outside a job this does nothing.
 
     Parameters

@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -124,7 +124,7 @@ class Engine:
             if database.is_sqlite
             else PostgresBus(database.url, self.server.name, self._woken)
         )
-        self._monitor = Monitor(workspace, executors, self._reported)
+        self._monitor = Monitor(workspace, executors, self._reported, self._measured)
         self._writer = TurnWriter(
             database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name
         )
@@ -249,6 +249,11 @@ class Engine:
     def _tell_watchers(self) -> None:
         for on_change in self._watchers:
             on_change()
+
+    def _measured(self, jobs: Collection[int]) -> None:
+        """Jobs have new points of metrics, which are in their files already."""
+        self.changes.tell(jobs, others=False)
+        self._bus.wake_others()
 
     def _woken(self) -> None:
         """Another server has written something."""

@@ -7,34 +7,28 @@ several in one transaction, under its lease.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import logs
+from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
-from jupyter_training.engine.workspace import METRICS, Workspace
+from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
-from jupyter_training.jobs.progress import LogProgress
 from jupyter_training.points import Point, reach
 from jupyter_training.store.records import Attempt
 
 _log = logging.getLogger(__name__)
 
 SAMPLE_S = 1.0
-"""How often logs are looked at for progress (s)."""
-
-_READ_BYTES = 1 << 20
-_REREAD_BYTES = 4 << 20
-"""How much of a log is read again after a restart: bars and epoch lines are near its end."""
+"""How often logs are looked at for progress and metrics (s)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +69,7 @@ class _Followed:
     task: asyncio.Task[None] | None = None
     found: Found | None = None
     stop: bool = False
-    progress: ProgressReader | None = None
+    follower: Follower | None = None
     percent: int = 0
 
 
@@ -88,6 +82,8 @@ class Monitor:
         By name.
     on_report
         Called with each report, after it was added to those to be taken.
+    on_metrics
+        Called with the numbers of jobs that have new points of metrics.
     """
 
     def __init__(
@@ -95,8 +91,10 @@ class Monitor:
         workspace: Workspace,
         executors: Mapping[str, Executor],
         on_report: Callable[[Report], None],
+        on_metrics: Callable[[Collection[int]], None] = lambda jobs: None,
     ) -> None:
-        self._workspace, self._executors, self._on_report = workspace, executors, on_report
+        self._workspace, self._executors = workspace, executors
+        self._on_report, self._on_metrics = on_report, on_metrics
         self._followed: dict[str, _Followed] = {}
         self._reports: list[Report] = []
 
@@ -155,15 +153,16 @@ class Monitor:
         self._reports = reports + self._reports
 
     async def sample(self) -> None:
-        """Read on in the logs, and report what has moved."""
-        several = [one for one in self._followed.values() if one.progress is not None]
+        """Read on in what jobs report and print, and tell what has moved."""
+        several = [(one, one.follower) for one in self._followed.values() if one.follower]
         if not several:
             return
-        percents = await asyncio.to_thread(
-            lambda: [one.progress.read() if one.progress else None for one in several]
-        )
-        for one, percent in zip(several, percents, strict=True):
-            self._note(one, percent)
+        looks = await asyncio.to_thread(lambda: [_safely(it.read) for _, it in several])
+        for (one, _), look in zip(several, looks, strict=True):
+            self._note(one, look.percent)
+        moved = {one.attempt.job_id for (one, _), look in zip(several, looks, strict=True) if look.moved}
+        if moved:
+            self._on_metrics(moved)
 
     async def close(self) -> None:
         """Follow nothing any more. The jobs go on."""
@@ -188,7 +187,7 @@ class Monitor:
         if found.started_at is not None:
             self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
             reach(Point.START_REPORTED)
-        followed.progress = ProgressReader(found.directory)
+        followed.follower = Follower(found.directory)
         ended = found.ended
         if ended is None:
             followed.found = found
@@ -196,9 +195,11 @@ class Monitor:
                 await _stop(executor, found)
             ended = await executor.wait(found)
             reach(Point.END_SEEN)
-            if ended.exit.exit_code != 0:
-                # How far it came stays to be seen; a success is 100 anyway.
-                self._note(followed, await asyncio.to_thread(followed.progress.read))
+        # Who is told of the end finds every metric that was reported or printed before it.
+        look = await asyncio.to_thread(_safely, followed.follower.drain)
+        if ended.exit.exit_code != 0:
+            # How far it came stays to be seen; a success is 100 anyway.
+            self._note(followed, look.percent)
         exit_ = ended.exit
         if exit_.cause is None and exit_.exit_code in refusals.EXIT_CODES:
             exit_ = await asyncio.to_thread(_with_log, exit_, found.directory)
@@ -242,54 +243,13 @@ async def _stop(executor: Executor, found: Found) -> None:
     reach(Point.STOPPED)
 
 
-@dataclass
-class ProgressReader:
-    """How far an attempt has come, from what it reported or else from what it printed."""
-
-    directory: Path
-    _reported: int | None = None
-    _printed: LogProgress = field(default_factory=LogProgress)
-    _offsets: dict[str, int] = field(default_factory=dict)
-
-    def read(self) -> int | None:
-        """Read on. It blocks on files, so call it in a thread.
-
-        Returns
-        -------
-        int or None
-            From 0 to 99; None if nothing told.
-        """
-        for chunk in self._new_in(METRICS):
-            for line in chunk.splitlines():
-                self._reported = _reported_percent(line, self._reported)
-        for chunk in self._new_in(LOG):
-            self._printed.feed(chunk)
-        return self._reported if self._reported is not None else self._printed.percent
-
-    def _new_in(self, name: str) -> list[bytes]:
-        chunks = []
-        try:
-            with (self.directory / name).open("rb") as file:
-                size = file.seek(0, 2)
-                offset = self._offsets.get(name, max(0, size - _REREAD_BYTES))
-                file.seek(offset)
-                while offset < size and (chunk := file.read(min(_READ_BYTES, size - offset))):
-                    chunks.append(chunk)
-                    offset += len(chunk)
-                self._offsets[name] = offset
-        except OSError:
-            pass  # not there yet, or not any more
-        return chunks
-
-
-def _reported_percent(line: bytes, before: int | None) -> int | None:
-    """What a line of the metrics file says about progress; a job can write anything there."""
+def _safely(read: Callable[[], Look]) -> Look:
+    """Whatever is wrong with its metrics, a job is followed to its end."""
     try:
-        value = json.loads(line)["progress"]
-        percent = int(min(max(float(value), 0.0), 1.0) * 100) if math.isfinite(value) else None
-    except (ValueError, KeyError, TypeError):
-        return before
-    return before if percent is None else min(percent, 99)
+        return read()
+    except Exception:
+        _log.exception("The metrics of a job could not be read")
+        return Look(None, moved=False)
 
 
 def _now() -> datetime:

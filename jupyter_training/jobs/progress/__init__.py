@@ -11,7 +11,7 @@ none any more.
 
 from __future__ import annotations
 
-from jupyter_training.jobs.progress.estimate import Remaining, observed, remaining
+from jupyter_training.jobs.progress.estimate import Observation, Remaining, observed, remaining
 from jupyter_training.jobs.progress.reader import NAMES, LogProgress, LogReader, Point
 from jupyter_training.jobs.progress.rule import LINE_BYTES, Line, Memory, Rule, Said
 from jupyter_training.jobs.progress.rules import RULES
@@ -24,6 +24,7 @@ __all__ = [
     "LogProgress",
     "LogReader",
     "Memory",
+    "Observation",
     "Point",
     "Remaining",
     "Rule",

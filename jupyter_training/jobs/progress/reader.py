@@ -68,6 +68,11 @@ class LogReader:
     """Feed it what a script prints, from the first byte on, in any pieces.
 
     Only whole lines are read, where a carriage return ends a line too.
+
+    Attributes
+    ----------
+    left_out
+        Whether there were more than `NAMES` metrics, so that some are missing.
     """
 
     def __init__(self) -> None:
@@ -76,6 +81,7 @@ class LogReader:
         self._memory = Memory()
         self._course = Course()
         self._last: dict[str, tuple[int, float]] = {}
+        self.left_out = False
 
     @property
     def offset(self) -> int:
@@ -205,6 +211,7 @@ class LogReader:
     ) -> None:
         before = self._last.get(name)
         if before is None and len(self._last) >= NAMES:
+            self.left_out = True
             return
         if step is None:
             # Nothing counts, so these are counted.

@@ -160,7 +160,9 @@ class Monitor:
         looks = await asyncio.to_thread(lambda: [_safely(it.read) for _, it in several])
         for (one, _), look in zip(several, looks, strict=True):
             self._note(one, look.percent)
-        moved = {one.attempt.job_id for (one, _), look in zip(several, looks, strict=True) if look.moved}
+        moved = {
+            one.attempt.job_id for (one, _), look in zip(several, looks, strict=True) if look.moved
+        }
         if moved:
             self._on_metrics(moved)
 

@@ -20,10 +20,12 @@ from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
+from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
 from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
 from jupyter_training.jobs.notifications import Receiver
+from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
 from jupyter_training.scheduling.policy import Running, Waiting, plan
@@ -51,6 +53,10 @@ class Seen:
         Where its results are.
     output_browser_path
         Where Jupyter's file browser shows them; None if it does not.
+    metrics
+        The last value of each metric of its latest attempt.
+    remaining
+        How long it may still run; None unless that can be told.
     """
 
     job: Job
@@ -58,6 +64,8 @@ class Seen:
     queue_position: int | None
     output_dir: Path
     output_browser_path: str | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    remaining: Remaining | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,8 @@ class TrainingService:
         What jobs have printed.
     receivers
         Who can be told of jobs.
+    metrics
+        What jobs have measured.
     """
 
     def __init__(
@@ -128,6 +138,9 @@ class TrainingService:
         self.datasets = DataSets(engine)
         self.logs = JobLogs(engine)
         self.receivers = receivers or Receivers()
+        self.metrics = MetricsQueries(
+            self._job_and_attempt, engine.workspace.attempt, engine.changes
+        )
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -168,7 +181,8 @@ class TrainingService:
         if created:
             self._engine.poke(job.id)
         # Why it waits, if it has to, is not known before the next turn.
-        return self._seen(job, None, job.reason), created
+        (summary,) = await self.metrics.summaries([job])
+        return self._seen(job, None, job.reason, summary), created
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
@@ -398,9 +412,15 @@ class TrainingService:
             positions, reasons = await self._engine.read(
                 lambda c: (jobs.queue_positions(c, waiting), ledger.why_not(c, now, user))
             )
-        return [self._seen(job, positions.get(job.id), reasons.get(job.id)) for job in several]
+        summaries = await self.metrics.summaries(several)
+        return [
+            self._seen(job, positions.get(job.id), reasons.get(job.id), summary)
+            for job, summary in zip(several, summaries, strict=True)
+        ]
 
-    def _seen(self, job: Job, position: int | None, why_waits: str | None) -> Seen:
+    def _seen(
+        self, job: Job, position: int | None, why_waits: str | None, measured: Summary
+    ) -> Seen:
         reason = job.reason
         if job.status is Status.RETRYING and job.not_before is not None:
             again = f"{job.not_before:%H:%M:%S} UTC"
@@ -414,10 +434,27 @@ class TrainingService:
             reason = f"is being stopped, as {job.cancel_requested_by} asked"
         output = self._output_dir(job)
         shown = output_paths.browser_path(output, self._workspace.root_dir)
-        return Seen(job, reason, position, output, shown)
+        left = None
+        if job.status is Status.RUNNING:
+            left = remaining(measured.history, _now().timestamp())
+        return Seen(job, reason, position, output, shown, measured.latest, left)
 
     def _output_dir(self, job: Job) -> Path:
         return self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
+
+    async def _job_and_attempt(
+        self, user: str, reference: str, attempt: int | None
+    ) -> tuple[Job, int]:
+        job = await self._job(user, reference)
+        return job, self._attempt(job, attempt)
+
+    def _attempt(self, job: Job, asked: int | None) -> int:
+        if asked is None:
+            return job.attempt
+        if not 1 <= asked <= job.attempt:
+            there = f"it has had {job.attempt}" if job.attempt else "it has had none yet"
+            raise NoSuchJob(f"{job.job_id} with an attempt {asked}: {there}")
+        return asked
 
 
 def _ended(job: Job) -> bool:

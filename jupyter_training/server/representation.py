@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,13 +13,19 @@ from jupyter_training.engine.feed import Page
 from jupyter_training.engine.gpus import is_drained
 from jupyter_training.engine.job_logs import LogPage
 from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
+from jupyter_training.engine.metrics.curves import Array, Curve
+from jupyter_training.engine.metrics.queries import Measured
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Forecast, Holdings, Seen
+from jupyter_training.jobs.progress import Remaining
 from jupyter_training.scheduling.policy import Running
 from jupyter_training.scheduling.resources import Gpu, Resources
 from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event
+
+JOB_METRICS = 20
+"""So many metrics, and no more, are shown together with their job."""
 
 
 def job(seen: Seen) -> dict[str, Any]:
@@ -49,6 +57,11 @@ def job(seen: Seen) -> dict[str, Any]:
         "cause": it.cause.value if it.cause else None,
         "reason": seen.reason,
         "progress": it.progress,
+        **_remaining(seen.remaining),
+        "metrics": {
+            name: number(value)
+            for name, value in itertools.islice(seen.metrics.items(), JOB_METRICS)
+        },
         "queue_position": seen.queue_position,
         "attempt": it.attempt,
         "retry_count": it.retry_count,
@@ -67,6 +80,16 @@ def job(seen: Seen) -> dict[str, Any]:
             {"to": one.called, "on": [occasion.value for occasion in one.on]}
             for one in it.receivers
         ],
+    }
+
+
+def _remaining(it: Remaining | None) -> dict[str, Any]:
+    """How long a job may still run, with the bounds and as a person is told."""
+    return {
+        "remaining_s": None if it is None else round(it.likely, 1),
+        "remaining_low_s": None if it is None else round(it.low, 1),
+        "remaining_high_s": None if it is None else round(it.high, 1),
+        "remaining_text": None if it is None else str(it),
     }
 
 
@@ -96,6 +119,43 @@ def log(it: LogPage) -> dict[str, Any]:
         "size": page.size,
     }
     return told if it.times is None else {**told, "times": iso(it.times)}
+
+
+def metrics(it: Measured) -> dict[str, Any]:
+    """The metrics of an attempt. A large answer takes a moment, so call it in a thread."""
+    return {
+        "attempt": it.attempt,
+        "over": it.over,
+        "names": it.found.names,
+        "notices": it.found.notices,
+        "series": [_curve(one) for one in it.found.curves],
+    }
+
+
+def _curve(it: Curve) -> dict[str, Any]:
+    return {
+        "name": it.name,
+        "source": it.source.value,
+        "points": it.points,
+        "steps": [int(one) if one.is_integer() else one for one in it.steps.tolist()],
+        "times": [round(one, 3) if math.isfinite(one) else 0 for one in it.times.tolist()],
+        "values": numbers(it.values),
+    }
+
+
+def numbers(values: Array) -> list[float | str]:
+    """Several numbers as JSON can have them; see `number`."""
+    return [number(one) for one in values.tolist()]
+
+
+def number(value: float) -> float | str:
+    """A number as JSON can have it, which knows neither NaN nor infinity.
+
+    Those are strings that ``Number(…)`` of JavaScript and ``float(…)`` of Python read.
+    """
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def outputs(it: Listing) -> dict[str, Any]:

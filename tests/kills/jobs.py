@@ -22,7 +22,11 @@ exec 9>>"$RECORD.lock"
 flock --nonblock 9 || echo "twice $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
 echo "begin $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
 line=0
-while [ $line -lt "$LINES" ]; do line=$((line + 1)); echo "line $line"; done
+while [ $line -lt "$LINES" ]; do
+  line=$((line + 1))
+  echo "line $line"
+  echo "{\"step\": $line, \"metrics\": {\"line\": $line}}" >>"$JUPYTER_TRAINING_METRICS_FILE"
+done
 case "$KIND" in
   fails) code=3 ;;
   *second*) code=4; grep -q "end" "$RECORD" && code=0 ;;

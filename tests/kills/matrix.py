@@ -6,7 +6,7 @@ last one is left alone until every job has ended. Then these have to be true:
 - every job ended as it should, and a kill of the server cost it none of its retries;
 - every attempt ran at most once, and no two of one job at the same time, by the jobs' own records;
 - nothing is reserved any more, and no process is left;
-- every log is whole: what an attempt that came to its end has printed is there, once;
+- every log is whole: what an attempt that came to its end has printed is there, once, and so are its metrics;
 - every end and every retry was told, and more than once only if a server was killed meanwhile.
 """
 
@@ -31,6 +31,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from jupyter_training.engine.metrics.curves import curves
+from jupyter_training.engine.metrics.store import DIRECTORY, read_index
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.processes import start_time
 from jupyter_training.executors.records import LOG, STARTED
@@ -211,6 +213,7 @@ def look(
             for attempt in several:
                 directory = workspace.attempt(job.job_id, attempt.number)
                 look_at_log(wanted, directory, attempt.cause, wrong)
+                look_at_metrics(wanted, directory, attempt.cause, wrong)
                 if is_left(directory):
                     wrong.append(f"{wanted} still has a supervisor")
     mark = f"RECORD={place}/".encode()
@@ -259,6 +262,15 @@ def look_at_log(wanted: TestJob, directory: Path, cause: str | None, wrong: list
         found = (directory / LOG).read_text()
         if found != "".join(f"line {number}\n" for number in range(1, LINES + 1)):
             wrong.append(f"{wanted} has a log that is not whole: {found!r}")
+
+
+def look_at_metrics(wanted: TestJob, directory: Path, cause: str | None, wrong: list[str]) -> None:
+    """The metrics of an attempt that came to its own end."""
+    if cause in (Cause.SUCCESS.value, Cause.USER_ERROR.value):
+        index = read_index(directory / DIRECTORY)
+        found = [one.values.tolist() for one in curves(directory, index, None, LINES).curves]
+        if found != [list(range(1, LINES + 1))]:
+            wrong.append(f"{wanted} has metrics that are not whole: {found}")
 
 
 def is_left(directory: Path) -> bool:

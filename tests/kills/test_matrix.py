@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_training.engine.metrics.follower import Follower
+from jupyter_training.engine.workspace import METRICS
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.points import VARIABLE, Point
 from tests.conftest import Home
 from tests.kills.jobs import LINES, TestJob
-from tests.kills.matrix import look_at_log, look_at_record, run
+from tests.kills.matrix import look_at_log, look_at_metrics, look_at_record, run
 
 KILLS = 160
 """On each database; with a server of its own for each."""
@@ -47,6 +49,15 @@ def test_the_checks_see_what_should_not_be(tmp_path: Path) -> None:
     for log, count in ((whole, 0), (whole[:-1], 1), (whole + "line 40\n", 1), ("", 1)):
         (tmp_path / LOG).write_text(log)
         look_at_log(job, tmp_path, "success", wrong)
+        assert len(wrong) == count
+        wrong.clear()
+    reported = "".join(f'{{"metrics": {{"line": {n}}}}}\n' for n in range(1, LINES + 1))
+    for lines, count in ((reported, 0), (reported + reported[:24], 1), ("", 1)):
+        directory = tmp_path / str(len(lines))
+        directory.mkdir()
+        (directory / METRICS).write_text(lines)
+        Follower(directory).drain()
+        look_at_metrics(job, directory, "success", wrong)
         assert len(wrong) == count
         wrong.clear()
 

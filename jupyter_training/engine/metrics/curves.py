@@ -22,7 +22,6 @@ from jupyter_training.engine.metrics.store import (
     Index,
     Series,
     Source,
-    read_index,
     read_points,
 )
 
@@ -77,20 +76,21 @@ class Curves:
     notices: list[str]
 
 
-def curves(attempt: Path, names: Sequence[str] | None, max_points: int) -> Curves:
+def curves(attempt: Path, index: Index, names: Sequence[str] | None, max_points: int) -> Curves:
     """Curves of an attempt's metrics.
 
     Parameters
     ----------
     attempt
         Its directory.
+    index
+        What there is.
     names
         Which ones, in this order; those that are not there are left out. None for all.
     max_points
         How many points of each, at least `LEAST_POINTS`.
     """
     place = attempt / DIRECTORY
-    index = read_index(place)
     wanted = _wanted(index, names)
     most = max(min(max_points, ALL_POINTS // max(len(wanted), 1)), LEAST_POINTS)
     found = []
@@ -101,14 +101,14 @@ def curves(attempt: Path, names: Sequence[str] | None, max_points: int) -> Curve
     return Curves([one.name for one in index.shown()], found, index.notices)
 
 
-def csv(attempt: Path, names: Sequence[str] | None) -> Iterator[bytes]:
+def csv(attempt: Path, index: Index, names: Sequence[str] | None) -> Iterator[bytes]:
     """All points of an attempt's metrics as lines of CSV, some at a time.
 
     The columns are the metric, where it comes from, the step, the time in UTC and the value.
     """
     place = attempt / DIRECTORY
     yield b"metric,source,step,time,value\r\n"
-    for number, series in _wanted(read_index(place), names):
+    for number, series in _wanted(index, names):
         points = _points(place, number, series)
         head = f"{_quoted(series.name)},{series.source.value},"
         for start in range(0, len(points), _CSV_POINTS):

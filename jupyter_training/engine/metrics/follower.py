@@ -33,6 +33,9 @@ _END_BYTES = 2 << 20
 _COMMIT_BYTES = 16 << 20
 """After so much of a log without a metric it is written down how far it was read."""
 
+_LEAST_MOVE = 0.1
+"""How far progress has to move to be observed (%)."""
+
 _TRIES = 5
 """How often the last read begins again because another server has written in the meantime."""
 
@@ -125,9 +128,9 @@ class Follower:
                 said = told(line) if line else None
                 if said is None:
                     continue
-                if said.progress is not None:
-                    self._progress = said.progress * 100
                 at = now if said.at is None else said.at
+                if said.progress is not None:
+                    self._note_reported(said.progress * 100, min(at, now))
                 for name, value in said.values.items():
                     self._writer.add(Source.REPORTED, name, said.step, at, value)
 
@@ -168,9 +171,19 @@ class Follower:
         if notice not in notices:
             notices.append(notice)
 
+    def _note_reported(self, progress: float, at: float) -> None:
+        before, self._progress = self._progress, progress
+        history = self._writer.index.history
+        # A loop that reports at each of a million steps need not be observed that often.
+        if before is None:
+            self._writer.index.history = [(at, progress)]
+        elif not history or abs(progress - history[-1][1]) >= _LEAST_MOVE:
+            self._writer.index.history = observed(history, at, progress)
+
     def _observe(self) -> None:
-        index = self._writer.index
-        index.history = observed(index.history, self._clock(), self._reached())
+        if self._progress is None:
+            index = self._writer.index
+            index.history = observed(index.history, self._clock(), self._log_reader.progress)
 
     def _reached(self) -> float | None:
         """How far it is, from 0 to 100; what it reports counts more than what it prints."""

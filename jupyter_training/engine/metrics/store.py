@@ -39,6 +39,16 @@ MAX_NAME = 200
 POINT_BYTES = 24
 
 _INDEX = "index.json"
+_NO_INDEX = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _VERSION = 1
 
 
@@ -127,7 +137,7 @@ def read_index(directory: Path) -> Index:
         try:
             text = read_file(directory / str(generation) / _INDEX)
             return _index(generation, json.loads(text))
-        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
+        except _NO_INDEX:
             continue  # it has just been begun, or the machine died before it was on the disk
     return Index()
 
@@ -156,7 +166,8 @@ def read_file(path: Path, size: int | None = None) -> bytes:
     """
     file = open_regular(path)
     try:
-        left = os.fstat(file).st_size if size is None else size
+        there = os.fstat(file).st_size
+        left = there if size is None else min(size, there)
         pieces = []
         while left > 0 and (piece := os.read(file, left)):
             pieces.append(piece)

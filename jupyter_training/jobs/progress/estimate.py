@@ -15,6 +15,9 @@ _LEAST_SHARE = 1.0
 _LEAST_S = 5.0
 _BLOCKS = 8
 
+# Up to so many seconds it is told in this unit.
+_UNITS = (("min", 60, 120 * 60), ("h", 3600, 48 * 3600), ("days", 86_400, math.inf))
+
 Observation = tuple[float, float]
 """When (s, of any clock that does not stop) and how far (from 0 to 100)."""
 
@@ -32,6 +35,16 @@ class Remaining:
     low: float
     likely: float
     high: float
+
+    def __str__(self) -> str:
+        """As it is told to a person: ``about 5 to 8 min left``."""
+        unit, seconds = next((unit, s) for unit, s, most in _UNITS if self.high < most)
+        low, high = math.floor(self.low / seconds), math.ceil(self.high / seconds)
+        if high <= 1:
+            return f"less than 1 {unit} left"
+        if low <= 0:
+            return f"at most {high} {unit} left"
+        return f"about {low} {unit} left" if low == high else f"about {low} to {high} {unit} left"
 
 
 def observed(

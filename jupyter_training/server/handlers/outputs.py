@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-from tornado.iostream import StreamClosedError
-
 from jupyter_training.engine import output_paths
 from jupyter_training.engine.output_paths import NoSuchOutput, RelativePath
 from jupyter_training.engine.outputs import (
@@ -23,20 +21,18 @@ from jupyter_training.engine.outputs import (
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.server import representation
 from jupyter_training.server.handlers.base import BadRequest, TrainingHandler, endpoint
+from jupyter_training.server.handlers.streaming import StreamingHandler
 
 CHUNK_BYTES = 1 << 20
 """How much of a file is in memory for each download."""
 
-STALL_S = 300.0
-"""How long a client may take for one piece (s). It can go on with a Range later."""
 
-
-class OutputsHandler(TrainingHandler):
+class OutputsHandler(StreamingHandler):
     """A directory or a file that a job has left."""
 
     def initialize(self) -> None:
         """Make what is served what is stored: ranges and tags are those of the file itself."""
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        super().initialize()
         # Where a server compresses its answers, this asks it not to.
         self.request.headers.pop("Accept-Encoding", None)
 
@@ -64,12 +60,6 @@ class OutputsHandler(TrainingHandler):
     def compute_etag(self) -> str | None:
         """None: a file has its own, and a list is not worth one."""
         return None
-
-    def on_connection_close(self) -> None:
-        """Nobody waits any more."""
-        super().on_connection_close()
-        if not self._gone.done():
-            self._gone.set_result(None)
 
     async def _answer(self, reference: str, path: str) -> None:
         service, window = await self.service(), self._window()
@@ -129,8 +119,8 @@ class OutputsHandler(TrainingHandler):
         self.set_header("Content-Type", kind)
         self.set_header("Content-Length", end - start)
         if self.request.method == "GET" and not await self._stream(file, start, end):
-            # Not as long as it was said to be: without an end the client knows that it is not all.
-            self.detach().close()
+            # Not as long as it was said to be. The client can go on with a Range later.
+            self.break_off()
             return
         self.finish(set_content_type=kind)
 
@@ -141,15 +131,9 @@ class OutputsHandler(TrainingHandler):
             if not piece:
                 self.log.warning("A file that is being downloaded became shorter")
                 return False
-            self.write(piece)
             start += len(piece)
-            sent = self.flush()
-            done, _ = await asyncio.wait(
-                [sent, self._gone], timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            if sent not in done or isinstance(sent.exception(), StreamClosedError):
+            if not await self.send_piece(piece):
                 return False
-            sent.result()
         return True
 
     def _describe(self, file: OpenFile) -> None:

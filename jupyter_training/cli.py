@@ -24,13 +24,16 @@ from jupyter_training.notebook.datasets import (
     register_dataset,
     remove_dataset,
 )
+from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.metrics import MAX_POINTS, ask, csv_pieces
 from jupyter_training.notebook.options import (
     Help,
     Parser,
     UsageError,
     add_job_options,
+    add_metrics_options,
     job_fields,
 )
 from jupyter_training.notebook.outputs import OutputTable, download
@@ -114,6 +117,12 @@ def _parser() -> Parser:
     added.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
     added.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
     added.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
+    added = command("metrics", _metrics, "Show what a job has measured.")
+    _add_job(added)
+    add_metrics_options(added)
+    added.add_argument("--max-points", type=int, default=MAX_POINTS, metavar="N", help="in --json")
+    added.add_argument("--json", action="store_true", help="curves of at most so many points")
+    added.add_argument("--csv", action="store_true", help="every point as a line")
     added = command("outputs", _outputs, "List what a job has left in its output directory.")
     _add_job(added)
     added.add_argument("path", nargs="?", default="", metavar="PATH", help="a directory in there")
@@ -185,13 +194,15 @@ def _watch(job: Job) -> None:
     bar = Progress(
         TextColumn("[{task.fields[style]}]{task.fields[status]}[/]"),
         BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[far]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
         TimeElapsedColumn(),
         console=console,
     )
     status = job.told["status"]
     with bar:
-        task = bar.add_task("", total=100, status=status, style=_STYLES[status])
+        shown = {"status": status, "style": _STYLES[status], "far": "  0 %", "metrics": ""}
+        task = bar.add_task("", total=100, **shown)
         watcher = _Watcher(bar, task)
         for line in lines(job, on_look=watcher.look):
             # What a job prints is text, whatever it looks like; its own colours stay.
@@ -209,7 +220,12 @@ class _Watcher:
     def look(self, told: dict[str, Any]) -> None:
         status = told["status"]
         self._bar.update(
-            self._task, completed=told["progress"], status=status, style=_STYLES[status]
+            self._task,
+            completed=told["progress"],
+            status=status,
+            style=_STYLES[status],
+            far=how_far(told),
+            metrics=measured(told, 2),
         )
         if status in ("pending", "retrying") and told["reason"] != self._said:
             self._said = told["reason"]
@@ -286,6 +302,20 @@ def _logs(options: argparse.Namespace) -> int:
             print(line, flush=True)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    return 0
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job)
+    if options.csv:
+        for piece in csv_pieces(job.id, options.names, options.attempt):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    elif options.json:
+        told = ask(job.id, options.names, attempt=options.attempt, max_points=options.max_points)
+        print(json.dumps(told, indent=2))
+    else:
+        print(job.metrics(options.names, attempt=options.attempt))
     return 0
 
 

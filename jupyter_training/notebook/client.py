@@ -102,6 +102,16 @@ class Client:
         """A piece of a log: `tail`, or `offset` and `wait`; and `attempt`."""
         return self._object("GET", _path(reference, "logs"), params=query)
 
+    def metrics(self, reference: str, query: dict[str, Any]) -> dict[str, Any]:
+        """Curves of what a job has measured: `names`, `max_points`, `attempt`."""
+        return self._object("GET", _path(reference, "metrics"), params=query)
+
+    @contextmanager
+    def metrics_csv(self, reference: str, query: dict[str, Any]) -> Iterator[httpx.Response]:
+        """Every point of what a job has measured, as it comes."""
+        with self._stream(_path(reference, "metrics.csv"), params=query) as answer:
+            yield answer
+
     def cancel(self, reference: str) -> dict[str, Any]:
         """Cancel a job."""
         return self._object("POST", _path(reference, "cancel"))
@@ -139,8 +149,13 @@ class Client:
         """
         path = _path(reference, "outputs", *([encoded] if encoded else []))
         asked = {**(headers or {}), "Accept-Encoding": "identity"}
+        with self._stream(path, headers=asked, params=params) as answer:
+            yield answer
+
+    @contextmanager
+    def _stream(self, path: str, **kwargs: Any) -> Iterator[httpx.Response]:
         try:
-            with self._http.stream("GET", path, headers=asked, params=params) as answer:
+            with self._http.stream("GET", path, **kwargs) as answer:
                 if answer.status_code >= 400:
                     answer.read()
                     raise _error(answer)

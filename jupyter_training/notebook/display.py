@@ -41,6 +41,34 @@ COLOURS = {
 """White text on each of these has a contrast of at least 4.5 : 1 (WCAG 2.2, 1.4.3)."""
 
 
+_METRICS = 4
+"""So many metrics are shown together with their job."""
+
+
+def measured(told: dict[str, Any], most: int = _METRICS) -> str:
+    """The last values of a job's metrics, as ``loss 0.12 · accuracy 0.9``."""
+    metrics = told.get("metrics") or {}
+    words = [f"{printable(name)} {shown(metrics[name])}" for name in list(metrics)[:most]]
+    return " · ".join([*words, *(["…"] if len(metrics) > most else [])])
+
+
+def shown(value: float | str) -> str:
+    """A value as a person reads it; NaN and infinity come as strings."""
+    value = float(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
+
+
+def printable(text: str) -> str:
+    """A text of a job that does nothing to a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def how_far(told: dict[str, Any]) -> str:
+    """The progress of a job and how long it may still run: ``45 %, about 5 to 8 min left``."""
+    left = told.get("remaining_text")
+    return f"{told['progress']} %" + (f", {left}" if left else "")
+
+
 class View:
     """What is shown of a job at one moment."""
 
@@ -53,8 +81,9 @@ class View:
     def text(self) -> str:
         """For a terminal."""
         told = self.told
-        head = f"{told['name']}  {told['job_id']}  {told['status']}  {told['progress']} %"
-        return "\n".join([head, *filter(None, [told["reason"], self.note]), *self.lines])
+        head = f"{told['name']}  {told['job_id']}  {told['status']}  {how_far(told)}"
+        said = filter(None, [told["reason"], measured(told), self.note])
+        return "\n".join([head, *said, *self.lines])
 
     def html(self) -> str:
         """For a notebook. Everything that a job or a person wrote is escaped."""
@@ -66,7 +95,8 @@ class View:
             *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
             *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
         ]
-        said = " · ".join(html.escape(str(fact)) for fact in filter(None, [told["reason"]]))
+        said = html.escape(told["reason"] or "")
+        metrics = html.escape(measured(told))
         log = html.escape("\n".join(self.lines))
         note = f"<div>{html.escape(self.note)}</div>" if self.note else ""
         return (
@@ -82,8 +112,10 @@ class View:
             '<div style="flex:1;height:8px;border-radius:4px;'
             'background:var(--jp-layout-color3,#d4d4d4)">'
             f'<div style="width:{progress}%;height:8px;border-radius:4px;background:{colour}">'
-            f"</div></div><span>{progress} %</span></div>"
-            f"<div>{said}</div>{note}"
+            f"</div></div><span>{html.escape(how_far(told))}</span></div>"
+            f"<div>{said}</div>"
+            + (f'<div style="font-variant-numeric:tabular-nums">{metrics}</div>' if metrics else "")
+            + note
             + (
                 '<pre style="margin:6px 0 0;padding:6px 8px;overflow-x:auto;white-space:pre;'
                 "background:var(--jp-layout-color2,#f5f5f5);"

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
 from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError
 from jupyter_training.notebook.discovery import Connection
 from jupyter_training.notebook.options import words
+
+if TYPE_CHECKING:
+    from jupyter_training.notebook.metrics import Metrics
 
 ENDED = ("completed", "failed", "cancelled")
 
@@ -141,6 +144,39 @@ class Job:
     def events(self) -> list[dict[str, Any]]:
         """What happened to it, oldest first."""
         return ask(lambda client: client.events(self.id))
+
+    def metrics(
+        self,
+        names: str | Iterable[str] | None = None,
+        *,
+        attempt: int | None = None,
+        max_points: int | None = 500,
+    ) -> Metrics:
+        """What it has measured: what it reported, or else what was found in its log.
+
+        Parameters
+        ----------
+        names
+            Only these; a string may have several with commas between them.
+        attempt
+            Of which attempt; by default the latest.
+        max_points
+            How many points of each at most, of which none is a peak that is lost; None for all.
+
+        Returns
+        -------
+        Metrics
+            By name; it shows itself as a table, and has `to_pandas`.
+
+        Examples
+        --------
+        >>> job.metrics()["loss"].latest  # doctest: +SKIP
+        0.0123
+        >>> job.metrics("loss,val_loss").to_pandas().plot()  # doctest: +SKIP
+        """
+        from jupyter_training.notebook.metrics import fetch
+
+        return fetch(self.id, names, attempt=attempt, max_points=max_points)
 
     def outputs(
         self, path: str | os.PathLike[str] = "", *, recursive: bool = False

@@ -14,11 +14,13 @@ from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
 from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.metrics import Metrics
 from jupyter_training.notebook.options import (
     Help,
     Parser,
     UsageError,
     add_job_options,
+    add_metrics_options,
     job_fields,
     words,
 )
@@ -172,6 +174,19 @@ class TrainingMagics(Magics):
                 print(text)
         except KeyboardInterrupt:
             print(f"{job.name} goes on.")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_metrics(self, line: str) -> Metrics:
+        """Show what a job has measured."""
+        parser = _job_parser(
+            "%train_metrics",
+            "Show what a job has measured: what it has reported, or what was found in its log.",
+        )
+        add_metrics_options(parser)
+        options = parser.parse_args(words(line))
+        return jobs.get_job(options.job).metrics(options.names, attempt=options.attempt)
 
     @no_var_expand
     @line_magic

@@ -194,6 +194,12 @@ _FIELDS = {
 """Which field of a JobSpec an option sets."""
 
 
+def add_metrics_options(parser: Parser) -> None:
+    """Add which metrics of a job are wanted."""
+    parser.add_argument("--names", metavar="A,B", help="only these")
+    parser.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
+
+
 def job_fields(options: argparse.Namespace) -> dict[str, Any]:
     """The fields of a JobSpec that were given as options."""
     given = vars(options)

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote_to_bytes
 import httpx
 
 from jupyter_training.notebook.client import Client, ServerGone, TrainingError
+from jupyter_training.notebook.display import printable
 from jupyter_training.notebook.job import ask, connection
 from jupyter_training.notebook.tables import Table
 
@@ -36,7 +37,7 @@ class OutputTable(Table):
     def __init__(self, entries: Sequence[dict[str, Any]], rows: int = 50) -> None:
         self.rows = [
             (
-                _printable(entry["path"]),
+                printable(entry["path"]),
                 entry["type"],
                 "" if entry["size"] is None else human_size(entry["size"]),
                 "" if entry["modified_at"] is None else f"{_time(entry).astimezone():%F %T}",
@@ -118,7 +119,7 @@ def _fetch_directory(reference: str, encoded: str, target: Path, progress: Progr
         if entry["type"] == "directory":
             here.mkdir(exist_ok=True)
         elif entry["type"] != "file":
-            left_out.append(f"{_printable(entry['path'])} (a {entry['type']})")
+            left_out.append(f"{printable(entry['path'])} (a {entry['type']})")
         elif not _is_here(entry, here):
             try:
                 _fetch(reference, entry["encoded_path"], here, progress)
@@ -160,7 +161,7 @@ class _Attempt:
     ) -> None:
         self._ask = partial(client.output, reference, encoded)
         self._target, self._progress = target, progress
-        self._name = _printable("/".join(_parts(encoded)))
+        self._name = printable("/".join(_parts(encoded)))
 
     def run(self) -> bool | None:
         """Download it.
@@ -276,15 +277,10 @@ def _parts(encoded: str) -> list[str]:
     parts = [os.fsdecode(unquote_to_bytes(part)) for part in encoded.split("/")]
     if any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
         raise TrainingError(
-            f"{_printable('/'.join(parts))} is not a path below the results of a job; name it as "
+            f"{printable('/'.join(parts))} is not a path below the results of a job; name it as "
             "the list does, without . or .. and without a / in front."
         )
     return parts
-
-
-def _printable(path: str) -> str:
-    """A name that does nothing to a terminal."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in path)
 
 
 def _time(entry: dict[str, Any]) -> datetime:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from jupyter_training.notebook.display import COLOURS
+from jupyter_training.notebook.display import COLOURS, how_far, measured
 
 
 class Table:
@@ -56,7 +56,7 @@ def _cell(text: str) -> str:
 class JobTable(Table):
     """Jobs, newest first."""
 
-    columns = ("job", "name", "resources", "status", "progress", "reason")
+    columns = ("job", "name", "resources", "status", "progress", "metrics", "reason")
     empty = "You have no training jobs here yet."
 
     def __init__(self, jobs: Sequence[dict[str, Any]]) -> None:
@@ -66,7 +66,8 @@ class JobTable(Table):
                 job["name"],
                 f"{job['cpu_cores']}C / {job['memory_gb']}GB / {job['gpu_count']}GPU",
                 job["status"],
-                f"{job['progress']} %",
+                how_far(job),
+                measured(job, 3),
                 job["reason"] or "",
             )
             for job in jobs

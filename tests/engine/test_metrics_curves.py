@@ -45,6 +45,13 @@ def test_one_bad_step_in_a_million_is_seen() -> None:
     assert len(chosen) <= 500
 
 
+@pytest.mark.parametrize("count", [804, 1766, 2000, 2025])
+def test_the_last_point_is_never_lost(count: int) -> None:
+    values = np.zeros(count)
+    values[-1] = 5.0
+    assert count - 1 in chosen_points(values, 401)
+
+
 def attempt(place: Path, *points: tuple[Source, str, float | None, float]) -> Path:
     writer = Writer(place / DIRECTORY)
     for number, (source, name, step, value) in enumerate(points):

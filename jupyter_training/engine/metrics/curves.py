@@ -127,9 +127,9 @@ def chosen_points(values: Array, most: int) -> npt.NDArray[np.intp]:
     if not missing.any():
         return _m4(values, most)
     # Of each part four points, and a fifth that is NaN.
-    parts = max(most // 5, 1)
+    parts = (most - 1) // 5
     present = np.flatnonzero(~missing)
-    kept = present if len(present) <= 4 * parts else present[_m4(values[present], 4 * parts)]
+    kept = present if len(present) <= 4 * parts else present[_m4(values[present], 4 * parts + 1)]
     nans = np.flatnonzero(missing)
     part_of_nan = nans * parts // count
     first = np.flatnonzero(np.diff(part_of_nan, prepend=-1))
@@ -137,10 +137,11 @@ def chosen_points(values: Array, most: int) -> npt.NDArray[np.intp]:
 
 
 def _m4(values: Array, most: int) -> npt.NDArray[np.intp]:
-    downsampler: Any = M4Downsampler
-    chosen = downsampler().downsample(np.ascontiguousarray(values), n_out=most - most % 4)
-    # In a part of equal values one point may be several of the four.
-    return np.unique(chosen.astype(np.intp))
+    downsampler: Any = M4Downsampler  # without types
+    chosen = downsampler().downsample(np.ascontiguousarray(values), n_out=(most - 1) // 4 * 4)
+    # It may miss the very last point, where rounding has put that behind the last part. And in a
+    # part of equal values one point is several of the four.
+    return np.union1d(chosen.astype(np.intp), [len(values) - 1])
 
 
 def _wanted(index: Index, names: Sequence[str] | None) -> list[tuple[int, Series]]:

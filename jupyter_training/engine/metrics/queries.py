@@ -11,7 +11,7 @@ from jupyter_training.engine.changes import Changes
 from jupyter_training.engine.metrics import curves
 from jupyter_training.engine.metrics.curves import Curves
 from jupyter_training.engine.metrics.store import DIRECTORY, Index, read_index
-from jupyter_training.jobs.lifecycle import ACTIVE
+from jupyter_training.jobs.lifecycle import ACTIVE, ENDED
 from jupyter_training.jobs.progress import Observation
 from jupyter_training.store.records import Job
 
@@ -42,7 +42,8 @@ class Measured:
     Attributes
     ----------
     over
-        Whether the attempt is, so that nothing more comes.
+        Whether nothing more comes: the attempt has ended, and if it was not asked for by its
+        number, no other one follows.
     tag
         What stands for all that there is.
     """
@@ -107,7 +108,9 @@ class MetricsQueries:
             try:
                 job, number = await self._find(user, str(job.id), wanted.attempt)
                 # Read before the points are: whatever came before the end is among them.
-                over = job.attempt != number or job.status not in ACTIVE
+                over = job.attempt != number or job.status in ENDED
+                if wanted.attempt is not None:
+                    over = over or job.status not in ACTIVE
                 place = self._directory(job.job_id, number)
                 index = await asyncio.to_thread(read_index, place / DIRECTORY)
                 tag = f"{number}.{index.version}{'-over' if over else ''}"

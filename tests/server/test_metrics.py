@@ -162,7 +162,7 @@ with open(os.environ["JUPYTER_TRAINING_METRICS_FILE"], "a") as file:
 time.sleep(600)
 """
     job_id = api.submit(python(code))["job_id"]
-    told = api.until(job_id, lambda told: told["remaining_text"] is not None)
+    told = api.until(job_id, lambda told: told["remaining_text"] and told["progress"] == 50)
     assert told["remaining_low_s"] <= told["remaining_s"] <= told["remaining_high_s"]
     assert 400 < told["remaining_s"] < 700
     assert re.fullmatch(r"about \d+ to \d+ min left", told["remaining_text"])

@@ -6,8 +6,8 @@ last one is left alone until every job has ended. Then these have to be true:
 - every job ended as it should, and a kill of the server cost it none of its retries;
 - every attempt ran at most once, and no two of one job at the same time, by the jobs' own records;
 - nothing is reserved any more, and no process is left;
-- every log is whole: what an attempt that came to its end has printed is there, once, and so are its
-  metrics;
+- every log is whole: what an attempt that came to its end has printed is there, once; and so are
+  its metrics;
 - every end and every retry was told, and more than once only if a server was killed meanwhile.
 """
 

@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -27,6 +27,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from jupyter_training.engine.bus import Bus, FifoBus, PostgresBus
 from jupyter_training.engine.changes import Changes
 from jupyter_training.engine.growth import Growth
+from jupyter_training.engine.live_gpus import LiveGpu
+from jupyter_training.engine.meter import Metered
 from jupyter_training.engine.monitor import (
     SAMPLE_S,
     Finished,
@@ -75,6 +77,8 @@ class Timing:
         How long a server that says nothing keeps the lease, and how often it says something.
     trouble_s
         The wait after the database could not be written.
+    idle_gpu_s
+        After how long without work the GPUs of a job are called idle; 0 for never.
     """
 
     schedule_interval_s: float = 10.0
@@ -82,6 +86,7 @@ class Timing:
     lease_s: float = 10.0
     renew_s: float = 3.0
     trouble_s: float = 1.0
+    idle_gpu_s: float = 1800.0
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -95,6 +100,9 @@ class Engine:
     machine
         Tells what this machine has; called in a thread, with the GPUs that are held by the tokens
         of their attempts.
+    live_gpus
+        Tells, without a long wait, what this machine's GPUs do, by UUID; given all known machines.
+        None if nobody does.
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class Engine:
         executors: Mapping[str, Executor],
         machine: Callable[[Mapping[str, tuple[str, ...]]], Node],
         timing: Timing | None = None,
+        live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None = None,
     ) -> None:
         self.workspace = workspace
         self.executors = executors
@@ -124,7 +133,14 @@ class Engine:
             if database.is_sqlite
             else PostgresBus(database.url, self.server.name, self._woken)
         )
-        self._monitor = Monitor(workspace, executors, self._reported, self._measured)
+        self._monitor = Monitor(
+            workspace,
+            executors,
+            self._reported,
+            self._measured,
+            None if live_gpus is None else lambda: live_gpus([self._node]),
+            self._timing.idle_gpu_s,
+        )
         self._writer = TurnWriter(
             database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name
         )
@@ -319,6 +335,7 @@ class Engine:
             asyncio.create_task(self._keep(lease)),
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._sample()),
+            asyncio.create_task(self._monitor.meter.run()),
             asyncio.create_task(self._take_turns(lease)),
             asyncio.create_task(self._watch_machine(lease)),
         ]
@@ -440,7 +457,7 @@ class Engine:
         changed = {report.job_id for report in reports}
         changed.update(attempt.job_id for attempt, _ in turn.claimed)
         if changed:
-            progress_only = all(isinstance(one, Progressed) for one in reports)
+            progress_only = all(isinstance(one, Progressed | Metered) for one in reports)
             self.changes.tell(changed, others=bool(turn.claimed) or not progress_only)
             self._bus.wake_others()
         return turn

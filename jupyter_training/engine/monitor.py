@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import logs
+from jupyter_training.engine.meter import Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
@@ -22,6 +23,7 @@ from jupyter_training.executors.base import Executor, Found, Launch
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.usage import Totals
 from jupyter_training.points import Point, reach
 from jupyter_training.store.records import Attempt
 
@@ -52,15 +54,22 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """No process of an attempt is left."""
+    """No process of an attempt is left.
+
+    Attributes
+    ----------
+    totals
+        What it has used; None if it never ran.
+    """
 
     token: str
     job_id: int
     exit: Exit
     at: datetime
+    totals: Totals | None = None
 
 
-Report = Started | Progressed | Finished
+Report = Started | Progressed | Metered | Idled | Finished
 
 
 @dataclass
@@ -84,6 +93,13 @@ class Monitor:
         Called with each report, after it was added to those to be taken.
     on_metrics
         Called with the numbers of jobs that have new points of metrics.
+    live_gpus, idle_gpu_s
+        For the `Meter`.
+
+    Attributes
+    ----------
+    meter
+        Looks at what the attempts use.
     """
 
     def __init__(
@@ -92,11 +108,14 @@ class Monitor:
         executors: Mapping[str, Executor],
         on_report: Callable[[Report], None],
         on_metrics: Callable[[Collection[int]], None] = lambda jobs: None,
+        live_gpus: LiveGpusNow | None = None,
+        idle_gpu_s: float = 0.0,
     ) -> None:
         self._workspace, self._executors = workspace, executors
         self._on_report, self._on_metrics = on_report, on_metrics
         self._followed: dict[str, _Followed] = {}
         self._reports: list[Report] = []
+        self.meter = Meter(self._report, live_gpus, idle_gpu_s)
 
     @property
     def count(self) -> int:
@@ -183,6 +202,7 @@ class Monitor:
             _log.exception("Lost sight of job %s; it is looked for again", attempt.job_uuid)
         finally:
             self._followed.pop(attempt.token, None)
+            self.meter.forget(attempt.token)
 
     async def _run_to_the_end(self, followed: _Followed, found: Found) -> None:
         attempt, executor = followed.attempt, self._executors[followed.attempt.executor]
@@ -195,6 +215,7 @@ class Monitor:
             followed.found = found
             if followed.stop:
                 await _stop(executor, found)
+            self.meter.follow(attempt, executor, found)
             ended = await executor.wait(found)
             reach(Point.END_SEEN)
         # Who is told of the end finds every metric that was reported or printed before it.
@@ -205,7 +226,8 @@ class Monitor:
         exit_ = ended.exit
         if exit_.cause is None and exit_.exit_code in refusals.EXIT_CODES:
             exit_ = await asyncio.to_thread(_with_log, exit_, found.directory)
-        self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at))
+        totals = await self.meter.end(attempt.token, found, ended)
+        self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
         reach(Point.END_REPORTED)
 
     def _note(self, followed: _Followed, percent: int | None) -> None:

@@ -432,6 +432,9 @@ class TrainingService:
             reason = why_waits or behind
         elif job.status is Status.RUNNING and job.cancel_requested_by is not None:
             reason = f"is being stopped, as {job.cancel_requested_by} asked"
+        elif job.status is Status.RUNNING and job.idle_since is not None:
+            its = "its GPU has" if len(job.gpus) == 1 else "its GPUs have"
+            reason = f"{its} done nothing since {job.idle_since:%H:%M} UTC; {reason}"
         output = self._output_dir(job)
         shown = output_paths.browser_path(output, self._workspace.root_dir)
         left = None

@@ -15,13 +15,14 @@ from datetime import datetime, timezone
 from sqlalchemy import Connection
 
 from jupyter_training.engine.bus import Bus
+from jupyter_training.engine.meter import Idled, Metered
 from jupyter_training.engine.monitor import Finished, Monitor, Progressed, Report, Started
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Launch
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import changes, leases, ledger
+from jupyter_training.store import changes, leases, ledger, usage
 from jupyter_training.store.database import Database
 from jupyter_training.store.leases import Lease
 from jupyter_training.store.records import Attempt
@@ -160,7 +161,13 @@ class TurnWriter:
             case Progressed():
                 if ledger.set_progress(connection, report.token, report.percent):
                     changes.note(connection, report.job_id, changes.PROGRESS, now=now)
+            case Metered():
+                usage.set_totals(connection, report.token, report.totals)
+            case Idled():
+                usage.set_idle(connection, report.token, report.since, report.at)
             case Finished():
+                if report.totals is not None:
+                    usage.set_totals(connection, report.token, report.totals)
                 ledger.attempt_ended(
                     connection,
                     report.token,

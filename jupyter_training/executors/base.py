@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from jupyter_training.executors.gauges import Gauge
 from jupyter_training.jobs.lifecycle import Exit
+from jupyter_training.jobs.usage import Spent
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,17 @@ class Launch:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt of which no process is left."""
+    """An attempt of which no process is left.
+
+    Attributes
+    ----------
+    spent
+        What it has used, as far as that was counted; None if nobody did.
+    """
 
     exit: Exit
     at: datetime
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,9 @@ class Executor(Protocol):
 
         One that was not started yet is given up: from then on it cannot start.
         """
+
+    async def gauge(self, found: Found) -> Gauge | None:
+        """What tells how much an attempt that runs uses; None if nothing here can."""
 
     async def wait(self, found: Found) -> Ended:
         """Wait until no process of an attempt is left."""

@@ -20,6 +20,7 @@ from typing import Any
 from jupyter_training.executors.base import Ended
 from jupyter_training.executors.records import EXIT, STARTED, claim, open_exit, write_exit
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.usage import Spent
 
 _TIMED_OUT, _GIVEN_UP = "timed_out.json", "given_up.json"
 
@@ -64,6 +65,7 @@ def write_end(directory: Path, started_at: datetime | None, ended: Ended) -> Non
         "detail": exit_.detail[:1000],
         "started_at": started_at.timestamp() if started_at is not None else None,
         "ended_at": ended.at.timestamp(),
+        "peak_memory_bytes": ended.spent.peak_memory_bytes if ended.spent is not None else None,
     }
     with contextlib.suppress(FileNotFoundError):  # the job was deleted under us
         file = open_exit(str(directory))
@@ -81,10 +83,11 @@ def read_end(directory: Path) -> tuple[datetime | None, Ended] | None:
     try:
         cause = Cause(record["cause"]) if record["cause"] else None
         exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
-        started_at = record.get("started_at")
+        started_at, peak = record.get("started_at"), record.get("peak_memory_bytes")
+        spent = None if peak is None else Spent(None, int(peak))
         return (
             None if started_at is None else _utc(started_at),
-            Ended(exit_, _utc(record["ended_at"])),
+            Ended(exit_, _utc(record["ended_at"]), spent),
         )
     except (KeyError, TypeError, ValueError):
         return None  # the job can write there

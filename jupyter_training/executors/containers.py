@@ -20,6 +20,7 @@ from jupyter_training.executors.confinement import Confinement
 from jupyter_training.executors.memory import describe
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.usage import Spent
 
 INSTALLATION = "jupyter_training"
 """The label by which an installation knows its containers; no other is ever touched."""
@@ -253,6 +254,8 @@ class Container:
         ``created``, ``running``, ``paused``, ``restarting``, ``removing``, ``exited`` or ``dead``.
     memory
         Its limit (bytes).
+    pid
+        Its first process, as the engine's machine numbers it; 0 if it does not run.
     error
         What the engine said when it could not be started.
     """
@@ -267,6 +270,7 @@ class Container:
     oom_killed: bool = False
     error: str = ""
     memory: int = 0
+    pid: int = 0
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Container:
@@ -283,6 +287,7 @@ class Container:
             oom_killed=state["OOMKilled"],
             error=state["Error"],
             memory=told["HostConfig"]["Memory"],
+            pid=state.get("Pid", 0),
         )
 
     @property
@@ -351,7 +356,9 @@ def end_of(
     number = _signal_in(code)
     cause, detail = _cause_of(container, log_start, limit_reached, engine_was_away, booted_at)
     exit_ = Exit(None if number else code, number, cause, detail)
-    return Ended(exit_, container.finished_at or now)
+    # Its group is gone with it. What is known is that it came to its limit, if it did.
+    spent = Spent(None, container.memory) if cause is Cause.OUT_OF_MEMORY else None
+    return Ended(exit_, container.finished_at or now, spent)
 
 
 def may_be_the_engines_doing(container: Container) -> bool:

@@ -53,6 +53,7 @@ from jupyter_training.executors.docker_engine import (
     Unusable,
     in_thread,
 )
+from jupyter_training.executors.gauges import ContainerGauge, Gauge
 from jupyter_training.executors.image import ImageUnavailable
 from jupyter_training.executors.own_containers import Contact, OwnContainers, now
 from jupyter_training.executors.records import LOG
@@ -160,6 +161,15 @@ class DockerExecutor:
         if starting is not None and starting.task is not None:
             return await asyncio.shield(starting.task)
         return await self._find(token, directory)
+
+    async def gauge(self, found: Found) -> Gauge | None:
+        """What tells how much an attempt uses; see `Executor`. None if the engine is elsewhere."""
+        if not self._engine.is_local or "container" not in found.handle:
+            return None
+        container = await self._containers.inspect(found.handle["container"])
+        if container is None or not container.pid:
+            return None
+        return ContainerGauge(container.id, container.pid)
 
     async def wait(self, found: Found) -> Ended:
         """Wait for an attempt; see `Executor`."""

@@ -60,7 +60,7 @@ class Guard:
         """Put the calling process under guard; False if it can't be."""
         path = "/proc/self/oom_score_adj"  # which anybody may raise
         try:
-            _write(path, str(min(1000, int(_read(path)) + OOM_SCORE)))
+            _write(path, str(min(1000, int(read_text(path)) + OOM_SCORE)))
         except (OSError, ValueError):
             pass
         return True
@@ -101,14 +101,14 @@ class Watch(Guard):
     def look(self) -> bool:
         """See how much the job has: at first what it can have at most, which is soon known."""
         began = time.monotonic()
-        statuses = {pid: figures(_proc(pid, "status")) for pid in descendants(self._supervisor)}
+        statuses = {pid: figures(proc(pid, "status")) for pid in descendants(self._supervisor)}
         used = sum(map(bound, statuses.values()))
         doubtful = False
         measured = len(statuses) == 1
         if not measured and (used > self._limit or used > self._measured * 9 // 8):
             # They may share pages. To read the truth takes long, so it is done when it matters.
             self._measured, measured = used, True
-            used, doubtful = _shares(statuses)
+            used, doubtful = shares(statuses)
         # What may be gone at the next look is no peak, and nothing to be killed for.
         certain = used
         if doubtful and self._before < used:
@@ -173,7 +173,7 @@ class Group(Guard):
 
     def look(self) -> bool:
         """Note what it has; the limit is the kernel's business."""
-        held = figures(_read(os.path.join(self._directory, "memory.stat")))
+        held = figures(read_text(os.path.join(self._directory, "memory.stat")))
         self._peak = max(self._peak, sum(held.get(name, 0) for name in HELD[self._version]))
         self.due = time.monotonic() + LONGEST_S
         return False
@@ -217,10 +217,10 @@ class Group(Guard):
         return True
 
     def _read(self, what: str) -> dict[str, int]:
-        return figures(_read(os.path.join(self._directory, FILES[self._version][what])))
+        return figures(read_text(os.path.join(self._directory, FILES[self._version][what])))
 
     def _number(self, what: str) -> int | None:
-        told = _read(os.path.join(self._directory, FILES[self._version][what])).strip()
+        told = read_text(os.path.join(self._directory, FILES[self._version][what])).strip()
         return int(told) if told.isdigit() else None
 
 
@@ -251,7 +251,7 @@ def find_home() -> Home | None:
 
     What supervisors that were killed have left there is removed.
     """
-    for home in homes(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo")):
+    for home in homes(read_text("/proc/self/cgroup"), read_text("/proc/self/mountinfo")):
         if is_usable(home):
             tidy(home)
             return home
@@ -272,11 +272,11 @@ def is_usable(home: Home) -> bool:
 
 def _hands_memory_down(directory: str) -> bool:
     """Let the children of a group of version 2 have limits; False if that is not for us to do."""
-    is_ours = str(os.getpid()) in _read(os.path.join(directory, "cgroup.procs")).split()
+    is_ours = str(os.getpid()) in read_text(os.path.join(directory, "cgroup.procs")).split()
     if not is_ours and not _is_delegated(directory):
         return False
     control = os.path.join(directory, "cgroup.subtree_control")
-    if "memory" not in _read(control).split():
+    if "memory" not in read_text(control).split():
         _write(control, "+memory")
     return True
 
@@ -302,7 +302,7 @@ def tidy(home: Home) -> None:
                 pass
 
 
-def _shares(statuses: dict[int, dict[str, int]]) -> tuple[int, bool]:
+def shares(statuses: dict[int, dict[str, int]]) -> tuple[int, bool]:
     """What processes have together (bytes), each page counted once.
 
     Between vfork and exec a child *is* its parent, and its pages do not even count as shared. Such
@@ -320,7 +320,7 @@ def _shares(statuses: dict[int, dict[str, int]]) -> tuple[int, bool]:
     addresses: list[str] = []
     seen: set[tuple[object, ...]] = set()
     for pid, status in statuses.items():
-        text = _proc(pid, "smaps_rollup")
+        text = proc(pid, "smaps_rollup")
         rollup = figures(text)
         where = text.partition(" ")[0]
         # Not what it has of files: that changes with everybody else who has them.
@@ -336,11 +336,12 @@ def _shares(statuses: dict[int, dict[str, int]]) -> tuple[int, bool]:
     return total, len(set(addresses)) < len(addresses)
 
 
-def _proc(pid: int, name: str) -> str:
-    return _read(f"/proc/{pid}/{name}")
+def proc(pid: int, name: str) -> str:
+    """What a file of a process holds; nothing if it can't be read."""
+    return read_text(f"/proc/{pid}/{name}")
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
     """What a file holds; nothing if it can't be read."""
     whole = b""
     try:

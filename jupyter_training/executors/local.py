@@ -17,11 +17,13 @@ from typing import Any
 
 import jupyter_training
 from jupyter_training.executors.base import Ended, Found, Launch
+from jupyter_training.executors.gauges import Gauge, LocalGauge
 from jupyter_training.executors.memory import GB
-from jupyter_training.executors.processes import boot_id, start_time
+from jupyter_training.executors.processes import ON_LINUX, boot_id, start_time
 from jupyter_training.executors.records import EXIT, STARTED, claim
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.usage import Spent
 from jupyter_training.points import Point, reach
 
 SECRET_PREFIXES = ("JPY_", "JUPYTERHUB_")
@@ -39,6 +41,9 @@ _PACKAGES = str(Path(jupyter_training.__file__).parents[1])
 """Without its site packages an interpreter is there sooner, and smaller; ours are found by this."""
 
 _MAX_LINE = 1 << 20
+_MOST = 2.0**60
+"""More bytes than any machine has."""
+
 _SWEEP_S = 0.5
 _REPLY_S = 30.0
 """After this it is assumed that a supervisor's answer was lost, and its files are read (s)."""
@@ -122,6 +127,10 @@ class LocalExecutor:
     async def find(self, token: str, directory: Path) -> Found:
         """Find an attempt; see `Executor`."""
         return await asyncio.to_thread(_look, token, directory)
+
+    async def gauge(self, found: Found) -> Gauge | None:
+        """What tells how much an attempt uses; see `Executor`."""
+        return LocalGauge(found.token, found.handle) if ON_LINUX and found.handle else None
 
     async def wait(self, found: Found) -> Ended:
         """Wait for an attempt; see `Executor`."""
@@ -305,7 +314,22 @@ def _understand(token: str, directory: Path, started: dict[str, Any]) -> Found:
 def _ended(record: _Record) -> Ended:
     cause = Cause(record["cause"]) if record["cause"] else None
     exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
-    return Ended(exit_, _utc(record["ended_at"]))
+    return Ended(exit_, _utc(record["ended_at"]), _spent(record))
+
+
+def _spent(record: _Record) -> Spent:
+    """What a job has used. A record may be of an earlier version, and the job can write there."""
+    peak_gb, largest = _amount(record, "peak_memory_gb"), _amount(record, "largest_process_bytes")
+    # One that was over before anybody looked had at most what its largest process had, files too.
+    peak = largest if peak_gb is None else peak_gb * GB
+    return Spent(_amount(record, "cpu_seconds"), None if peak is None else int(peak))
+
+
+def _amount(record: _Record, name: str) -> float | None:
+    value = record.get(name)
+    if not isinstance(value, int | float) or not 0 <= value < _MOST:
+        return None
+    return float(value)
 
 
 def _lost(

@@ -6,8 +6,8 @@
 ``output.log``
     What the job printed, both streams in the order in which they came.
 ``exit.json``
-    How it ended. It is complete or not there; the space for it is taken at the start, so that a
-    full disk cannot keep it from being written.
+    How it ended and what it has used. It is complete or not there; the space for it is taken at
+    the start, so that a full disk cannot keep it from being written.
 
 Standard library only, and no import that is not needed: every supervisor carries this.
 """

@@ -258,6 +258,8 @@ class _Watch:
         self._steps: list[tuple[float, int, bool]] = []
         self._status: int | None = None
         self._why: dict[str, str] = {}
+        self._cpu_s = 0.0
+        self._largest = 0
 
     def run(self) -> dict[str, Any]:
         """Watch to the end; how it ended."""
@@ -279,17 +281,24 @@ class _Watch:
         self._log.close()
         killed, told, peak = self._job.guard.account()
         why = memory.verdict(self._status == 0, killed, told, self._why)
-        return _exit(status=self._status, peak_memory_gb=peak, **why)
+        return {
+            **_exit(status=self._status, peak_memory_gb=peak, **why),
+            "cpu_seconds": round(self._cpu_s, 6),
+            "largest_process_bytes": self._largest,
+        }
 
     def _reap(self) -> bool:
         """Collect what has ended; whether nothing is left."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return True
             if pid == 0:
                 return False
+            # With all those that it has waited for itself; what it left behind we wait for.
+            self._cpu_s += used.ru_utime + used.ru_stime
+            self._largest = max(self._largest, used.ru_maxrss * (1024 if ON_LINUX else 1))
             if pid == self._job.pid:
                 self._status = status
                 self._end_the_rest()

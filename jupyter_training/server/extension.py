@@ -192,6 +192,13 @@ class TrainingApp(ExtensionApp):
         are asked over the network. An empty list leaves only `notification_receivers`.""",
     ).tag(config=True)
 
+    idle_gpu_minutes = Float(
+        30.0,
+        min=0.0,
+        help="""Minutes that the GPUs of a running job have to do nothing until the job is marked as
+        idle and its owner is told. 0 for never.""",
+    ).tag(config=True)
+
     embedded = Bool(
         False,
         help="""Whether this server was started only for training jobs. If so, it ends by itself
@@ -285,6 +292,7 @@ class TrainingApp(ExtensionApp):
         timing = Timing(
             schedule_interval_s=self.schedule_interval,
             monitor_interval_s=self.monitor_interval,
+            idle_gpu_s=60 * self.idle_gpu_minutes,
             retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
         )
         confinement = replace(
@@ -309,7 +317,14 @@ class TrainingApp(ExtensionApp):
             gpus=self.gpus,
             give_out_used=self.share_used_gpus,
         )
-        engine = Engine(self._database, workspace, executors, self._machine.read, timing)
+        engine = Engine(
+            self._database,
+            workspace,
+            executors,
+            self._machine.read,
+            timing,
+            self._machine.live_gpus,
+        )
         await engine.start()
         await engine.ready(_PATIENCE_S)
         self._engine = engine

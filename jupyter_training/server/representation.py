@@ -18,11 +18,13 @@ from jupyter_training.engine.metrics.queries import Measured
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Forecast, Holdings, Seen
+from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
+from jupyter_training.jobs.usage import summary
 from jupyter_training.scheduling.policy import Running
 from jupyter_training.scheduling.resources import Gpu, Resources
 from jupyter_training.server.log_messages import iso
-from jupyter_training.store.records import Change, Event
+from jupyter_training.store.records import Change, Event, Job
 
 JOB_METRICS = 20
 """So many metrics, and no more, are shown together with their job."""
@@ -80,6 +82,7 @@ def job(seen: Seen) -> dict[str, Any]:
             {"to": one.called, "on": [occasion.value for occasion in one.on]}
             for one in it.receivers
         ],
+        **usage_of(it),
     }
 
 
@@ -90,6 +93,30 @@ def _remaining(it: Remaining | None) -> dict[str, Any]:
         "remaining_low_s": None if it is None else round(it.low, 1),
         "remaining_high_s": None if it is None else round(it.high, 1),
         "remaining_text": None if it is None else str(it),
+    }
+
+
+def usage_of(it: Job) -> dict[str, Any]:
+    """What the latest attempt of a job has used, at a glance."""
+    started, until, cores = it.attempt_started_at, it.usage_until, None
+    if started is not None and until is not None and until > started and it.cpu_seconds is not None:
+        cores = it.cpu_seconds / (until - started).total_seconds()
+    return {
+        "cpu_seconds": _rounded(it.cpu_seconds, 3),
+        "mean_cpu_cores": _rounded(cores, 3),
+        "peak_memory_bytes": it.peak_memory_bytes,
+        "peak_gpu_memory_bytes": it.peak_gpu_memory_bytes,
+        "mean_gpu_utilization_percent": _rounded(it.gpu_utilization_percent, 1),
+        "usage": summary(
+            peak_memory_bytes=it.peak_memory_bytes,
+            memory_gb=it.resources.memory_gb,
+            cpu_cores=it.resources.cpu_cores,
+            mean_cpu_cores=cores,
+            gpu_count=len(it.gpus),
+            gpu_utilization_percent=it.gpu_utilization_percent,
+            peak_gpu_memory_bytes=it.peak_gpu_memory_bytes,
+        ),
+        "idle_since": time(it.idle_since) if it.status is Status.RUNNING else None,
     }
 
 

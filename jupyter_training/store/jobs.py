@@ -27,7 +27,7 @@ from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Statu
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import changes
+from jupyter_training.store import changes, usage
 from jupyter_training.store.records import Event, Job
 from jupyter_training.store.tables import (
     customers,
@@ -45,6 +45,13 @@ _JOBS: Select[Any] = select(
     training_attempts.c.gpus,
     training_attempts.c.exit_code,
     training_attempts.c.signal,
+    training_attempts.c.cpu_seconds,
+    training_attempts.c.peak_memory_bytes,
+    training_attempts.c.peak_gpu_memory_bytes,
+    training_attempts.c.gpu_utilization_percent,
+    training_attempts.c.started_at.label("attempt_started_at"),
+    training_attempts.c.usage_until,
+    training_attempts.c.idle_since,
 ).select_from(
     training_jobs.join(customers).outerjoin(
         training_attempts,
@@ -411,6 +418,7 @@ def remove(connection: Connection, job: Job, *, now: datetime) -> None:
     StaleWrite
         If it has not ended.
     """
+    usage.keep_holdings(connection, job.id)
     gone = connection.execute(
         delete(training_jobs).where(
             training_jobs.c.id == job.id,

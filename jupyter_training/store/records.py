@@ -33,6 +33,10 @@ class Job:
         How its latest attempt ended.
     receivers
         Who is told of it.
+    cpu_seconds, peak_memory_bytes, peak_gpu_memory_bytes, gpu_utilization_percent
+        What its latest attempt has used, from its start (`attempt_started_at`) to `usage_until`.
+    idle_since
+        Since when the GPUs of its latest attempt do nothing.
     """
 
     id: int
@@ -71,6 +75,13 @@ class Job:
     gpus: tuple[str, ...]
     exit_code: int | None
     signal: int | None
+    cpu_seconds: float | None
+    peak_memory_bytes: int | None
+    peak_gpu_memory_bytes: int | None
+    gpu_utilization_percent: float | None
+    attempt_started_at: datetime | None
+    usage_until: datetime | None
+    idle_since: datetime | None
     receivers: tuple[Receiver, ...] = ()
 
     @classmethod

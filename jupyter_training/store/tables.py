@@ -150,8 +150,30 @@ training_attempts = Table(
     Column("signal", Integer),
     Column("cause", String(32)),
     Column("reason", Text),
+    # What it has used so far, or in all.
+    Column("cpu_seconds", Float),
+    Column("peak_memory_bytes", BigInteger),
+    Column("peak_gpu_memory_bytes", BigInteger),
+    Column("gpu_utilization_percent", Float),
+    Column("usage_until", UtcDateTime),
+    Column("idle_since", UtcDateTime),
     UniqueConstraint("job_id", "number", name="one_attempt_per_number"),
     Index("training_attempts_open", "ended_at"),
+)
+
+# What attempts of deleted jobs have held: GPU-hours are not given back by a delete.
+past_holdings = Table(
+    "past_holdings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("job_uuid", String(64), nullable=False),
+    Column("customer_id", Id, ForeignKey("customers.id"), nullable=False),
+    Column("held_since", UtcDateTime, nullable=False),
+    Column("held_until", UtcDateTime, nullable=False),
+    Column("cpu_cores", Integer, nullable=False),
+    Column("memory_gb", Integer, nullable=False),
+    Column("gpu_count", Integer, nullable=False),
 )
 
 training_events = Table(

@@ -88,7 +88,7 @@ def test_the_watch_does_not_count_a_parent_twice_while_it_starts_a_program(tmp_p
     with tree(code, tmp_path) as supervisor_pid:
         while len(pids := processes.descendants(supervisor_pid)) < 2 or not is_asleep(max(pids)):
             pass
-        statuses = [memory.figures(guards._proc(pid, "status")) for pid in pids]
+        statuses = [memory.figures(guards.proc(pid, "status")) for pid in pids]
         assert sum(map(memory.bound, statuses)) > 190 * MB
         watch = guards.Watch(LIMIT, supervisor_pid)
         assert [watch.look(), watch.look()] == [False, False]

@@ -1,0 +1,95 @@
+"""What jobs use, through a real server: real memory, real CPU time, and GPUs of a fake driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import fake_nvml
+from tests.conftest import Api, Home, python
+from tests.fake_nvml import FakeGpus
+
+MB = 1024**2
+GB = 1024**3
+
+HOLDS = "block = bytearray(b'x' * (120 << 20)); print('held', flush=True); "
+
+
+def test_a_short_job_tells_what_it_has_used_though_nobody_looked(api: Api) -> None:
+    code = "import time\nx = b'x' * (60 << 20)\nwhile time.process_time() < 0.1: pass"
+    told = api.ended(api.submit(python(code))["job_id"])
+    assert 60 * MB < told["peak_memory_bytes"] < 120 * MB
+    assert 0.1 <= told["cpu_seconds"] < 5
+    assert 0 < told["mean_cpu_cores"] <= 2
+    assert told["usage"].startswith("used at most ")
+    assert " MB of 1 GB of memory, " in told["usage"]
+    assert told["peak_gpu_memory_bytes"] is told["mean_gpu_utilization_percent"] is None
+
+
+def test_a_job_that_had_too_little_memory_tells_how_much_it_had(api: Api) -> None:
+    code = "keep = [bytearray(b'x' * (50 << 20)) for _ in range(40)]"
+    told = api.ended(api.submit(python(code), max_retries=0)["job_id"])
+    assert told["cause"] == "out_of_memory"
+    assert told["peak_memory_bytes"] > 0.9 * GB
+    assert told["usage"].startswith("used at most 1.0 of 1 GB of memory")
+
+
+def test_peaks_outlive_the_server_that_has_seen_them(home: Home, tmp_path: Path) -> None:
+    code = f"{HOLDS} del block; print('let go', flush=True); import time; time.sleep(600)"
+    first = home.start()
+    job_id = first.api.submit(python(code))["job_id"]
+    first.api.printed(job_id, "let go")
+    first.kill()
+    second = home.start()
+    second.api.status(job_id, "running")
+    told = second.api.post(f"api/training-jobs/{job_id}/cancel").json()
+    assert told["peak_memory_bytes"] > 120 * MB
+
+
+@pytest.fixture
+def cards(home: Home, tmp_path: Path) -> FakeGpus:
+    """Two cards of a fake driver, since no machine here has a real one."""
+    fake = FakeGpus(tmp_path / "cards", ["NVIDIA A100-SXM4-80GB"] * 2)
+    home.variables |= fake.environment(fake_nvml.build(tmp_path))
+    return fake
+
+
+def test_a_job_whose_gpus_do_nothing_is_marked_until_they_work(home: Home, cards: FakeGpus) -> None:
+    api = home.start(gpus=None, idle_gpu_minutes=1 / 60).api
+    code = f"{HOLDS} import time; time.sleep(600)"
+    job_id = api.submit(python(code), gpu_count=2)["job_id"]
+    told = api.until(job_id, lambda told: told["idle_since"] is not None)
+    assert told["reason"].startswith("its GPUs have done nothing since ")
+    cards.card(0, utilization=97, memory_used=71 * GB)
+    told = api.until(job_id, lambda told: told["idle_since"] is None)
+    assert told["status"] == "running"
+    events = api.get(f"api/training-jobs/{job_id}/events").json()
+    assert [one["kind"] for one in events if one["kind"] in ("idle", "busy")] == ["idle", "busy"]
+    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    assert told["peak_gpu_memory_bytes"] == 71 * GB
+    assert 0 < told["mean_gpu_utilization_percent"] < 97
+    assert "its 2 GPUs " in told["usage"]
+
+
+def test_a_job_without_gpus_or_where_it_is_switched_off_is_never_idle(
+    home: Home, cards: FakeGpus
+) -> None:
+    api = home.start(gpus=None, idle_gpu_minutes=0).api
+    code = python("import time; time.sleep(2.5)")
+    several = [api.submit(code, gpu_count=count)["job_id"] for count in (0, 1)]
+    for job_id in several:
+        api.ended(job_id)
+        events = api.get(f"api/training-jobs/{job_id}/events").json()
+        assert "idle" not in [one["kind"] for one in events]
+
+
+def test_a_driver_that_hangs_delays_no_sample_of_the_rest(home: Home, cards: FakeGpus) -> None:
+    home.configure(f"c.TrainingApp.gpus = [{fake_nvml.uuid(0)!r}]")
+    api = home.start(gpus=None).api
+    cards.hang("nvmlDeviceGetUtilizationRates")
+    code = f"{HOLDS} import time; time.sleep(2)"
+    told = api.ended(api.submit(python(code), gpu_count=1)["job_id"])
+    cards.answer()
+    assert told["peak_memory_bytes"] > 120 * MB
+    assert told["mean_gpu_utilization_percent"] is None

@@ -177,7 +177,7 @@ class JobLogs:
                 await asyncio.sleep(_AGAIN_S)
 
     async def _path(self, job: Job, which: Which) -> tuple[int, Path]:
-        number = _attempt(job, which.attempt)
+        number = attempt_of(job, which.attempt)
         path = self._engine.workspace.attempt(job.job_id, number) / log_name(which.rank)
         if which.rank and not await asyncio.to_thread(path.exists):
             raise NoSuchJob(f"{job.job_id} with a process of rank {which.rank} that prints")
@@ -190,7 +190,14 @@ async def _page(number: int, path: Path, page: logs.Page, timestamps: bool) -> L
     return LogPage(number, page, await asyncio.to_thread(log_times.times, path, page.starts))
 
 
-def _attempt(job: Job, asked: int | None) -> int:
+def attempt_of(job: Job, asked: int | None) -> int:
+    """The number of an attempt of a job that is asked for; None for the latest.
+
+    Raises
+    ------
+    NoSuchJob
+        If it has not had such an attempt.
+    """
     if asked is None:
         return job.attempt
     if not 1 <= asked <= job.attempt:

@@ -23,6 +23,7 @@ from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
 from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.engine.receivers import Receivers
+from jupyter_training.engine.usage import Usage
 from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
@@ -115,6 +116,8 @@ class TrainingService:
     ----------
     datasets
         The registry of data sets.
+    usage
+        What jobs use and have used.
     logs
         What jobs have printed.
     receivers
@@ -136,6 +139,7 @@ class TrainingService:
         self._default_executor, self._stop_s = default_executor, stop_s
         self._live_gpus = live_gpus
         self.datasets = DataSets(engine)
+        self.usage = Usage(engine, engine.workspace, self._job)
         self.logs = JobLogs(engine)
         self.receivers = receivers or Receivers()
         self.metrics = MetricsQueries(

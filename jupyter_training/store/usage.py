@@ -6,6 +6,7 @@ sees at a glance. The first two functions are called in a turn, under its lease.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
@@ -22,12 +23,54 @@ from jupyter_training.store.transitions import record
 
 METER = "meter"
 
+
+@dataclass(frozen=True)
+class Metered:
+    """An attempt, what it was given, and what is written of its use."""
+
+    number: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    cpu_cores: int
+    memory_gb: int
+    gpus: tuple[str, ...]
+    totals: Totals
+
+
 _attempts, _jobs = training_attempts.c, training_jobs.c
 _OPEN = (_attempts.token == bindparam("the_token"), _attempts.ended_at.is_(None))
 _SET = update(training_attempts).where(*_OPEN)
 _FIND = select(_attempts.job_id, _attempts.number, _attempts.gpus, _attempts.idle_since).where(
     *_OPEN
 )
+
+
+def metered(connection: Connection, job_id: int, number: int) -> Metered:
+    """An attempt of a job; an empty one before its first."""
+    row = connection.execute(
+        select(training_attempts).where(_attempts.job_id == job_id, _attempts.number == number)
+    ).one_or_none()
+    if row is None:
+        return Metered(number, None, None, 0, 0, (), Totals())
+    # How long the GPUs were looked at is not written; as a share it makes no difference.
+    share = row.gpu_utilization_percent
+    totals = Totals(
+        None if row.usage_until is None else row.usage_until.timestamp(),
+        row.cpu_seconds,
+        row.peak_memory_bytes,
+        row.peak_gpu_memory_bytes,
+        0.0 if share is None else 1.0,
+        0.0 if share is None else share / 100,
+    )
+    return Metered(
+        row.number,
+        row.started_at,
+        row.ended_at,
+        row.cpu_cores,
+        row.memory_gb,
+        tuple(row.gpus),
+        totals,
+    )
 
 
 def set_totals(connection: Connection, token: str, totals: Totals) -> None:

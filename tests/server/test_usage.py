@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import fake_nvml
-from tests.conftest import Api, Home, python
+from tests.conftest import Api, Home, Server, python
 from tests.fake_nvml import FakeGpus
 
 MB = 1024**2
@@ -93,3 +95,75 @@ def test_a_driver_that_hangs_delays_no_sample_of_the_rest(home: Home, cards: Fak
     cards.answer()
     assert told["peak_memory_bytes"] > 120 * MB
     assert told["mean_gpu_utilization_percent"] is None
+
+
+def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
+    home: Home, cards: FakeGpus, tmp_path: Path
+) -> None:
+    api = home.start(gpus=None).api
+    burn = "import time\nend = time.time() + 1.5\nwhile time.time() < end: pass\n"
+    code = f"block = b'x' * (120 << 20)\nprint('held', flush=True)\n{burn}time.sleep(600)"
+    job_id = api.submit(python(code), gpu_count=1, memory_gb=2)["job_id"]
+    api.printed(job_id, "held")
+    cards.card(0, utilization=80, memory_used=40 * GB)
+    told = usage_with(api, job_id, samples=5)
+    assert told["requested"] == {"cpu_cores": 1, "memory_bytes": 2 * GB, "gpu_count": 1}
+    assert max(one or 0 for one in told["memory_bytes"]) > 120 * MB
+    assert max(one or 0 for one in told["cpu_cores"]) > 0.1
+    (gpu,) = told["gpus"]
+    assert gpu["uuid"] == fake_nvml.uuid(0)
+    assert set(gpu["utilization_percent"]) <= {0, 80, None}
+    assert 80 in gpu["utilization_percent"]
+    assert 40 * GB in gpu["memory_bytes"]
+    assert told["ended_at"] is None
+    home.servers[-1].kill()
+    api = home.start(gpus=None).api
+    again = usage_with(api, job_id, samples=told["samples"] + 1)
+    assert again["time"][: told["samples"]] == told["time"]
+    assert again["cpu_seconds"] >= told["cpu_seconds"]
+    api.post(f"api/training-jobs/{job_id}/cancel")
+    ended = api.get(f"api/training-jobs/{job_id}/usage").json()
+    assert ended["peaks"]["memory_bytes"] == api.job(job_id)["peak_memory_bytes"]
+    assert ended["usage"] == api.job(job_id)["usage"]
+    assert ended["ended_at"] is not None
+    few = api.get(f"api/training-jobs/{job_id}/usage?max_points=10").json()
+    assert few["samples"] == ended["samples"]
+    assert api.get(f"api/training-jobs/{job_id}/usage?attempt=2").status_code == 404
+    assert api.get(f"api/training-jobs/{job_id}/usage?max_points=9").status_code == 400
+
+
+def usage_with(api: Api, job_id: str, samples: int) -> dict[str, Any]:
+    """What a job used, as soon as there are so many samples, which it is looked at for."""
+    deadline = time.monotonic() + 60
+    while True:
+        told: dict[str, Any] = api.get(f"api/training-jobs/{job_id}/usage").json()
+        if told["samples"] >= samples:
+            return told
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)  # of a sample nobody is told
+
+
+def test_gpu_hours_are_read_per_job_and_per_customer(server: Server, api: Api, me: str) -> None:
+    other = server.api_of("grace")
+    mine = api.submit(python("pass"), name="mine", cpu_cores=2)["job_id"]
+    theirs = other.submit(python("pass"), name="secret plans")["job_id"]
+    api.ended(mine)
+    other.ended(theirs)
+    told = api.get("api/training-usage").json()
+    (row,) = [one for one in told["usage"] if one["job_id"] == mine]
+    assert (row["name"], row["username"], row["attempts"], row["jobs"]) == ("mine", me, 1, 1)
+    assert 0 < row["core_hours"] < 1
+    assert row["gpu_hours"] == 0
+    assert "secret plans" not in str(told)
+    assert theirs not in str(told)
+    assert api.ask("DELETE", f"api/training-jobs/{mine}").status_code == 204
+    told = api.get("api/training-usage?by=customer").json()
+    names = [one["username"] for one in told["usage"]]
+    assert len(names) == len(set(names))
+    assert {me, "grace"} <= set(names)
+    assert {one["name"] for one in told["usage"]} == {None}
+    (row,) = [one for one in api.get("api/training-usage").json()["usage"] if one["job_id"] == mine]
+    assert row["name"] is None  # it was deleted, and has held what it held all the same
+    assert api.get("api/training-usage?until=2020-01-01").json()["usage"] == []
+    for wrong in ("since=yesterday", "by=week", "since=2030-01-01"):
+        assert api.get(f"api/training-usage?{wrong}").status_code == 400

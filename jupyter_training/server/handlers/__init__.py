@@ -12,6 +12,7 @@ from jupyter_training.server.handlers import (
     notifications,
     outputs,
     resources,
+    usage,
 )
 
 HANDLERS: list[tuple[str, type[Any]]] = [
@@ -22,5 +23,6 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *datasets.HANDLERS,
     *resources.HANDLERS,
     *notifications.HANDLERS,
+    *usage.HANDLERS,
 ]
 """Path patterns below the server's base URL."""

@@ -34,6 +34,7 @@ from jupyter_training.notebook.options import (
     UsageError,
     add_job_options,
     add_metrics_options,
+    add_usage_options,
     job_fields,
 )
 from jupyter_training.notebook.outputs import OutputTable, download
@@ -43,6 +44,7 @@ from jupyter_training.notebook.tables import (
     MachineTable,
     receivers_in_words,
 )
+from jupyter_training.notebook.usage import asked_usage
 
 _STYLES = {
     "pending": "dim",
@@ -142,6 +144,9 @@ def _parser() -> Parser:
     added.add_argument("--description", metavar="S", help="what it is")
     added = command("unregister", _unregister, "Remove a data set from the list; its files stay.")
     added.add_argument("dataset", metavar="DATASET", help="its name or number")
+    added = command("usage", _usage, "Show what a job used, or who has held how many GPU-hours.")
+    add_usage_options(added)
+    added.add_argument("--json", action="store_true", help="for a program")
     command("resources", _resources, "Show the machines, what is free, and who holds the rest.")
     added = command("gpus", _gpus, "Show each GPU: what it does, who holds it, who is on it.")
     added.add_argument("--json", action="store_true", help="for a program")
@@ -241,6 +246,8 @@ def _verdict(told: dict[str, Any]) -> Text:
         facts += f", exit code {told['exit_code']}"
     if told["status"] != "completed" and told["reason"]:
         facts += f"\n{told['reason']}"
+    if told.get("usage"):
+        facts += f"\n{told['usage']}"
     return verdict.append(f"{facts}\nresults: {told['output_dir']}", style="default")
 
 
@@ -375,6 +382,12 @@ def _register(options: argparse.Namespace) -> int:
 def _unregister(options: argparse.Namespace) -> int:
     remove_dataset(options.dataset)
     print(f"{options.dataset} is not a data set any more; its files are where they were.")
+    return 0
+
+
+def _usage(options: argparse.Namespace) -> int:
+    found = asked_usage(options)
+    print(json.dumps(found.told, indent=2) if options.json else found)
     return 0
 
 

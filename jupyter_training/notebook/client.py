@@ -167,6 +167,14 @@ class Client:
         """A job's history."""
         return self._array("GET", _path(reference, "events"))
 
+    def usage(self, reference: str, **query: int) -> dict[str, Any]:
+        """What an attempt of a job used over time: `attempt`, `max_points`."""
+        return self._object("GET", _path(reference, "usage"), params=query)
+
+    def held(self, **query: str) -> dict[str, Any]:
+        """Who has held how much: `by`, `since`, `until`."""
+        return self._object("GET", "api/training-usage", params=query)
+
     def resources(self) -> dict[str, Any]:
         """The machines."""
         return self._object("GET", "api/training-resources")

@@ -82,7 +82,7 @@ class View:
         """For a terminal."""
         told = self.told
         head = f"{told['name']}  {told['job_id']}  {told['status']}  {how_far(told)}"
-        said = filter(None, [told["reason"], measured(told), self.note])
+        said = filter(None, [told["reason"], measured(told), told.get("usage"), self.note])
         return "\n".join([head, *said, *self.lines])
 
     def html(self) -> str:
@@ -95,7 +95,9 @@ class View:
             *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
             *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
         ]
-        said = html.escape(told["reason"] or "")
+        said = " · ".join(
+            html.escape(str(fact)) for fact in filter(None, [told["reason"], told.get("usage")])
+        )
         metrics = html.escape(measured(told))
         log = html.escape("\n".join(self.lines))
         note = f"<div>{html.escape(self.note)}</div>" if self.note else ""

@@ -20,6 +20,7 @@ from jupyter_training.notebook.options import words
 
 if TYPE_CHECKING:
     from jupyter_training.notebook.metrics import Metrics
+    from jupyter_training.notebook.usage import JobUsage
 
 ENDED = ("completed", "failed", "cancelled")
 
@@ -177,6 +178,25 @@ class Job:
         from jupyter_training.notebook.metrics import fetch
 
         return fetch(self.id, names, attempt=attempt, max_points=max_points)
+
+    def usage(self, attempt: int | None = None, max_points: int = 500) -> JobUsage:
+        """What it used over time: CPU cores, memory, and its GPUs.
+
+        Parameters
+        ----------
+        attempt
+            The number of an attempt; by default the latest.
+        max_points
+            How many points at most; of a longer series the peaks stay.
+
+        Returns
+        -------
+        JobUsage
+            It shows itself as plots; what the server told is in `told`.
+        """
+        from jupyter_training.notebook.usage import of_job
+
+        return of_job(self.id, attempt, max_points)
 
     def outputs(
         self, path: str | os.PathLike[str] = "", *, recursive: bool = False

@@ -21,10 +21,12 @@ from jupyter_training.notebook.options import (
     UsageError,
     add_job_options,
     add_metrics_options,
+    add_usage_options,
     job_fields,
     words,
 )
 from jupyter_training.notebook.tables import DataSetTable, JobTable, MachineTable
+from jupyter_training.notebook.usage import JobUsage, UsageTable, asked_usage
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -200,6 +202,22 @@ class TrainingMagics(Magics):
             print(f"{job.name} ({job.id}) is {told['status']}.")
         else:
             print(f"{job.name} ({job.id}) was told to end, and has not yet.")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_usage(self, line: str) -> JobUsage | UsageTable:
+        """Show what a job uses, or who has held how many GPU-hours."""
+        parser = Parser(
+            prog="%train_usage",
+            description=(
+                "Show what a job used over time; without one, how long jobs have held GPUs, CPU\n"
+                "cores and memory."
+            ),
+        )
+        add_usage_options(parser)
+        options = parser.parse_args(words(line))
+        return asked_usage(options)
 
     @no_var_expand
     @line_magic

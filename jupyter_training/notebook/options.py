@@ -174,6 +174,17 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         how.add_argument(later, help=argparse.SUPPRESS)
 
 
+def add_usage_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says whose use of the machine is to be shown."""
+    parser.add_argument("job", nargs="?", metavar="JOB", help="its name, id or number")
+    parser.add_argument("--attempt", type=int, metavar="N", help="of which attempt of the job")
+    parser.add_argument(
+        "--by", choices=("job", "user"), help="without a job: of each of yours, or of everybody"
+    )
+    parser.add_argument("--since", metavar="T", help="from when, such as 2026-01-26")
+    parser.add_argument("--until", metavar="T", help="until when")
+
+
 _FIELDS = {
     "name": "name",
     "description": "description",

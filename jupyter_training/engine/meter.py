@@ -6,7 +6,7 @@ glance, peaks and idle GPUs, is reported as the monitor reports, and written by 
 that takes over reads the file and goes on; between the two there is a gap.
 
 However many attempts and processes there are, a look is followed by a rest that is so much longer
-that all looks together take less than half a percent of one core.
+that all looks together take about half a percent of one core at most.
 """
 
 from __future__ import annotations
@@ -144,13 +144,15 @@ class Meter:
         if found.started_at is None:
             return
         now = time.monotonic()
+        gauge = asyncio.create_task(executor.gauge(found))
+        gauge.add_done_callback(_note_failure)
         self._followed[attempt.token] = _Attempt(
             attempt.token,
             attempt.job_id,
             attempt.placement.gpus,
             found.directory,
             found.started_at.timestamp(),
-            asyncio.create_task(executor.gauge(found)),
+            gauge,
             due=now + _FIRST_S,
             told_at=now,
             told_idle=False if attempt.handle is None else None,
@@ -283,6 +285,11 @@ def _sum_up(one: _Attempt | None, directory: Path, ended: Ended) -> Totals:
         last = Sample(at, Consumption(spent.cpu_seconds), (GpuSample(),) * gpus)
         _write(directory, last)
     return totals.at_the_end(at, spent)
+
+
+def _note_failure(gauge: asyncio.Task[Gauge | None]) -> None:
+    if not gauge.cancelled() and (error := gauge.exception()) is not None:
+        _log.debug("What a job uses cannot be told: %s", error)
 
 
 def _utc(seconds: float) -> datetime:

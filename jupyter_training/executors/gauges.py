@@ -61,29 +61,13 @@ class Groups:
         told = proc(pid, "cgroup")
         self._found = directories(told, read_text("/proc/self/mountinfo"), self._mark)
 
-    @property
-    def found(self) -> bool:
-        """Whether there is one."""
-        return bool(self._found)
-
     def memory_bytes(self) -> int | None:
         """What is held in the group for memory; None if there is none."""
-        for controller, version in (("memory", 1), ("", 2)):
-            if controller in self._found:
-                path = os.path.join(self._found[controller], "memory.stat")
-                held = figures(read_text(path))
-                return sum(held.get(name, 0) for name in HELD[version]) if held else None
-        return None
+        return memory_in(self._found)
 
     def cpu_s(self) -> float | None:
         """The CPU time of the group (s); None if there is none that counts it."""
-        if "cpuacct" in self._found:
-            told = read_text(os.path.join(self._found["cpuacct"], "cpuacct.usage")).strip()
-            return int(told) / 1e9 if told.isdigit() else None
-        if "" in self._found:
-            used = figures(read_text(os.path.join(self._found[""], "cpu.stat"))).get("usage_usec")
-            return None if used is None else used / 1e6
-        return None
+        return cpu_in(self._found)
 
 
 class LocalGauge:
@@ -145,6 +129,38 @@ class ContainerGauge:
         self._groups.look(self._pid)
         used = Consumption(self._groups.cpu_s(), self._groups.memory_bytes())
         return used if used != Consumption() else None
+
+
+def memory_in(groups: Mapping[str, str]) -> int | None:
+    """What is held in a control group (bytes): nothing that the kernel could drop.
+
+    Parameters
+    ----------
+    groups
+        As from `directories`.
+    """
+    for controller, version in (("memory", 1), ("", 2)):
+        if controller in groups:
+            held = figures(read_text(os.path.join(groups[controller], "memory.stat")))
+            return sum(held.get(name, 0) for name in HELD[version]) if held else None
+    return None
+
+
+def cpu_in(groups: Mapping[str, str]) -> float | None:
+    """The CPU time of all that was ever in a control group (s).
+
+    Parameters
+    ----------
+    groups
+        As from `directories`.
+    """
+    if "cpuacct" in groups:
+        told = read_text(os.path.join(groups["cpuacct"], "cpuacct.usage")).strip()
+        return int(told) / 1e9 if told.isdigit() else None
+    if "" in groups:
+        used = figures(read_text(os.path.join(groups[""], "cpu.stat"))).get("usage_usec")
+        return None if used is None else used / 1e6
+    return None
 
 
 def directories(cgroup: str, mountinfo: str, mark: str) -> dict[str, str]:

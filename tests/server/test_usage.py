@@ -10,6 +10,7 @@ import pytest
 
 from tests import fake_nvml
 from tests.conftest import Api, Home, Server, python
+from tests.executors.docker_engine import IMAGE, Engine
 from tests.fake_nvml import FakeGpus
 
 MB = 1024**2
@@ -167,3 +168,16 @@ def test_gpu_hours_are_read_per_job_and_per_customer(server: Server, api: Api, m
     assert api.get("api/training-usage?until=2020-01-01").json()["usage"] == []
     for wrong in ("since=yesterday", "by=week", "since=2030-01-01"):
         assert api.get(f"api/training-usage?{wrong}").status_code == 400
+
+
+def test_a_container_tells_what_it_uses(engine: Engine, home: Home) -> None:
+    api = home.start(docker_url=engine.url).api
+    code = "x = b'x' * (90 << 20); import time; time.sleep(600)"
+    job_id = api.submit(["python3", "-c", code], image=IMAGE)["job_id"]
+    api.status(job_id, "running")
+    told = usage_with(api, job_id, samples=3)
+    assert told["peaks"]["memory_bytes"] > 90 * MB
+    assert told["peaks"]["cpu_cores"] > 0
+    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    assert told["peak_memory_bytes"] > 90 * MB
+    assert told["cpu_seconds"] > 0

@@ -173,4 +173,4 @@ def describe(peak: int, limit: int) -> str:
 
 def gigabytes(amount: int) -> float:
     """Bytes as GB of 1024**3."""
-    return round(amount / GB, 3)
+    return round(amount / GB, 6)

@@ -9,6 +9,7 @@ last one is left alone until every job has ended. Then these have to be true:
 - every log is whole: what an attempt that came to its end has printed is there, once; and so are
   its metrics;
 - every end and every retry was told, and more than once only if a server was killed meanwhile.
+- every attempt that came to its end tells what it has used, and no sample of that is there twice.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
+from jupyter_training.engine import usage_files
 from jupyter_training.engine.metrics.curves import curves
 from jupyter_training.engine.metrics.store import DIRECTORY, read_index
 from jupyter_training.engine.workspace import Workspace
@@ -215,6 +217,7 @@ def look(
                 directory = workspace.attempt(job.job_id, attempt.number)
                 look_at_log(wanted, directory, attempt.cause, wrong)
                 look_at_metrics(wanted, directory, attempt.cause, wrong)
+                look_at_usage(wanted, directory, attempt, wrong)
                 if is_left(directory):
                     wrong.append(f"{wanted} still has a supervisor")
     mark = f"RECORD={place}/".encode()
@@ -272,6 +275,15 @@ def look_at_metrics(wanted: TestJob, directory: Path, cause: str | None, wrong: 
         found = [one.values.tolist() for one in curves(directory, index, None, LINES).curves]
         if found != [list(range(1, LINES + 1))]:
             wrong.append(f"{wanted} has metrics that are not whole: {found}")
+def look_at_usage(wanted: TestJob, directory: Path, attempt: Row[Any], wrong: list[str]) -> None:
+    """What an attempt has used that came to its own end, whoever has seen it."""
+    if attempt.cause not in (Cause.SUCCESS.value, Cause.USER_ERROR.value):
+        return
+    if attempt.cpu_seconds is None or not attempt.peak_memory_bytes:
+        wrong.append(f"{wanted} does not tell what it has used")
+    several = list(usage_files.samples(directory))
+    if len({one.at for one in several}) < max(1, len(several)):
+        wrong.append(f"{wanted} has samples twice, or none: {several}")
 
 
 def is_left(directory: Path) -> bool:

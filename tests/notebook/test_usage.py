@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from IPython.core.error import UsageError as ShownError
+from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_training import cli
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import Client
+from jupyter_training.notebook.magics import load
 from jupyter_training.notebook.usage import JobUsage, UsageTable
 from tests.conftest import Api, Server, python
 
@@ -123,3 +126,16 @@ def test_a_terminal_and_python_show_what_the_server_tells(
     assert "name no job" in capsys.readouterr().err
     assert cli.main(["usage", "--since", "yesterday"]) == 1
     assert "since: should be a time" in capsys.readouterr().err
+
+
+def test_a_magic_shows_the_same(api: Api, connected: None) -> None:
+    job_id = api.submit(python("pass"))["job_id"]
+    api.ended(job_id)
+    shell = InteractiveShell()  # type: ignore[no-untyped-call]
+    load(shell)
+    shown = shell.run_line_magic("train_usage", job_id)
+    assert isinstance(shown, JobUsage)
+    assert shown["job_id"] == job_id
+    assert isinstance(shell.run_line_magic("train_usage", "--by user"), UsageTable)
+    with pytest.raises(ShownError, match="for the usage of a job"):
+        shell.run_line_magic("train_usage", "--attempt 1")

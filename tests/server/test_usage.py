@@ -181,3 +181,18 @@ def test_a_container_tells_what_it_uses(engine: Engine, home: Home) -> None:
     told = api.post(f"api/training-jobs/{job_id}/cancel").json()
     assert told["peak_memory_bytes"] > 90 * MB
     assert told["cpu_seconds"] > 0
+
+
+def test_what_was_idle_before_a_restart_is_idle_after_it_and_told_once(
+    home: Home, cards: FakeGpus
+) -> None:
+    first = home.start(gpus=None, idle_gpu_minutes=1 / 60)
+    job_id = first.api.submit(python("import time; time.sleep(600)"), gpu_count=1)["job_id"]
+    marked = first.api.until(job_id, lambda told: told["idle_since"] is not None)
+    samples = first.api.get(f"api/training-jobs/{job_id}/usage").json()["samples"]
+    first.kill()
+    api = home.start(gpus=None, idle_gpu_minutes=1 / 60).api
+    again = usage_with(api, job_id, samples=samples + 3)
+    assert again["idle_since"] == marked["idle_since"]
+    events = api.get(f"api/training-jobs/{job_id}/events").json()
+    assert [one["kind"] for one in events if one["kind"] in ("idle", "busy")] == ["idle"]

@@ -8,7 +8,7 @@ last one is left alone until every job has ended. Then these have to be true:
 - nothing is reserved any more, and no process is left;
 - every log is whole: what an attempt that came to its end has printed is there, once; and so are
   its metrics;
-- every end and every retry was told, and more than once only if a server was killed meanwhile.
+- every end and every retry was told, and more than once only if a server was killed meanwhile;
 - every attempt that came to its end tells what it has used, and no sample of that is there twice.
 """
 
@@ -275,6 +275,8 @@ def look_at_metrics(wanted: TestJob, directory: Path, cause: str | None, wrong: 
         found = [one.values.tolist() for one in curves(directory, index, None, LINES).curves]
         if found != [list(range(1, LINES + 1))]:
             wrong.append(f"{wanted} has metrics that are not whole: {found}")
+
+
 def look_at_usage(wanted: TestJob, directory: Path, attempt: Row[Any], wrong: list[str]) -> None:
     """What an attempt has used that came to its own end, whoever has seen it."""
     if attempt.cause not in (Cause.SUCCESS.value, Cause.USER_ERROR.value):

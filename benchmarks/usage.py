@@ -36,7 +36,7 @@ async def measure(count: int, age_s: float, seconds: float, root: Path) -> None:
         launch = Launch(token, directory, ("sleep", "600"), "/", {}, None, 1, 1, (), None)
         found = await executor.start(launch)
         placement = Placement("here", 1, 1, ())
-        attempt = Attempt(number, token, 1, token, "local", placement, None, spec, None)
+        attempt = Attempt(number, token, 1, token, "local", (placement,), None, spec, None)
         meter.follow(attempt, executor, found)
         running.append(found)
     looking = asyncio.create_task(meter.run())

@@ -118,6 +118,7 @@ def _parser() -> Parser:
     _add_job(added)
     added.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
     added.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
+    added.add_argument("--rank", type=int, metavar="N", help="of which rank; else of all")
     added.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
     added = command("metrics", _metrics, "Show what a job has measured.")
     _add_job(added)
@@ -300,12 +301,12 @@ def _show(options: argparse.Namespace) -> int:
 def _logs(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     if not options.follow:
-        text = job.logs(options.tail, options.attempt)
+        text = job.logs(options.tail, options.attempt, options.rank)
         if text:
             print(text)
         return 0
     try:
-        for line in lines(job, tail=options.tail):
+        for line in lines(job, tail=options.tail, rank=options.rank):
             print(line, flush=True)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -37,7 +37,7 @@ class Wanted:
     tail
         Or with how many of its last lines to begin.
     rank
-        Of which process of a distributed job.
+        Of which rank of a distributed job; None for what all of them print.
     raw
         Whether bytes are wanted, and not lines.
     complete
@@ -47,7 +47,7 @@ class Wanted:
     attempt: int | None = None
     offset: int = 0
     tail: int | None = None
-    rank: int = 0
+    rank: int | None = None
     raw: bool = False
     complete: bool = False
 

@@ -14,6 +14,7 @@ from jupyter_training.engine.log_hub import LogHub
 from jupyter_training.engine.tasks import first_of
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.jobs.lifecycle import ACTIVE
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.store import jobs
 from jupyter_training.store.records import Job
 
@@ -37,11 +38,12 @@ class Which:
     attempt
         None for the latest.
     rank
-        Of which process of a distributed job.
+        Of which rank of a distributed job; None for what all of them print. A job that is not
+        distributed is its own rank 0.
     """
 
     attempt: int | None = None
-    rank: int = 0
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,9 @@ class JobLogs:
             If this user has no such job, or it no such attempt or rank.
         """
         job = await self._job(user, reference)
-        if wanted.attempt is not None or wanted.rank:
+        if wanted.attempt is not None or wanted.rank is not None:
             await self._path(job, Which(wanted.attempt, wanted.rank))
-        name = log_name(wanted.rank)
+        name = _log_name(job, wanted.rank)
         workspace = self._engine.workspace
         return Follower(
             self._hub, job, wanted, lambda number: workspace.attempt(job.job_id, number) / name
@@ -178,10 +180,15 @@ class JobLogs:
 
     async def _path(self, job: Job, which: Which) -> tuple[int, Path]:
         number = attempt_of(job, which.attempt)
-        path = self._engine.workspace.attempt(job.job_id, number) / log_name(which.rank)
-        if which.rank and not await asyncio.to_thread(path.exists):
+        path = self._engine.workspace.attempt(job.job_id, number) / _log_name(job, which.rank)
+        if which.rank is not None and job.attempt and not await asyncio.to_thread(path.exists):
             raise NoSuchJob(f"{job.job_id} with a process of rank {which.rank} that prints")
         return number, path
+
+
+def _log_name(job: Job, rank: int | None) -> str:
+    is_the_only_one = rank == 0 and job.job_type != JobType.DISTRIBUTED
+    return log_name(None if is_the_only_one else rank)
 
 
 async def _page(number: int, path: Path, page: logs.Page, timestamps: bool) -> LogPage:

@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
+from jupyter_training.engine.gang_launches import attempt_token
 from jupyter_training.engine.nvml import GpuProcess, GpuReading, Nvml
 from jupyter_training.engine.threads import begin
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
@@ -215,7 +216,7 @@ def token_of(pid: int) -> str | None:
         return None
     for entry in environment.split(b"\0"):
         if entry.startswith(mark):
-            return os.fsdecode(entry[len(mark) :])
+            return attempt_token(os.fsdecode(entry[len(mark) :]))
     return None
 
 

@@ -149,7 +149,7 @@ class Meter:
         self._followed[attempt.token] = _Attempt(
             attempt.token,
             attempt.job_id,
-            attempt.placement.gpus,
+            attempt.gpus,
             found.directory,
             found.started_at.timestamp(),
             gauge,

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import logs
+from jupyter_training.engine.gangs import Gang
 from jupyter_training.engine.meter import Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Executor, Found, Launch
+from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
@@ -75,6 +77,7 @@ Report = Started | Progressed | Metered | Idled | Finished
 @dataclass
 class _Followed:
     attempt: Attempt
+    executor: Executor
     task: asyncio.Task[None] | None = None
     found: Found | None = None
     stop: bool = False
@@ -136,17 +139,25 @@ class Monitor:
             why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(launch))
             self._report(Finished(attempt.token, attempt.job_id, why, _now()))
             return
-        self._follow(attempt, _start(self._executors[attempt.executor], launch))
+        executor = self._executor(attempt)
+        self._follow(attempt, executor, _start(executor, launch))
 
     def find(self, attempt: Attempt) -> None:
         """Find an attempt that may run already, unless it is followed."""
         if not self.follows(attempt.token):
             directory = self._workspace.attempt(attempt.job_uuid, attempt.number)
-            executor = self._executors[attempt.executor]
-            self._follow(attempt, _find(executor, attempt.token, directory))
+            executor = self._executor(attempt)
+            self._follow(attempt, executor, _find(executor, attempt.token, directory))
 
-    def _follow(self, attempt: Attempt, first: Awaitable[Found]) -> None:
-        followed = _Followed(attempt, stop=attempt.cancel_requested_by is not None)
+    def _executor(self, attempt: Attempt) -> Executor:
+        executor = self._executors[attempt.executor]
+        if not attempt.spec.is_gang:
+            return executor
+        return Gang(executor, len(attempt.placements), attempt.ranks)
+
+    def _follow(self, attempt: Attempt, executor: Executor, first: Awaitable[Found]) -> None:
+        stop = attempt.cancel_requested_by is not None
+        followed = _Followed(attempt, executor, stop=stop)
         self._followed[attempt.token] = followed
         followed.task = asyncio.create_task(self._run(followed, first))
 
@@ -159,7 +170,7 @@ class Monitor:
         attempt, found = followed.attempt, followed.found
         if found is None:  # it is still being started, which may take as long as to pull an image
             found = Found(token, self._workspace.attempt(attempt.job_uuid, attempt.number))
-        stopping = asyncio.create_task(_stop(self._executors[attempt.executor], found))
+        stopping = asyncio.create_task(_stop(followed.executor, found))
         stopping.add_done_callback(_log_failure)
 
     def take_reports(self) -> list[Report]:
@@ -205,11 +216,12 @@ class Monitor:
             self.meter.forget(attempt.token)
 
     async def _run_to_the_end(self, followed: _Followed, found: Found) -> None:
-        attempt, executor = followed.attempt, self._executors[followed.attempt.executor]
+        attempt, executor = followed.attempt, followed.executor
         if found.started_at is not None:
             self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
             reach(Point.START_REPORTED)
-        followed.follower = Follower(found.directory)
+        log = log_name(0) if attempt.spec.is_gang else LOG
+        followed.follower = Follower(found.directory, log=log)
         ended = found.ended
         if ended is None:
             followed.found = found

@@ -29,7 +29,8 @@ from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
-from jupyter_training.scheduling.policy import Running, Waiting, plan
+from jupyter_training.scheduling.demand import Running, Waiting
+from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Node, Resources, resolve
 from jupyter_training.store import datasets, jobs, ledger
 from jupyter_training.store.records import Event, Job
@@ -198,7 +199,17 @@ class TrainingService:
             wants = resolve(spec, nodes)
             queue = ledger.queue(connection, now, user)
             last = 1 + max((job.id for job in queue), default=0)
-            queue.append(Waiting(last, spec.name, wants, spec.priority, spec.time_limit_s))
+            queue.append(
+                Waiting(
+                    last,
+                    spec.name,
+                    wants,
+                    spec.priority,
+                    spec.time_limit_s,
+                    spec.nodes,
+                    spec.min_nodes,
+                )
+            )
             decided = plan(queue, nodes, ledger.held(connection, user), now.timestamp())
             for start in decided.starts:
                 if start.job_id == last:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 import jupyter_training
+from jupyter_training.engine import gang_launches
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
 from jupyter_training.jobs import datasets
@@ -211,16 +212,16 @@ class Workspace:
             gpus=attempt.placement.gpus,
             time_limit_s=spec.time_limit_s,
         )
-        if spec.image is None:
-            if paths:
-                _link(self.job(attempt.job_uuid) / "datasets", paths)
-            return launch
-        return ContainerLaunch(
-            **vars(launch),
-            image=spec.image,
-            mounts=self._mounts(attempt, places, paths),
-            hidden=self._hidden(),
-        )
+        if spec.image is not None:
+            launch = ContainerLaunch(
+                **vars(launch),
+                image=spec.image,
+                mounts=self._mounts(attempt, places, paths),
+                hidden=self._hidden(),
+            )
+        elif paths:
+            _link(self.job(attempt.job_uuid) / "datasets", paths)
+        return gang_launches.prepare(attempt, launch) if spec.is_gang else launch
 
     def _make_directories(self, attempt: Attempt, own: Path) -> None:
         job, spec = self.job(attempt.job_uuid), attempt.spec

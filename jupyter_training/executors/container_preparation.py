@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jupyter_training.executors.confinement import Confinement
+from jupyter_training.executors.container_networks import GangNetworks
 from jupyter_training.executors.containers import ContainerLaunch, configuration, place_on_host
 from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, pauses
 from jupyter_training.executors.image import ImageUnavailable, bring
@@ -35,13 +36,14 @@ class Preparation:
         self,
         engine: DockerEngine,
         containers: OwnContainers,
+        networks: GangNetworks,
         *,
         installation: str,
         confinement: Confinement,
         grace_s: float,
         patience_s: float,
     ) -> None:
-        self._engine, self._containers = engine, containers
+        self._engine, self._containers, self._networks = engine, containers, networks
         self._installation, self._confinement = installation, confinement
         self._grace_s, self._patience_s = grace_s, patience_s
 
@@ -86,7 +88,9 @@ class Preparation:
             grace_s=self._grace_s,
         )
         return await self._patiently(
-            lambda: self._containers.create(launch.token, config, cancelled)
+            lambda: self._networks.within(
+                launch, lambda: self._containers.create(launch.token, config, cancelled)
+            )
         )
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -79,16 +79,25 @@ class ContainerLaunch(Launch):
         All that it sees of the host.
     hidden
         Directories within them that it sees empty.
+    host
+        The name by which other containers of the same gang find it; None if there are none.
     """
 
     image: str
     mounts: tuple[Mount, ...]
     hidden: tuple[str, ...] = ()
+    host: str | None = None
 
 
 def name_of(token: str) -> str:
     """The name of an attempt's container: a second one of the same attempt cannot be made."""
     return f"jupyter-training-{token}"
+
+
+def network_of(token: str) -> str | None:
+    """The name of the private network of a gang's node; None if the attempt is no gang."""
+    attempt, dot, _ = token.partition(".")
+    return name_of(attempt) if dot else None
 
 
 def place_on_host(path: str, mounts: Iterable[Mount]) -> tuple[str, str] | None:
@@ -138,7 +147,16 @@ def configuration(
     if launch.time_limit_s is not None:
         labels[TIME_LIMIT] = repr(launch.time_limit_s)
     env = environment(launch, confinement, image_env)
+    network = network_of(launch.token)
+    in_network: dict[str, Any] = {}
+    if network is not None and launch.host is not None:
+        endpoint = {"Aliases": [launch.host]}
+        in_network = {
+            "Hostname": launch.host,
+            "NetworkingConfig": {"EndpointsConfig": {network: endpoint}},
+        }
     return {
+        **in_network,
         "Image": launch.image,
         # As an entry point, so that the command is what was asked for, whatever the image has.
         "Entrypoint": list(launch.argv),
@@ -171,7 +189,7 @@ def _host_configuration(launch: ContainerLaunch, confinement: Confinement) -> di
         "CapAdd": list(confinement.capabilities),
         "SecurityOpt": ["no-new-privileges:true"],
         "GroupAdd": list(confinement.groups),
-        "NetworkMode": confinement.network,
+        "NetworkMode": network_of(launch.token) or confinement.network,
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,  # its end and its log are still to be read
         "LogConfig": _LOG_DRIVER,

@@ -35,6 +35,7 @@ from typing import Any, TypeVar
 from jupyter_training.executors import container_records as records
 from jupyter_training.executors.base import Ended, Found, Launch
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
+from jupyter_training.executors.container_networks import GangNetworks
 from jupyter_training.executors.container_preparation import NoDirectory, Preparation
 from jupyter_training.executors.container_watch import ContainerWatch
 from jupyter_training.executors.containers import (
@@ -112,9 +113,13 @@ class DockerExecutor:
         self._confinement = confinement or confinement_of_this_server()
         self._engine = DockerEngine(url)
         self._containers = OwnContainers(self._engine, installation)
+        self._networks = GangNetworks(
+            self._engine, installation, internal=self._confinement.network == "none"
+        )
         self._preparation = Preparation(
             self._engine,
             self._containers,
+            self._networks,
             installation=installation,
             confinement=self._confinement,
             grace_s=grace_s,
@@ -128,7 +133,7 @@ class DockerExecutor:
 
     async def open(self) -> None:
         """Remove what was left behind, when the engine answers; this is not waited for."""
-        self._in_background(self._containers.remove_leftovers())
+        self._in_background(self._remove_leftovers())
 
     async def why_not(self, image: str | None) -> str | None:
         """Why no container of an image can be run at the moment; None if one can."""
@@ -263,7 +268,7 @@ class DockerExecutor:
         if not await asyncio.to_thread(records.take, directory, token, handle):
             taken = await asyncio.to_thread(records.taken, directory)
             if taken != handle:
-                self._in_background(self._containers.remove(token, container_id))
+                self._in_background(self._remove(token, container_id))
             return await self._find(token, directory)
         while True:
             try:
@@ -300,7 +305,7 @@ class DockerExecutor:
     ) -> Found:
         ended = Ended(why, now())
         await in_thread(lambda: records.write_end(launch.directory, None, ended))
-        self._in_background(self._containers.remove(launch.token, name_of(launch.token)))
+        self._in_background(self._remove(launch.token, name_of(launch.token)))
         return Found(launch.token, launch.directory, handle, None, ended)
 
     # Finding
@@ -309,13 +314,13 @@ class DockerExecutor:
         written = await asyncio.to_thread(records.read_end, directory)
         handle = await asyncio.to_thread(records.taken, directory)
         if written is not None:
-            self._in_background(self._containers.remove(token, name_of(token)))
+            self._in_background(self._remove(token, name_of(token)))
             return Found(token, directory, handle or {}, *written)
         if handle is None:
             await asyncio.to_thread(records.take, directory, token, {})
             handle = await asyncio.to_thread(records.taken, directory)
         if not handle:
-            self._in_background(self._containers.remove(token, name_of(token)))
+            self._in_background(self._remove(token, name_of(token)))
             return _lost(token, directory, {}, _NOT_STARTED)
         contact = Contact()
         container = await self._containers.inspect(handle["container"], contact)
@@ -327,6 +332,7 @@ class DockerExecutor:
             # First the mark: a server that is about to start it learns why it can't.
             await asyncio.to_thread(records.mark_given_up, directory)
             await self._containers.remove_whatever_it_does(container)
+            self._in_background(self._networks.release(token))
             if container.error:
                 ended = Ended(_launch_failed(container.error[:1000]), now())
                 return Found(token, directory, handle, None, ended)
@@ -341,6 +347,7 @@ class DockerExecutor:
         written = await asyncio.to_thread(records.read_end, directory)
         if written is not None:
             return Found(token, directory, handle, *written)
+        self._in_background(self._networks.release(token))
         given_up = await asyncio.to_thread(records.was_given_up, directory)
         why = _NOT_STARTED if given_up else "its container was removed by somebody"
         return _lost(token, directory, handle, why)
@@ -369,7 +376,7 @@ class DockerExecutor:
             booted_at=_booted_at() if self._engine.is_local else None,
         )
         await in_thread(lambda: records.write_end(directory, container.started_at, ended))
-        self._in_background(self._containers.remove(found.token, container.id))
+        self._in_background(self._remove(found.token, container.id))
         self._stopping.discard(found.token)
         return ended
 
@@ -377,6 +384,14 @@ class DockerExecutor:
         if found.token not in self._stopping:
             self._stopping.add(found.token)
             self._in_background(self._stop(found.token, found.handle["container"]))
+
+    async def _remove(self, token: str, name: str) -> None:
+        await self._containers.remove(token, name)
+        await self._networks.release(token)
+
+    async def _remove_leftovers(self) -> None:
+        await self._containers.remove_leftovers()
+        await self._networks.remove_leftovers()
 
     async def _stop(self, token: str, container: str) -> None:
         try:

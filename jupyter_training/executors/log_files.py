@@ -31,9 +31,9 @@ _PUNCH_HOLE, _KEEP_SIZE = 2, 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def log_name(rank: int) -> str:
-    """The name of the log of one of the processes of a distributed job; the first has rank 0."""
-    if rank == 0:
+def log_name(rank: int | None) -> str:
+    """The name of the log of a rank of a distributed job; None for what all of them print."""
+    if rank is None:
         return LOG
     stem, _, ending = LOG.partition(".")
     return f"{stem}-{rank}.{ending}"

@@ -151,12 +151,19 @@ class Exit:
         was reached or that the command could not be found.
     detail
         What it knows, to be read within the sentence of that cause.
+    who
+        Which process it was whose end ended all others, as ``rank 3 of 8``; empty if there is but
+        one.
+    said
+        The last line that this one printed; empty if nothing is known of it.
     """
 
     exit_code: int | None = None
     signal: int | None = None
     cause: Cause | None = None
     detail: str = ""
+    who: str = ""
+    said: str = ""
 
 
 def signal_name(number: int) -> str:
@@ -180,6 +187,13 @@ def diagnose(exit_: Exit, *, cancelled_by: str | None = None) -> tuple[Cause, st
     """
     if cancelled_by is not None:
         return Cause.CANCELLED_BY_USER, sentence(Cause.CANCELLED_BY_USER, cancelled_by)
+    cause, told = _diagnosis(exit_)
+    if exit_.who:
+        told = f"{exit_.who} failed first: {told}"
+    return cause, f"{told}; it printed last: {exit_.said}" if exit_.said else told
+
+
+def _diagnosis(exit_: Exit) -> tuple[Cause, str]:
     if exit_.cause is not None:
         return exit_.cause, sentence(exit_.cause, exit_.detail)
     if exit_.signal is not None:

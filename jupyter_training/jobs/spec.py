@@ -12,12 +12,21 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from jupyter_training.jobs.datasets import DataSetId, DataSetName
+from jupyter_training.jobs.gangs import RANK_VARIABLES, Launcher
 from jupyter_training.jobs.notifications import Notify
 from jupyter_training.jobs.requests import (
     FieldError,
@@ -39,8 +48,6 @@ ReceiverName = Annotated[Line, Field(max_length=2048)]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _LATER = {
-    "nodes": "distributed jobs",
-    "launcher": "distributed jobs",
     "search": "hyperparameter searches",
     "stages": "pipelines",
     "depends_on": "pipelines",
@@ -89,9 +96,15 @@ class JobSpec(BaseModel):
     name, description
         For people.
     job_type
-        One of `JobType`.
+        One of `JobType`. It may be left out if what else is said is only for distributed jobs.
+    nodes, min_nodes
+        Of how many nodes a distributed job consists, each with the resources below. With
+        `min_nodes` it starts with fewer, but at least so many, when there is no room for all.
+    launcher, procs_per_node
+        How the ranks of a node are started, and how many there are: by default one for each GPU, or
+        one.
     cpu_cores
-        Cores to reserve.
+        Cores to reserve; in a distributed job for each node, as all resources.
     memory_gb
         Memory to reserve, in GB of 1024**3 bytes.
     gpu_count, gpu_type
@@ -131,6 +144,10 @@ class JobSpec(BaseModel):
     name: Annotated[Line, Field(max_length=256)]
     description: Annotated[Text, Field(max_length=10_000)] | None = None
     job_type: JobType = JobType.SINGLE
+    nodes: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    min_nodes: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
+    launcher: Launcher | None = None
+    procs_per_node: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     cpu_cores: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
     memory_gb: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
     gpu_count: Annotated[int, Field(ge=0, le=10_000, strict=True)] | None = None
@@ -156,14 +173,36 @@ class JobSpec(BaseModel):
         if isinstance(data, dict) and (later := sorted(_LATER.keys() & data.keys())):
             features = ", ".join(f"{field} ({_LATER[field]})" for field in later)
             raise ValueError(f"not available in this version: {features}")
+        if isinstance(data, dict) and data.get("job_type") is None and _is_of_a_gang(data):
+            return {**data, "job_type": JobType.DISTRIBUTED.value}
         return data
 
     @field_validator("job_type")
     @classmethod
     def _type_that_runs(cls, job_type: JobType) -> JobType:
-        if job_type is not JobType.SINGLE:
-            raise ValueError(f"{job_type.value} jobs are not available in this version; use single")
+        if job_type not in (JobType.SINGLE, JobType.DISTRIBUTED):
+            raise ValueError(
+                f"{job_type.value} jobs are not available in this version; "
+                "use single or distributed"
+            )
         return job_type
+
+    @field_validator("nodes", "min_nodes", "launcher", "procs_per_node")
+    @classmethod
+    def _of_distributed_jobs(cls, value: Any, info: ValidationInfo) -> Any:
+        told = info.data.get("job_type")
+        if told not in (None, JobType.DISTRIBUTED) and _is_of_a_gang({info.field_name: value}):
+            raise ValueError(f"is for jobs of the type distributed, and this is {told.value}")
+        if info.field_name == "min_nodes" and value is not None:
+            nodes = info.data.get("nodes", value)
+            if value > nodes:
+                raise ValueError(f"should not be more than nodes, which is {nodes}")
+        if value is Launcher.MPI and info.data.get("nodes", 1) > 1:
+            raise ValueError(
+                "mpi reaches other nodes by ssh, which nobody serves there; "
+                "use one node, and procs_per_node or GPUs for the number of ranks"
+            )
+        return value
 
     @field_validator("command")
     @classmethod
@@ -186,11 +225,14 @@ class JobSpec(BaseModel):
 
     @field_validator("env_vars")
     @classmethod
-    def _variables(cls, variables: dict[str, str]) -> dict[str, str]:
+    def _variables(cls, variables: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        reserved = RESERVED_VARIABLES
+        if info.data.get("job_type") is JobType.DISTRIBUTED:
+            reserved |= RANK_VARIABLES
         for name, value in variables.items():
             if not _VARIABLE.fullmatch(name):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
-            if name.startswith(RESERVED_PREFIX) or name in RESERVED_VARIABLES:
+            if name.startswith(RESERVED_PREFIX) or name in reserved:
                 raise ValueError(f"{name} is set by jupyter-training itself")
             without_nul(value)
         return variables
@@ -205,6 +247,11 @@ class JobSpec(BaseModel):
         return self
 
     @property
+    def is_gang(self) -> bool:
+        """Whether it consists of nodes that start and end together."""
+        return self.job_type is JobType.DISTRIBUTED
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The command as the program and its arguments."""
         if isinstance(self.command, str):
@@ -216,6 +263,12 @@ class JobSpec(BaseModel):
         if self.script is None or script_path is None:
             return list(self.words)
         return [script_path if word == SCRIPT_PLACEHOLDER else word for word in self.words]
+
+
+def _is_of_a_gang(fields: Mapping[str | None, Any]) -> bool:
+    """Whether something is said that only a distributed job can be."""
+    names = ("min_nodes", "launcher", "procs_per_node")
+    return fields.get("nodes") not in (None, 1) or any(fields.get(one) for one in names)
 
 
 class InvalidJob(InvalidRequest):

@@ -15,7 +15,11 @@ _LOOK_S = 1
 
 
 def lines(
-    job: Job, *, tail: int | None = None, on_look: Callable[[dict[str, Any]], None] | None = None
+    job: Job,
+    *,
+    tail: int | None = None,
+    rank: int | None = None,
+    on_look: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[str]:
     """The lines of a job's log as they come, until it has ended and all were given.
 
@@ -23,6 +27,8 @@ def lines(
     ----------
     tail
         Begin with so many of the last lines; None to begin with the first line of all.
+    rank
+        Of which rank of a distributed job; None for what all of them print.
     on_look
         Called with the job as it is, about once a second and at each change.
     """
@@ -37,10 +43,11 @@ def lines(
             on_look(job.told)
 
     look(0)
+    of: dict[str, int] = {} if rank is None else {"rank": rank}
     attempt, offset = 1, 0
     if tail is not None and job.told["attempt"]:
         attempt = job.told["attempt"]
-        page = jobs.ask(lambda client: client.logs(job.id, attempt=attempt, tail=tail))
+        page = jobs.ask(lambda client: client.logs(job.id, attempt=attempt, tail=tail, **of))
         offset = page["offset"]
     while True:
         # What was true before the log was read: then nothing came after it.
@@ -50,9 +57,8 @@ def lines(
                 return
             look(WAIT_S)
             continue
-        page = jobs.ask(
-            partial(Client.logs, reference=job.id, attempt=attempt, offset=offset, wait=_LOOK_S)
-        )
+        where = {"attempt": attempt, "offset": offset, "wait": _LOOK_S, **of}
+        page = jobs.ask(partial(_page, job.id, where))
         yield from page["logs"]
         offset = page["next_offset"]
         if page["logs"]:
@@ -63,3 +69,7 @@ def lines(
             return
         else:
             look(WAIT_S if job.told["status"] in ("pending", "retrying") else 0)
+
+
+def _page(job_id: str, where: dict[str, int], client: Client) -> dict[str, Any]:
+    return client.logs(job_id, **where)

@@ -103,9 +103,16 @@ class Job:
             self.told = ask(lambda client: client.job(self.id))
         return self.told
 
-    def logs(self, tail: int = 100, attempt: int | None = None) -> str:
-        """The last lines that it printed, by default in its latest attempt."""
-        query = {"tail": tail} if attempt is None else {"tail": tail, "attempt": attempt}
+    def logs(self, tail: int = 100, attempt: int | None = None, rank: int | None = None) -> str:
+        """The last lines that it printed, by default in its latest attempt.
+
+        Parameters
+        ----------
+        rank
+            Of which rank of a distributed job; by default of all.
+        """
+        asked = {"tail": tail, "attempt": attempt, "rank": rank}
+        query = {name: value for name, value in asked.items() if value is not None}
         lines: list[str] = ask(lambda client: client.logs(self.id, **query))["logs"]
         return "\n".join(lines)
 

@@ -163,16 +163,20 @@ class TrainingMagics(Magics):
         parser = _job_parser("%train_logs", "Print the end of a job's log.")
         parser.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
         parser.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
+        parser.add_argument("--rank", type=int, metavar="N", help="of which rank; else of all")
         parser.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
         options = parser.parse_args(words(line))
         job = jobs.get_job(options.job)
         if not options.follow:
-            print(job.logs(options.tail, options.attempt) or f"{job.name} has printed nothing yet.")
+            print(
+                job.logs(options.tail, options.attempt, options.rank)
+                or f"{job.name} has printed nothing yet."
+            )
             return
         from jupyter_training.notebook.follow import lines
 
         try:
-            for text in lines(job, tail=options.tail):
+            for text in lines(job, tail=options.tail, rank=options.rank):
                 print(text)
         except KeyboardInterrupt:
             print(f"{job.name} goes on.")

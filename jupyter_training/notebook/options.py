@@ -169,9 +169,20 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help="some of completed, failed, retrying, cancelled and idle, separated by commas "
         "(default: what the server is configured for)",
     )
-    for later in ("--nodes", "--type"):
-        # Known, so that the server can say that this version cannot do it.
-        how.add_argument(later, help=argparse.SUPPRESS)
+    how.add_argument("--type", metavar="T", help="single, or distributed (which --nodes implies)")
+    gang = parser.add_argument_group("a distributed job: what it needs is for each node")
+    gang.add_argument("--nodes", type=int, metavar="N", help="nodes that start and end together")
+    gang.add_argument(
+        "--min-nodes", type=int, metavar="N", help="start with so many if there is no room for all"
+    )
+    gang.add_argument(
+        "--procs-per-node", type=int, metavar="N", help="ranks of a node (default: one a GPU, or 1)"
+    )
+    gang.add_argument(
+        "--launcher",
+        metavar="L",
+        help="who starts the ranks: builtin, torchrun, accelerate, deepspeed, mpi or none",
+    )
 
 
 def add_usage_options(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +211,9 @@ _FIELDS = {
     "image": "image",
     "dataset": "dataset_ids",
     "nodes": "nodes",
+    "min_nodes": "min_nodes",
+    "procs_per_node": "procs_per_node",
+    "launcher": "launcher",
     "type": "job_type",
 }
 """Which field of a JobSpec an option sets."""

@@ -72,13 +72,17 @@ class Node:
         """Those GPUs whose model matches, also those that no job may get at the moment."""
         return tuple(gpu for gpu in self.gpus if matches(gpu, gpu_type))
 
-    def could_hold(self, wanted: Resources) -> bool:
-        """Whether the request fits this node when nothing else runs on it and all GPUs are well."""
-        return (
-            wanted.cpu_cores <= self.cpu_cores
-            and wanted.memory_gb <= self.memory_gb
-            and wanted.gpu_count <= len(self.gpus_of(wanted.gpu_type))
+    def could_hold(self, wanted: Resources) -> int:
+        """How often the request fits this node when nothing else runs on it and all GPUs are well.
+
+        A request of nothing at all fits once.
+        """
+        amounts = (
+            (wanted.cpu_cores, self.cpu_cores),
+            (wanted.memory_gb, self.memory_gb),
+            (wanted.gpu_count, len(self.gpus_of(wanted.gpu_type))),
         )
+        return min((there // asked for asked, there in amounts if asked), default=1)
 
 
 @dataclass(frozen=True)
@@ -179,29 +183,29 @@ def _are_in(wanted: Sequence[str], runs: AbstractSet[str]) -> bool:
     )
 
 
-def largest(nodes: Iterable[Node]) -> Resources:
-    """The most that any single node has of each resource."""
-    several = list(nodes)
-    return Resources(
-        cpu_cores=max((node.cpu_cores for node in several), default=0),
-        memory_gb=max((node.memory_gb for node in several), default=0),
-        gpu_count=max((len(node.gpus) for node in several), default=0),
-    )
-
-
 def resolve(spec: JobSpec, nodes: Iterable[Node]) -> Resources:
-    """The resources to reserve for a job.
+    """The resources to reserve for a job, or for each node of a distributed one.
 
     An explicit number is never changed. What was left out becomes the smaller of the
     specification's default and the largest node, so that an omission never makes a job
-    unschedulable.
+    unschedulable; and if it is to be there several times, no more than there is so many times.
     """
-    most = largest(nodes)
+    several = list(nodes)
     return Resources(
-        cpu_cores=spec.cpu_cores or max(1, min(DEFAULT["cpu_cores"], most.cpu_cores)),
-        memory_gb=spec.memory_gb or max(1, min(DEFAULT["memory_gb"], most.memory_gb)),
+        cpu_cores=spec.cpu_cores
+        or max(1, _default("cpu_cores", spec.nodes, [node.cpu_cores for node in several])),
+        memory_gb=spec.memory_gb
+        or max(1, _default("memory_gb", spec.nodes, [node.memory_gb for node in several])),
         gpu_count=(
-            min(DEFAULT["gpu_count"], most.gpu_count) if spec.gpu_count is None else spec.gpu_count
+            _default("gpu_count", spec.nodes, [len(node.gpus) for node in several])
+            if spec.gpu_count is None
+            else spec.gpu_count
         ),
         gpu_type=spec.gpu_type,
     )
+
+
+def _default(name: str, times: int, there: Sequence[int]) -> int:
+    """The most up to the default that the machines have so many times; 0 if they have not."""
+    amounts = range(DEFAULT[name], 0, -1)
+    return next((one for one in amounts if sum(most // one for most in there) >= times), 0)

@@ -21,7 +21,7 @@ from jupyter_training.engine.service import Forecast, Holdings, Seen
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
 from jupyter_training.jobs.usage import summary
-from jupyter_training.scheduling.policy import Running
+from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import Gpu, Resources
 from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event, Job
@@ -43,6 +43,10 @@ def job(seen: Seen) -> dict[str, Any]:
         "description": it.description,
         "job_type": it.job_type,
         **resources(it.resources),
+        "nodes": it.nodes,
+        "min_nodes": it.min_nodes,
+        "launcher": it.launcher,
+        "procs_per_node": it.procs_per_node,
         "priority": it.priority,
         "time_limit_s": it.time_limit_s,
         "image": it.image,
@@ -72,6 +76,16 @@ def job(seen: Seen) -> dict[str, Any]:
         "signal": it.signal,
         "node": it.node,
         "gpus": list(it.gpus),
+        "parts": [
+            {
+                "node": part.node,
+                "cpu_cores": part.cpu_cores,
+                "memory_gb": part.memory_gb,
+                "gpus": list(part.gpus),
+            }
+            for part in it.parts
+        ],
+        "ranks": it.ranks,
         "submitted_at": time(it.submitted_at),
         "scheduled_at": time(it.scheduled_at),
         "started_at": time(it.started_at),
@@ -109,8 +123,8 @@ def usage_of(it: Job) -> dict[str, Any]:
         "mean_gpu_utilization_percent": _rounded(it.gpu_utilization_percent, 1),
         "usage": summary(
             peak_memory_bytes=it.peak_memory_bytes,
-            memory_gb=it.resources.memory_gb,
-            cpu_cores=it.resources.cpu_cores,
+            memory_gb=it.given.memory_gb,
+            cpu_cores=it.given.cpu_cores,
             mean_cpu_cores=cores,
             gpu_count=len(it.gpus),
             gpu_utilization_percent=it.gpu_utilization_percent,

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from jupyter_training.jobs.gangs import Launcher
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec
@@ -43,6 +44,7 @@ _JOBS: Select[Any] = select(
     customers.c.username,
     training_attempts.c.node,
     training_attempts.c.gpus,
+    training_attempts.c.parts,
     training_attempts.c.exit_code,
     training_attempts.c.signal,
     training_attempts.c.cpu_seconds,
@@ -132,6 +134,10 @@ def submit(
         "memory_gb": resources.memory_gb,
         "gpu_count": resources.gpu_count,
         "gpu_type": resources.gpu_type,
+        "nodes": spec.nodes,
+        "min_nodes": spec.min_nodes,
+        "procs_per_node": spec.procs_per_node,
+        "launcher": _launcher(spec),
         "priority": spec.priority,
         "time_limit_s": spec.time_limit_s,
         "executor": executor,
@@ -171,6 +177,10 @@ def submit(
         reason=f"submitted by {username}",
     )
     return get(connection, number), True
+
+
+def _launcher(spec: JobSpec) -> str | None:
+    return (spec.launcher or Launcher.BUILTIN).value if spec.is_gang else None
 
 
 def _by_key(connection: Connection, customer: int, key: str | None) -> Job | None:

@@ -26,10 +26,11 @@ from jupyter_training.jobs.lifecycle import (
     diagnose,
 )
 from jupyter_training.jobs.spec import JobSpec
-from jupyter_training.scheduling.policy import Running, Start, Waiting, plan
+from jupyter_training.scheduling.demand import Running, Waiting
+from jupyter_training.scheduling.policy import Start, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
 from jupyter_training.store import datasets
-from jupyter_training.store.records import Attempt
+from jupyter_training.store.records import Attempt, parts_as_json, parts_of_json
 from jupyter_training.store.tables import (
     customers,
     has_status,
@@ -64,6 +65,8 @@ _QUEUE = (
         _jobs.memory_gb,
         _jobs.gpu_count,
         _jobs.gpu_type,
+        _jobs.nodes,
+        _jobs.min_nodes,
     )
     .select_from(training_jobs.join(customers))
     .where(
@@ -150,6 +153,8 @@ def queue(
             Resources(row.cpu_cores, row.memory_gb, row.gpu_count, row.gpu_type),
             row.priority,
             row.time_limit_s,
+            row.nodes,
+            row.min_nodes,
         )
         for row in connection.execute(_QUEUE, {"now": now, "depth": depth})
     ]
@@ -162,13 +167,16 @@ def next_retry_at(connection: Connection, now: datetime) -> datetime | None:
 
 
 def held(connection: Connection, viewer: str | None = None) -> list[Running]:
-    """What every open attempt holds, and when it ends at the latest (s since the epoch)."""
-    found = []
+    """What every open attempt holds, and when it ends at the latest (s since the epoch).
+
+    The nodes of a gang are told one by one.
+    """
+    found: list[Running] = []
     for row in connection.execute(_HELD):
         since = row.started_at or row.scheduled_at
         ends_at = math.inf if row.time_limit_s is None else since.timestamp() + row.time_limit_s
         name = _called(row.name, row.username, viewer)
-        found.append(Running(row.job_id, name, _placement(row), ends_at))
+        found += [Running(row.job_id, name, one, ends_at) for one in _placements(row)]
     return found
 
 
@@ -176,8 +184,11 @@ def _called(name: str, owner: str, viewer: str | None) -> str:
     return name if viewer in (None, owner) else f"a job of {owner}"
 
 
-def _placement(attempt: Row[Any]) -> Placement:
-    return Placement(attempt.node, attempt.cpu_cores, attempt.memory_gb, tuple(attempt.gpus))
+def _placements(attempt: Row[Any]) -> tuple[Placement, ...]:
+    if attempt.parts is not None:
+        return parts_of_json(attempt.parts)
+    gpus = tuple(attempt.gpus)
+    return (Placement(attempt.node, attempt.cpu_cores, attempt.memory_gb, gpus),)
 
 
 def schedule(connection: Connection, machines: Sequence[Node], now: datetime) -> list[Attempt]:
@@ -211,17 +222,19 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
     row = connection.execute(_TO_CLAIM, {"the_job": start.job_id}).one_or_none()
     if row is None:
         return None  # cancelled or deleted since the queue was read
-    number, token, placement = row.attempt + 1, secrets.token_hex(16), start.placement
+    number, token, placements = row.attempt + 1, secrets.token_hex(16), start.placements
+    spec = JobSpec.model_validate(row.spec)
     connection.execute(
         _CLAIM,
         {
             "job_id": start.job_id,
             "number": number,
             "token": token,
-            "node": placement.node,
-            "cpu_cores": placement.cpu_cores,
-            "memory_gb": placement.memory_gb,
-            "gpus": list(placement.gpus),
+            "node": placements[0].node,
+            "cpu_cores": sum(one.cpu_cores for one in placements),
+            "memory_gb": sum(one.memory_gb for one in placements),
+            "gpus": [uuid for one in placements for uuid in one.gpus],
+            "parts": parts_as_json(placements) if spec.is_gang else None,
             "executor": row.executor,
             "scheduled_at": now,
         },
@@ -236,18 +249,17 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         of_attempt=number,
         attempt=number,
         progress=0,
-        reason=f"is given {_amount(placement)}",
+        reason=f"is given {_amount(placements, spec.nodes)}",
         scheduled_at=now,
         not_before=None,
     )
-    spec = JobSpec.model_validate(row.spec)
     return Attempt(
         start.job_id,
         row.uuid,
         number,
         token,
         row.executor,
-        placement,
+        placements,
         None,
         spec,
         None,
@@ -255,7 +267,15 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
     )
 
 
-def _amount(placement: Placement) -> str:
+def _amount(placements: Sequence[Placement], wanted: int) -> str:
+    if len(placements) == wanted == 1:
+        return _amount_of_node(placements[0])
+    each = "; ".join(_amount_of_node(one) for one in placements)
+    fewer = f" of {wanted}, as there is no room for more" if len(placements) < wanted else ""
+    return f"{len(placements)} nodes{fewer}: {each}"
+
+
+def _amount_of_node(placement: Placement) -> str:
     cores = f"{placement.cpu_cores} CPU core" + "s" * (placement.cpu_cores != 1)
     gpus = f", GPU {', '.join(placement.gpus)}" if placement.gpus else ""
     return f"{cores}, {placement.memory_gb} GB{gpus} on {placement.node}"
@@ -270,7 +290,7 @@ def open_attempts(connection: Connection) -> list[Attempt]:
             row.number,
             row.token,
             row.executor,
-            _placement(row),
+            _placements(row),
             row.handle,
             JobSpec.model_validate(row.spec),
             row.cancel_requested_by,
@@ -304,6 +324,7 @@ def attempt_started(
     if changed.rowcount != 1:
         return
     row = connection.execute(_ATTEMPT, {"the_token": token}).one()
+    placements = _placements(row)
     move(
         connection,
         row.job_id,
@@ -312,7 +333,7 @@ def attempt_started(
         now=started_at,
         actor=MONITOR,
         of_attempt=row.number,
-        reason=f"runs with {_amount(_placement(row))}",
+        reason=f"runs with {_amount(placements, len(placements))}",
         started_at=started_at,
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
 
+from jupyter_training.jobs.gangs import Launcher, ranks_per_node
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.jobs.notifications import Receiver
-from jupyter_training.jobs.spec import JobSpec
+from jupyter_training.jobs.spec import JobSpec, JobType
 from jupyter_training.scheduling.resources import Placement, Resources
 
 
@@ -27,8 +29,12 @@ class Job:
         The user name of its customer.
     attempt
         How many attempts it has had.
+    resources
+        What it asks for; a gang for each of its nodes.
     node, gpus
         Where its latest attempt runs or ran, and the UUIDs of its GPUs.
+    parts
+        What the nodes of its latest attempt hold or held; of a job that is no gang, the one.
     exit_code, signal
         How its latest attempt ended.
     receivers
@@ -48,6 +54,10 @@ class Job:
     description: str | None
     job_type: str
     resources: Resources
+    nodes: int
+    min_nodes: int | None
+    procs_per_node: int | None
+    launcher: str | None
     priority: int
     time_limit_s: float | None
     executor: str
@@ -73,6 +83,7 @@ class Job:
     completed_at: datetime | None
     node: str | None
     gpus: tuple[str, ...]
+    parts: tuple[Placement, ...]
     exit_code: int | None
     signal: int | None
     cpu_seconds: float | None
@@ -83,6 +94,27 @@ class Job:
     usage_until: datetime | None
     idle_since: datetime | None
     receivers: tuple[Receiver, ...] = ()
+
+    @property
+    def given(self) -> Resources:
+        """What its latest attempt was given in all; what it asks for if it has had none."""
+        if not self.parts:
+            return self.resources
+        return Resources(
+            sum(one.cpu_cores for one in self.parts),
+            sum(one.memory_gb for one in self.parts),
+            sum(len(one.gpus) for one in self.parts),
+            self.resources.gpu_type,
+        )
+
+    @property
+    def ranks(self) -> int:
+        """How many processes its latest attempt has, or the next one will have if all goes well."""
+        if self.job_type != JobType.DISTRIBUTED:
+            return 1
+        launcher = Launcher(self.launcher or Launcher.BUILTIN)
+        local = ranks_per_node(launcher, self.resources.gpu_count, self.procs_per_node)
+        return local * (len(self.parts) or self.nodes)
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
@@ -99,13 +131,33 @@ class Job:
             cause=Cause(row["cause"]) if row["cause"] else None,
             gpus=tuple(row["gpus"] or ()),
             receivers=tuple(Receiver.from_json(kept) for kept in row["receivers"] or ()),
+            parts=_parts(row),
         )
+
+
+def parts_as_json(placements: Sequence[Placement]) -> list[list[Any]]:
+    """The nodes of a gang as a value for JSON."""
+    return [[one.node, one.cpu_cores, one.memory_gb, list(one.gpus)] for one in placements]
+
+
+def parts_of_json(parts: Iterable[Sequence[Any]]) -> tuple[Placement, ...]:
+    """The nodes of a gang as they were written."""
+    return tuple(Placement(node, cores, memory, tuple(gpus)) for node, cores, memory, gpus in parts)
+
+
+def _parts(row: RowMapping) -> tuple[Placement, ...]:
+    if row["node"] is None:
+        return ()
+    if row["parts"] is not None:
+        return parts_of_json(row["parts"])
+    return (Placement(row["node"], row["cpu_cores"], row["memory_gb"], tuple(row["gpus"])),)
 
 
 _SAME = tuple(
     field.name
     for field in fields(Job)
     if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "receivers"}
+    if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "parts"}
 )
 """What a row and a `Job` call by the same name."""
 
@@ -138,6 +190,8 @@ class Attempt:
     ----------
     token
         What whoever reports on it has to show; a report with another token changes nothing.
+    placements
+        What it holds; several if it is a gang.
     handle
         What its executor needs to find it again; None until it was started.
     datasets
@@ -149,11 +203,31 @@ class Attempt:
     number: int
     token: str
     executor: str
-    placement: Placement
+    placements: tuple[Placement, ...]
     handle: dict[str, Any] | None
     spec: JobSpec
     cancel_requested_by: str | None
     datasets: tuple[DataSet, ...] = ()
+
+    @property
+    def placement(self) -> Placement:
+        """What its only, or its first node holds."""
+        return self.placements[0]
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The UUIDs of all its GPUs."""
+        return tuple(uuid for one in self.placements for uuid in one.gpus)
+
+    @property
+    def ranks(self) -> int:
+        """How many processes it has."""
+        spec = self.spec
+        if not spec.is_gang:
+            return 1
+        launcher = spec.launcher or Launcher.BUILTIN
+        local = ranks_per_node(launcher, len(self.placement.gpus), spec.procs_per_node)
+        return local * len(self.placements)
 
 
 @dataclass(frozen=True)

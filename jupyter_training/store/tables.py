@@ -93,10 +93,15 @@ training_jobs = Table(
     Column("memory_gb", Integer, nullable=False),
     Column("gpu_count", Integer, nullable=False),
     Column("gpu_type", String(64)),
+    # How often, in a gang.
+    Column("nodes", Integer, nullable=False, server_default="1"),
+    Column("min_nodes", Integer),
+    Column("procs_per_node", Integer),
     Column("priority", Integer, nullable=False),
     Column("time_limit_s", Float),
     # How it runs.
     Column("executor", String(32), nullable=False),
+    Column("launcher", String(32)),
     Column("image", String(256)),
     Column("command", Text, nullable=False),
     Column("working_dir", String(512)),
@@ -141,6 +146,8 @@ training_attempts = Table(
     Column("cpu_cores", Integer, nullable=False),
     Column("memory_gb", Integer, nullable=False),
     Column("gpus", Json, nullable=False),
+    # For a gang these are sums, and here are its nodes: of each the machine, cores, memory, GPUs.
+    Column("parts", Json),
     Column("executor", String(32), nullable=False),
     Column("handle", Json),
     Column("scheduled_at", UtcDateTime, nullable=False),

@@ -23,7 +23,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def attempt(number: int = 1, **fields: Any) -> Attempt:
     spec = parse({"name": "x", "command": "true", **fields})
     placement = Placement("a", 2, 1, ("g0", "g1"))
-    return Attempt(1, "job-1", number, "token", "local", placement, None, spec, None)
+    return Attempt(1, "job-1", number, "token", "local", (placement,), None, spec, None)
 
 
 def test_a_launch_says_all_that_an_executor_needs(workspace: Workspace) -> None:

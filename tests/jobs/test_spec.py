@@ -55,7 +55,8 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("priority", 1001, "1000"),
         ("time_limit_s", 0, "greater than 0"),
         ("time_limit_s", float("nan"), "finite"),
-        ("job_type", "distributed", "not available in this version"),
+        ("job_type", "pipeline", "not available in this version"),
+        ("nodes", 0, "greater than or equal to 1"),
         ("job_type", "other", "'single', 'distributed'"),
         ("script", {"name": "../x.py", "text": ""}, "plain file name"),
     ],
@@ -67,7 +68,33 @@ def test_limits(field: str, value: Any, words: str) -> None:
 
 
 def test_what_comes_later_is_told_so() -> None:
-    assert "nodes (distributed jobs)" in str(wrong(nodes=2))
+    assert "stages (pipelines)" in str(wrong(stages=[]))
+
+
+def test_what_only_a_distributed_job_can_be_makes_it_one() -> None:
+    for fields in ({"nodes": 2}, {"launcher": "mpi"}, {"procs_per_node": 2}):
+        assert parse({**GOOD, **fields}).is_gang
+    assert not parse({**GOOD, "nodes": 1}).is_gang
+    stored = parse({**GOOD, "nodes": 2}).model_dump(mode="json")
+    assert parse(stored).model_dump(mode="json") == stored
+
+
+def test_what_only_a_distributed_job_can_be_is_refused_for_another() -> None:
+    told = wrong(job_type="single", nodes=2, launcher="torchrun", procs_per_node=2, min_nodes=1)
+    assert set(told) == {"nodes", "launcher", "procs_per_node", "min_nodes"}
+    assert told["nodes"] == "is for jobs of the type distributed, and this is single"
+
+
+def test_the_least_number_of_nodes_is_not_more_than_the_number() -> None:
+    assert "should not be more than nodes, which is 2" in wrong(nodes=2, min_nodes=3)["min_nodes"]
+    assert "mpi reaches other nodes by ssh" in wrong(nodes=2, launcher="mpi")["launcher"]
+    assert "should be 'builtin', 'torchrun'" in wrong(nodes=2, launcher="slurm")["launcher"]
+
+
+def test_nobody_sets_what_tells_the_ranks_apart() -> None:
+    told = wrong(nodes=2, env_vars={"RANK": "0"})
+    assert told == {"env_vars": "RANK is set by jupyter-training itself"}
+    assert parse({**GOOD, "env_vars": {"RANK": "0"}}).env_vars == {"RANK": "0"}
 
 
 def test_a_slip_of_the_pen_gets_a_hint() -> None:

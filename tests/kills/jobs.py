@@ -14,13 +14,23 @@ RECEIVER = "told"
 OCCASIONS = ("completed", "failed", "retrying")
 """Of what."""
 LINES = 40
-KINDS = ("succeeds", "fails", "succeeds at the second try", "is cancelled", "leaves a child behind")
+KINDS = (
+    "succeeds",
+    "fails",
+    "succeeds at the second try",
+    "is cancelled",
+    "leaves a child behind",
+    "is a gang",
+    "is a gang of which one fails",
+)
+NODES = 2
+"""Of a gang; in each is one rank."""
 
 # A lock that the kernel gives back tells whether two attempts ever live at the same time.
 SCRIPT = r"""
-exec 9>>"$RECORD.lock"
+exec 9>>"$RECORD.lock$RANK"
 flock --nonblock 9 || echo "twice $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
-echo "begin $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
+echo "begin $JUPYTER_TRAINING_ATTEMPT${RANK:+ of rank $RANK}" >>"$RECORD"
 line=0
 while [ $line -lt "$LINES" ]; do
   line=$((line + 1))
@@ -29,6 +39,7 @@ while [ $line -lt "$LINES" ]; do
 done
 case "$KIND" in
   fails) code=3 ;;
+  *one*) [ "$RANK" = 1 ] || exec sleep 600; code=3 ;;
   *second*) code=4; grep -q "end" "$RECORD" && code=0 ;;
   *cancelled) sleep 600 ;;
   *child*) sleep 0.05 & code=0 ;;
@@ -57,20 +68,26 @@ class TestJob:
         return f"key-{self.number}"
 
     @property
+    def is_gang(self) -> bool:
+        return "gang" in self.kind
+
+    @property
     def is_to_be_cancelled(self) -> bool:
         return self.kind == "is cancelled"
 
     @property
     def status(self) -> Status:
         """How it has to end."""
-        return {"fails": Status.FAILED, "is cancelled": Status.CANCELLED}.get(
-            self.kind, Status.COMPLETED
-        )
+        if self.is_to_be_cancelled:
+            return Status.CANCELLED
+        return Status.FAILED if self.kind.endswith("fails") else Status.COMPLETED
 
     @property
     def failures(self) -> int:
         """How many of its attempts end with an exit code of its own."""
-        return {"fails": 2, "succeeds at the second try": 1}.get(self.kind, 0)
+        if self.status is Status.FAILED:
+            return 2
+        return 1 if self.kind == "succeeds at the second try" else 0
 
     def record(self, place: Path) -> Path:
         """What it writes down."""
@@ -94,4 +111,5 @@ class TestJob:
             "memory_gb": 1,
             "gpu_count": self.number % 2,
             "max_retries": 1,
+            **({"nodes": NODES} if self.is_gang else {}),
         }

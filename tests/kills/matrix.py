@@ -34,9 +34,11 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from jupyter_training.engine import usage_files
+from jupyter_training.engine.gang_launches import node_directory
 from jupyter_training.engine.metrics.curves import curves
 from jupyter_training.engine.metrics.store import DIRECTORY, read_index
 from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import start_time
 from jupyter_training.executors.records import LOG, STARTED
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
@@ -44,7 +46,7 @@ from jupyter_training.points import VARIABLE, Point
 from jupyter_training.store import jobs, ledger, outbox
 from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
-from tests.kills.jobs import AT_A_TIME, LINES, OCCASIONS, RECEIVER, TestJob
+from tests.kills.jobs import AT_A_TIME, LINES, NODES, OCCASIONS, RECEIVER, TestJob
 from tests.postgres import running_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -215,10 +217,12 @@ def look(
             look_at_record(wanted, place, job.status, wrong)
             for attempt in several:
                 directory = workspace.attempt(job.job_id, attempt.number)
-                look_at_log(wanted, directory, attempt.cause, wrong)
+                look_at_logs(wanted, directory, attempt.cause, wrong)
                 look_at_metrics(wanted, directory, attempt.cause, wrong)
                 look_at_usage(wanted, directory, attempt, wrong)
-                if is_left(directory):
+                nodes = range(NODES)
+                places = [node_directory(directory, index) for index in nodes]
+                if any(map(is_left, places if wanted.is_gang else [directory])):
                     wrong.append(f"{wanted} still has a supervisor")
     mark = f"RECORD={place}/".encode()
     for entry in Path("/proc").iterdir():
@@ -260,10 +264,26 @@ def look_at_record(wanted: TestJob, place: Path, status: Status, wrong: list[str
         wrong.append(f"{wanted} never ran")
 
 
-def look_at_log(wanted: TestJob, directory: Path, cause: str | None, wrong: list[str]) -> None:
+def look_at_logs(wanted: TestJob, directory: Path, cause: str | None, wrong: list[str]) -> None:
+    """The logs of an attempt that came to its own end."""
+    if not wanted.is_gang:
+        look_at_log(wanted, directory / LOG, cause, wrong)
+        return
+    for rank in range(NODES):
+        # One that did not fail was perhaps not even started when the other did.
+        if cause == Cause.SUCCESS.value or rank == 1:
+            look_at_log(wanted, directory / log_name(rank), cause, wrong)
+    if cause == Cause.USER_ERROR.value:
+        notice = "rank 1 of 2 failed first (exit code 3)"
+        count = (directory / LOG).read_text().count(notice)
+        if count != 1:
+            wrong.append(f"{wanted} tells {count} times which rank failed first")
+
+
+def look_at_log(wanted: TestJob, path: Path, cause: str | None, wrong: list[str]) -> None:
     """The log of an attempt that came to its own end, or was cancelled while it slept."""
     if cause in (Cause.SUCCESS.value, Cause.USER_ERROR.value):
-        found = (directory / LOG).read_text()
+        found = path.read_text()
         if found != "".join(f"line {number}\n" for number in range(1, LINES + 1)):
             wrong.append(f"{wanted} has a log that is not whole: {found!r}")
 

@@ -48,7 +48,7 @@ def test_the_checks_see_what_should_not_be(tmp_path: Path) -> None:
     whole = "".join(f"line {number}\n" for number in range(1, LINES + 1))
     for log, count in ((whole, 0), (whole[:-1], 1), (whole + "line 40\n", 1), ("", 1)):
         (tmp_path / LOG).write_text(log)
-        look_at_log(job, tmp_path, "success", wrong)
+        look_at_log(job, tmp_path / LOG, "success", wrong)
         assert len(wrong) == count
         wrong.clear()
     reported = "".join(f'{{"metrics": {{"line": {n}}}}}\n' for n in range(1, LINES + 1))

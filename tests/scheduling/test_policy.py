@@ -9,7 +9,8 @@ from math import inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_training.scheduling.policy import Plan, Running, Waiting, plan
+from jupyter_training.scheduling.demand import Running, Waiting
+from jupyter_training.scheduling.policy import Plan, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
 
 NOW = 1000.0
@@ -28,9 +29,11 @@ def waits(
     gpu_type: str | None = None,
     priority: int = 0,
     limit: float | None = None,
+    nodes: int = 1,
+    least: int | None = None,
 ) -> Waiting:
     wants = Resources(cpus, memory, gpus, gpu_type)
-    return Waiting(number, f"job {number}", wants, priority, limit)
+    return Waiting(number, f"job {number}", wants, priority, limit, nodes, least)
 
 
 def runs(
@@ -218,6 +221,8 @@ _requests = st.tuples(
     st.sampled_from([None, "T4", "A100"]),
     st.integers(-1, 1),
     st.none() | st.integers(1, 100),
+    st.sampled_from([1, 1, 2, 3]),
+    st.sampled_from([None, 1]),
 )
 
 
@@ -232,8 +237,9 @@ def situations(draw: st.DrawFn) -> tuple[list[Waiting], list[Node], list[Running
     cut = draw(st.integers(0, len(jobs)))
     ends = draw(st.lists(st.integers(1, 100), min_size=cut, max_size=cut))
     running = [
-        Running(start.job_id, f"job {start.job_id}", start.placement, NOW + ends[start.job_id - 1])
+        Running(start.job_id, f"job {start.job_id}", placement, NOW + ends[start.job_id - 1])
         for start in plan(jobs[:cut], nodes, [], NOW).starts
+        for placement in start.placements
     ]
     drained = draw(
         st.sets(st.sampled_from([gpu.uuid for one in nodes for gpu in one.gpus] or ["-"]))
@@ -257,7 +263,8 @@ def test_nothing_is_ever_given_twice(
 ) -> None:
     queue, nodes, running = situation
     decided = plan(queue, nodes, running, NOW)
-    placed = [start.placement for start in decided.starts] + [one.holds for one in running]
+    given_now = [placement for start in decided.starts for placement in start.placements]
+    placed = given_now + [one.holds for one in running]
     for one in nodes:
         here = [placement for placement in placed if placement.node == one.name]
         assert sum(placement.cpu_cores for placement in here) <= one.cpu_cores
@@ -266,12 +273,15 @@ def test_nothing_is_ever_given_twice(
         assert set(given_) <= {gpu.uuid for gpu in one.gpus}
         assert all(count == 1 for count in given_.values())
     unavailable = {gpu.uuid for one in nodes for gpu in one.gpus if gpu.unavailable}
-    assert not unavailable & {uuid for start in decided.starts for uuid in start.placement.gpus}
-    wanted = {job.id: job.wants for job in queue}
+    assert not unavailable & {uuid for placement in given_now for uuid in placement.gpus}
+    wanted = {job.id: job for job in queue}
     for start in decided.starts:
-        asked, got = wanted[start.job_id], start.placement
-        assert (got.cpu_cores, got.memory_gb) == (asked.cpu_cores, asked.memory_gb)
-        assert len(got.gpus) == asked.gpu_count
+        # A gang starts as a whole, or at least with as many nodes as it would start with.
+        job = wanted[start.job_id]
+        assert job.least <= len(start.placements) <= job.nodes
+        for got in start.placements:
+            assert (got.cpu_cores, got.memory_gb) == (job.wants.cpu_cores, job.wants.memory_gb)
+            assert len(got.gpus) == job.wants.gpu_count
     # Every job is started or told why not.
     assert sorted(started(decided) + [wait.job_id for wait in decided.waits]) == sorted(wanted)
     assert all(wait.reason for wait in decided.waits)
@@ -284,9 +294,7 @@ def test_overtaking_delays_nobody_who_was_promised_a_start(
 ) -> None:
     queue, nodes, running = situation
     # Every end is known, so that a start can be promised.
-    queue = [
-        Waiting(job.id, job.name, job.wants, job.priority, job.time_limit_s or 50) for job in queue
-    ]
+    queue = [replace(job, time_limit_s=job.time_limit_s or 50) for job in queue]
     decided = plan(queue, nodes, running, NOW)
     blocked = next((wait for wait in decided.waits if wait.feasible), None)
     if blocked is None:
@@ -296,8 +304,9 @@ def test_overtaking_delays_nobody_who_was_promised_a_start(
     ahead = {job.id for job in order[:place]}
     limits = {job.id: float(job.time_limit_s or 0) for job in queue}
     new = [
-        Running(start.job_id, "", start.placement, NOW + limits[start.job_id])
+        Running(start.job_id, "", placement, NOW + limits[start.job_id])
         for start in decided.starts
+        for placement in start.placements
     ]
     before = running + [one for one in new if one.job_id in ahead]
     job = order[place]

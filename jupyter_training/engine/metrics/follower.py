@@ -67,10 +67,14 @@ class Follower:
         Of the attempt.
     clock
         Tells the time (s since 1970) that a point from a log gets.
+    log
+        The name of its log; of a distributed job that of its first rank.
     """
 
-    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
-        self._directory, self._clock = directory, clock
+    def __init__(
+        self, directory: Path, clock: Callable[[], float] = time.time, *, log: str = LOG
+    ) -> None:
+        self._directory, self._log, self._clock = directory, log, clock
         self._lock = threading.Lock()
         self._begun = self._is_stuck = False
 
@@ -117,7 +121,7 @@ class Follower:
             self._writer = Writer(place, afresh=True)
             self._log_reader, offsets, self._progress = LogReader(), (0, 0), None
         self._reported = Tail(self._directory / METRICS, offsets[0])
-        self._printed = Tail(self._directory / LOG, offsets[1])
+        self._printed = Tail(self._directory / self._log, offsets[1])
         self._is_stuck, self._begun = False, True
         self._committed = self._state()
 

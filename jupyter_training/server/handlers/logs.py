@@ -39,7 +39,7 @@ class LogsHandler(TrainingHandler):
         service = await self.service()
         which = Which(
             self.integer("attempt", None, least=1, most=MAX_NUMBER),
-            self.count("rank", 0, most=MAX_RANK),
+            self.integer("rank", None, least=0, most=MAX_RANK),
         )
         timestamps = self.flag("timestamps")
         lines = self.integer("lines", None, least=1, most=MAX_LINES)
@@ -77,7 +77,7 @@ class LogStreamHandler(TrainingHandler, WebSocketHandler):
             attempt=self.integer("attempt", None, least=1, most=MAX_NUMBER),
             offset=self.count("offset", 0, most=MAX_NUMBER),
             tail=self.integer("tail", None, least=0, most=MAX_LINES),
-            rank=self.count("rank", 0, most=MAX_RANK),
+            rank=self.integer("rank", None, least=0, most=MAX_RANK),
             raw=kind == "bytes",
             complete=self.flag("complete"),
         )

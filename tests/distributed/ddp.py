@@ -1,0 +1,60 @@
+"""Train a small network with DistributedDataParallel on the CPU, and resume from its checkpoint.
+
+Run alone it sees all of the data; each rank of several sees its share. The gradient is the mean in
+both cases, so the losses are the same within rounding.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from jupyter_training import report
+
+STEPS = 8
+rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+checkpoint = Path(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "model.pt")
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+data = torch.randn(64, 8)
+target = data.pow(2).sum(dim=1, keepdim=True)
+model: nn.Module = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+if world > 1:
+    dist.init_process_group("gloo")
+    model = DistributedDataParallel(model)
+plain = model.module if isinstance(model, DistributedDataParallel) else model
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+first = 0
+if checkpoint.exists():
+    saved = torch.load(checkpoint, weights_only=True)
+    plain.load_state_dict(saved["model"])
+    first = saved["step"]
+    print("resumed at", first, flush=True)
+
+for step in range(first, STEPS):
+    loss = nn.functional.mse_loss(model(data[rank::world]), target[rank::world])
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    mean = loss.detach() / world
+    if world > 1:
+        dist.all_reduce(mean)
+    if rank == 0:
+        report(step=step, loss=mean.item(), progress=(step + 1) / STEPS)
+        print(f"step {step} loss {mean.item():.9f}", flush=True)
+        torch.save({"model": plain.state_dict(), "step": step + 1}, checkpoint)
+    if world > 1:
+        dist.barrier()
+    is_first_try = os.environ["JUPYTER_TRAINING_ATTEMPT"] == "1"
+    if step == 4 and is_first_try and os.environ.get("DIES") == str(rank):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if world > 1:
+    dist.destroy_process_group()

@@ -1,0 +1,71 @@
+"""The command lines of other launchers, and the port of the first rank."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_training import ranks
+
+WORK = {"node": 1, "nodes": 2, "local": 4, "address": "node-0", "devices": "a,b,c,d"}
+INNER = ["python", "train.py", "--lr=1"]
+
+
+def command(launcher: str, **fields: Any) -> str:
+    return " ".join(ranks._launch_command({**WORK, "launcher": launcher, **fields}, 23456, INNER))
+
+
+def test_the_command_lines_say_where_this_node_is() -> None:
+    assert command("torchrun") == (
+        "torchrun --nnodes 2 --node-rank 1 --nproc-per-node 4 "
+        "--master-addr node-0 --master-port 23456 --no-python python train.py --lr=1"
+    )
+    assert command("accelerate") == (
+        "accelerate launch --num_machines 2 --machine_rank 1 --num_processes 8 "
+        "--main_process_ip node-0 --main_process_port 23456 --multi_gpu "
+        "--no_python python train.py --lr=1"
+    )
+    assert "--cpu --no_python" in command("accelerate", devices="")
+    assert command("mpi", nodes=1) == "mpirun -np 4 python train.py --lr=1"
+
+
+def test_deepspeed_is_told_the_nodes_by_a_file_and_asked_not_to_reach_them(tmp_path: Path) -> None:
+    told = command("deepspeed", meeting=str(tmp_path))
+    assert told == (
+        f"deepspeed --hostfile {tmp_path}/hosts-1 --no_ssh --node_rank 1 --master_addr node-0 "
+        "--master_port 23456 --no_python --no_local_rank python train.py --lr=1"
+    )
+    assert (tmp_path / "hosts-1").read_text() == "node-0 slots=4\nnode-1 slots=4\n"
+
+
+def test_no_two_get_the_same_port_and_the_first_rank_can_listen_there() -> None:
+    several = [ranks._free_port() for _ in range(50)]
+    assert len({port for port, _ in several}) == 50
+    for port, hold in several[:5]:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", port))
+        assert hold is not None
+    for _, hold in several:
+        assert hold is not None
+        hold.close()
+
+
+def test_a_port_that_somebody_listens_at_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(ranks, "_PORTS", [taken] * 200)
+        port, hold = ranks._free_port()
+        assert port != taken
+        assert hold is None
+
+
+def test_it_runs_where_nothing_is_installed_on_python_3_8() -> None:
+    text = Path(ranks.__file__).read_text()
+    ast.parse(text, feature_version=(3, 8))
+    assert "from jupyter_training" not in text

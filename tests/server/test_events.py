@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jupyter_training.server.job_events import SCHEMA_ID, data
 from jupyter_training.store.records import Change
 from tests.conftest import NAP, Api, Home, Server, python
+from tests.postgres import Postgres
 from tests.store.conftest import T0
 
 SCHEMA = yaml.safe_load(
@@ -209,3 +210,21 @@ def test_where_several_users_log_in_nobody_reads_of_others(home: Home) -> None:
     assert server.api_of("bob").get(f"api/training-jobs/{job_id}").status_code == 404
     assert server.api_of("bob").get("api/training-changes?since=0").json()["changes"] == []
     assert ada.get("api/training-changes?since=0").json()["changes"][0]["name"] == "secret"
+
+
+def test_what_changes_after_the_database_was_away_is_told_without_a_gap(
+    home: Home, own_postgres: Postgres
+) -> None:
+    server = home.start(database_url=own_postgres.new_database())
+    with subscribed(server) as events:
+        first = server.api.submit(["true"])["job_id"]
+        before = events.until(is_(first, "completed"))
+        own_postgres.stop()
+        assert server.api.get("api/training-changes").status_code == 503
+        own_postgres.start()
+        for _ in range(100):
+            if server.api.get("api/training-changes?since=0").status_code == 200:
+                break
+        second = server.api.submit(["true"])["job_id"]
+        assert events.until(is_(second, "submitted"))["previous"] == before["sequence"]
+        events.until(is_(second, "completed"))

@@ -15,12 +15,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, event, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    case,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+)
 
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.store import outbox
 from jupyter_training.store.records import Change, Job
-from jupyter_training.store.tables import customers, training_changes, training_jobs
+from jupyter_training.store.tables import UtcDateTime, customers, training_changes, training_jobs
 
 KEPT = timedelta(days=1)
 """How long a change can be read here."""
@@ -45,22 +59,43 @@ _LOCK_NUMBER = 0x6A7473
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 _NOTED, _MARKS = "jupyter_training.noted", "jupyter_training.marks"
 
-_INSERT = insert(training_changes)
-_JOBS = select(
-    training_jobs.c.id,
-    training_jobs.c.uuid,
-    training_jobs.c.customer_id,
-    training_jobs.c.name,
-    training_jobs.c.status,
-    training_jobs.c.cause,
-    training_jobs.c.reason,
-    training_jobs.c.attempt,
-    training_jobs.c.progress,
-    training_jobs.c.receivers,
-    training_jobs.c.cancel_requested_by,
-    customers.c.username,
-).select_from(training_jobs.join(customers))
-_SEVERAL = _JOBS.where(training_jobs.c.id.in_(bindparam("numbers", expanding=True)))
+# What is None was not noted, and is as it stands in the job's row.
+_jobs = training_jobs.c
+_MOVED = bindparam("to_status", type_=String(32))
+_TELL = insert(training_changes).from_select(
+    [
+        *("job_id", "uuid", "customer_id", "name", "change", "status", "cause", "reason"),
+        *("attempt", "progress", "at"),
+    ],
+    select(
+        _jobs.id,
+        _jobs.uuid,
+        _jobs.customer_id,
+        _jobs.name,
+        bindparam("word", type_=String(32)),
+        func.coalesce(_MOVED, _jobs.status),
+        case(
+            (_MOVED.is_(None), _jobs.cause),
+            else_=bindparam("why", type_=String(32)),
+        ),
+        func.coalesce(bindparam("sentence", type_=Text), _jobs.reason),
+        func.coalesce(bindparam("of_attempt", type_=Integer), _jobs.attempt),
+        _jobs.progress,
+        bindparam("moment", type_=UtcDateTime),
+    ).where(_jobs.id == bindparam("number")),
+)
+_TELL_DELETED = insert(training_changes)
+_RECEIVERS = (
+    select(
+        _jobs.receivers,
+        _jobs.cancel_requested_by,
+        _jobs.progress,
+        _jobs.attempt,
+        customers.c.username,
+    )
+    .select_from(training_jobs.join(customers))
+    .where(_jobs.id == bindparam("number"))
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +110,19 @@ class _Noted:
     reason: str | None = None
     attempt: int | None = None
     last: dict[str, Any] | None = None
-    """The job's row, if it is gone."""
+    """The row of the change, if the job is gone."""
+
+    def values(self) -> dict[str, Any]:
+        """For `_TELL`."""
+        return {
+            "number": self.job,
+            "word": self.change,
+            "to_status": self.status,
+            "why": self.cause,
+            "sentence": self.reason,
+            "of_attempt": self.attempt,
+            "moment": self.at,
+        }
 
 
 def word(kind: str, before: Status | None, after: Status | None) -> str | None:
@@ -131,15 +178,17 @@ def note(
 def note_deleted(connection: Connection, job: Job, *, now: datetime) -> None:
     """Remember that a job is gone."""
     last = {
-        "id": job.id,
+        "job_id": job.id,
         "uuid": job.job_id,
         "customer_id": job.customer_id,
         "name": job.name,
+        "change": DELETED,
         "status": job.status.value,
         "cause": job.cause.value if job.cause else None,
         "reason": job.reason,
         "attempt": job.attempt,
         "progress": job.progress,
+        "at": now,
     }
     _noted(connection).append(_Noted(job.id, DELETED, now, last=last))
 
@@ -158,55 +207,37 @@ def write_noted(connection: Connection) -> bool:
     forget_noted(connection)
     if not noted:
         return False
-    left = {one.job for one in noted if one.last is None}
-    rows: dict[int, Any] = {}
-    if left:
-        found = connection.execute(_SEVERAL, {"numbers": sorted(left)}).mappings()
-        rows = {row["id"]: row for row in found}
-    values = [
-        _values(one, one.last or rows[one.job]) for one in noted if one.last or one.job in rows
-    ]
-    if values:
-        for value in values:
-            if value["job_id"] in rows:
-                _put_in_outbox(connection, value, rows[value["job_id"]])
-        if connection.dialect.name == "postgresql":
-            connection.execute(_LOCK, {"number": _LOCK_NUMBER})
-        connection.execute(_INSERT, values)
-    return bool(values)
+    for one in noted:
+        _put_in_outbox(connection, one)
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"number": _LOCK_NUMBER})
+    if there := [one.values() for one in noted if one.last is None]:
+        connection.execute(_TELL, there)
+    if gone := [one.last for one in noted if one.last is not None]:
+        connection.execute(_TELL_DELETED, gone)
+    return True
 
 
-def _put_in_outbox(connection: Connection, value: dict[str, Any], row: Any) -> None:
+def _put_in_outbox(connection: Connection, noted: _Noted) -> None:
+    """Note who wants to be told of a change."""
+    if noted.change not in outbox.OCCASIONS:
+        return
+    row = connection.execute(_RECEIVERS, {"number": noted.job}).one_or_none()
+    if row is None or not row.receivers:
+        return
     outbox.put(
         connection,
-        value["job_id"],
-        value["change"],
-        receivers=row["receivers"],
-        owner=row["username"],
-        cancelled_by=row["cancel_requested_by"],
-        attempt=value["attempt"],
-        cause=value["cause"],
-        reason=value["reason"],
-        progress=value["progress"],
-        at=value["at"],
+        noted.job,
+        noted.change,
+        receivers=row.receivers,
+        owner=row.username,
+        cancelled_by=row.cancel_requested_by,
+        attempt=row.attempt if noted.attempt is None else noted.attempt,
+        cause=noted.cause,
+        reason=noted.reason,
+        progress=row.progress,
+        at=noted.at,
     )
-
-
-def _values(noted: _Noted, row: Any) -> dict[str, Any]:
-    moved = noted.status is not None
-    return {
-        "job_id": noted.job,
-        "uuid": row["uuid"],
-        "customer_id": row["customer_id"],
-        "name": row["name"],
-        "change": noted.change,
-        "status": noted.status or row["status"],
-        "cause": noted.cause if moved else row["cause"],
-        "reason": noted.reason or row["reason"],
-        "attempt": row["attempt"] if noted.attempt is None else noted.attempt,
-        "progress": row["progress"],
-        "at": noted.at,
-    }
 
 
 def forget_noted(connection: Connection) -> None:

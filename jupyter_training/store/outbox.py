@@ -25,7 +25,9 @@ from jupyter_training.store.tables import (
 )
 
 _INSERT = insert(training_notifications)
-_OCCASIONS = {one.value: one for one in Occasion}
+OCCASIONS = {one.value: one for one in Occasion}
+"""By the words of `changes.note`."""
+
 _ROWS = training_notifications.c
 
 
@@ -87,7 +89,7 @@ def put(
     receivers
         As they are kept with the job.
     """
-    occasion = _OCCASIONS.get(change)
+    occasion = OCCASIONS.get(change)
     if occasion is None or not receivers:
         return
     why = Cause(cause) if cause else None

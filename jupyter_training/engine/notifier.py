@@ -15,12 +15,12 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine import delivery, logs
 from jupyter_training.engine.engine import DatabaseAway, Engine
+from jupyter_training.engine.metrics.store import DIRECTORY, read_index
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.messages import LOG_LINES, Facts, Message, message
@@ -44,9 +44,6 @@ _TO_ONE = 2
 _SWEEP_S = 10.0
 _AGAIN_S = 1.0
 
-Metrics = Callable[[Path], Mapping[str, float]]
-"""The latest metrics of an attempt, by its directory; it blocks."""
-
 
 class Notifier:
     """Tells receivers what the outbox has for them.
@@ -55,18 +52,14 @@ class Notifier:
     ----------
     send
         Sends a message to a URL, and returns why that failed.
-    metrics
-        Reads what an attempt has measured.
     """
 
     def __init__(
         self,
         engine: Engine,
         send: Callable[[str, Message], Awaitable[str | None]] = delivery.send,
-        metrics: Metrics | None = None,
     ) -> None:
         self._engine, self._workspace, self._send = engine, engine.workspace, send
-        self._metrics = metrics
         self._something = asyncio.Event()
         self._telling: dict[asyncio.Task[None], str] = {}
 
@@ -180,9 +173,8 @@ class Notifier:
             place = self._workspace.attempt(one.job_id, one.attempt)
             with contextlib.suppress(OSError, ValueError):
                 lines = logs.tail(place / LOG, LOG_LINES).lines
-            if self._metrics is not None:
-                with contextlib.suppress(Exception):
-                    metrics = self._metrics(place)
+            with contextlib.suppress(OSError, ValueError):
+                metrics = read_index(place / DIRECTORY).latest()
         output = self._workspace.output_dir(one.job_id, one.working_dir, one.output_path, one.image)
         return Facts(
             one.occasion,

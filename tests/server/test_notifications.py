@@ -43,8 +43,10 @@ def until_noted(api: Api, job_id: str, count: int = 1) -> list[dict[str, Any]]:
 def test_a_job_that_completed_is_told_of_and_that_is_in_its_history(
     server: Server, api: Api, receiver: Webhook
 ) -> None:
-    job = api.submit(python("pass"), name="digits", notify=[receiver.url("hook")])
+    code = "print('Epoch 1/2 - loss: 0.5'); print('Epoch 2/2 - loss: 0.25')"
+    job = api.submit(python(code), name="digits", notify=[receiver.url("hook")])
     told = receiver.next()
+    assert "loss 0.25" in told.body
     assert (told.title.split(" after")[0], told.mood) == ("digits completed", "success")
     assert f"More: jupyter training show {job['job_id']}" in told.body
     (event,) = until_noted(api, job["job_id"])

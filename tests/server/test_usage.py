@@ -12,6 +12,7 @@ from tests import fake_nvml
 from tests.conftest import Api, Home, Server, python
 from tests.executors.docker_engine import IMAGE, Engine
 from tests.fake_nvml import FakeGpus
+from tests.server.receiver import webhook
 
 MB = 1024**2
 GB = 1024**3
@@ -187,8 +188,13 @@ def test_what_was_idle_before_a_restart_is_idle_after_it_and_told_once(
     home: Home, cards: FakeGpus
 ) -> None:
     first = home.start(gpus=None, idle_gpu_minutes=1 / 60)
-    job_id = first.api.submit(python("import time; time.sleep(600)"), gpu_count=1)["job_id"]
-    marked = first.api.until(job_id, lambda told: told["idle_since"] is not None)
+    nap = python("import time; time.sleep(600)")
+    with webhook() as owner:
+        job_id = first.api.submit(nap, gpu_count=1, notify=[owner.url("hook")])["job_id"]
+        marked = first.api.until(job_id, lambda told: told["idle_since"] is not None)
+        message = owner.next()
+    assert message.title == "test leaves its GPUs idle"
+    assert message.body.startswith("Its GPU has done nothing since ")
     samples = first.api.get(f"api/training-jobs/{job_id}/usage").json()["samples"]
     first.kill()
     api = home.start(gpus=None, idle_gpu_minutes=1 / 60).api

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from jupyter_training.notebook.job import get_job as get_job
     from jupyter_training.notebook.job import list_jobs as list_jobs
     from jupyter_training.notebook.job import submit as submit
+    from jupyter_training.notebook.pipelines import Pipeline as Pipeline
 
 __all__ = [
     "Job",
+    "Pipeline",
     "__version__",
     "get_job",
     "list_datasets",
@@ -43,6 +45,10 @@ def __getattr__(name: str) -> Any:
         from jupyter_training.notebook import job
 
         return getattr(job, name)
+    if name == "Pipeline":
+        from jupyter_training.notebook.pipelines import Pipeline
+
+        return Pipeline
     if name in _DATASETS:
         from jupyter_training.notebook import datasets
 

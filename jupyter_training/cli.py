@@ -38,10 +38,13 @@ from jupyter_training.notebook.options import (
     job_fields,
 )
 from jupyter_training.notebook.outputs import OutputTable, download
+from jupyter_training.notebook.pipelines import of_file
 from jupyter_training.notebook.tables import (
     GpuTable,
     JobTable,
     MachineTable,
+    StageTable,
+    Table,
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
@@ -105,7 +108,12 @@ def _parser() -> Parser:
     ):
         added = command(name, action, told)
         add_job_options(added)
-        added.add_argument("script", help="a script or a program; options for the job go before it")
+        added.add_argument(
+            "--file", "-f", metavar="FILE", help="what a file in YAML or JSON describes, instead"
+        )
+        added.add_argument(
+            "script", nargs="?", help="a script or a program; options for the job go before it"
+        )
         added.add_argument("arguments", nargs="...", help="what it gets")
     added = command("list", _list, "List your jobs, newest first.")
     added.add_argument("--status", metavar="S", help="only these, separated by commas")
@@ -172,6 +180,13 @@ def _add_job(parser: Parser) -> None:
 
 
 def _spec(options: argparse.Namespace) -> dict[str, Any]:
+    if options.file is not None:
+        if options.script is not None:
+            told = f"{options.script!r} is one word too many, as --file tells what to run"
+            raise UsageError(f"jupyter training: {told}")
+        return {**of_file(options.file), **job_fields(options)}
+    if options.script is None:
+        raise UsageError("jupyter training: name a script or a program, or a --file")
     return {
         **jobs.of_command([options.script, *options.arguments], options.image),
         **job_fields(options),
@@ -222,9 +237,12 @@ class _Watcher:
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar, self._task = bar, task
         self._said: str | None = None
+        self._stages: dict[str, str] = {}
 
     def look(self, told: dict[str, Any]) -> None:
         status = told["status"]
+        if told.get("children") is not None:
+            self._look_at_stages(told["job_id"])
         self._bar.update(
             self._task,
             completed=told["progress"],
@@ -238,6 +256,17 @@ class _Watcher:
             self._bar.console.print(
                 Text(f"{status}: {told['reason']}", style=_STYLES[status]), soft_wrap=True
             )
+
+    def _look_at_stages(self, job_id: str) -> None:
+        """Say which stages of a pipeline have started and ended since the last look."""
+        for child in jobs.ask(lambda client: client.children(job_id)):
+            name, status = child["child_key"], child["status"]
+            if self._stages.get(name, "pending") != status:
+                said = Text(status, style=_STYLES[status]).append(f": {name}", style="default")
+                if status in ENDED and child["reason"] and child["cause"] != "success":
+                    said.append(f", {child['reason']}")
+                self._bar.console.print(said, soft_wrap=True)
+            self._stages[name] = status
 
 
 def _verdict(told: dict[str, Any]) -> Text:
@@ -282,20 +311,36 @@ def _list(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     events = job.events()
+    children = [child.told for child in job.children()] if job.told.get("children") else []
     if options.json:
-        print(json.dumps({**job.told, "events": events}, indent=2))
+        shown = {**job.told, "events": events}
+        if job.told.get("children") is not None:
+            shown["stages"] = children
+        print(json.dumps(shown, indent=2))
         return 0
     for name, value in job.told.items():
         if value not in (None, "", [], {}):
             print(
                 f"{name:20} {value if isinstance(value, str | int | float) else json.dumps(value)}"
             )
+    if children:
+        print("\nstages")
+        _print_coloured(StageTable(children))
     print("\nhistory")
     for event in events:
         what = event["to_status"] or event["kind"]
         why = f": {event['reason']}" if event["reason"] else ""
         print(f"{event['at']}  {what} (by {event['actor']}){why}")
     return 0
+
+
+def _print_coloured(table: Table) -> None:
+    """Print a table with the words for statuses in their colours, where there are colours."""
+    console = Console(highlight=False)
+    text = Text(repr(table))
+    for status, style in _STYLES.items():
+        text.highlight_regex(rf"(?m)(?<=  ){status}(?=  )", style)
+    console.print(text, soft_wrap=True)
 
 
 def _logs(options: argparse.Namespace) -> int:

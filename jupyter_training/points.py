@@ -30,6 +30,8 @@ class Point(str, Enum):
     TURN_COMMITTED = "turn-committed"
     PREPARED = "prepared"
     """The directories of what was claimed are there."""
+    REUSE_COPIED = "reuse-copied"
+    """The results of an earlier run are where those of a job belong that need not be run."""
     START_BEGUN = "start-begun"
     START_ASKED = "start-asked"
     """The launcher has been asked for a supervisor, and has not answered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ class Terminal:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.work = home.path / "work"
-        self.work.mkdir()
+        self.work.mkdir(exist_ok=True)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -193,3 +194,28 @@ def test_a_jupyter_server_of_the_same_user_is_used(home: Home) -> None:
     assert "starting" not in done.stderr
     assert server.api.get("api/training-jobs").json()[0]["name"] == "from outside"
     assert server.process.poll() is None
+
+
+def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> None:
+    server, terminal = home.start(), Terminal(home)
+    terminal.script("work.py", "print('at work')")
+    terminal.script(
+        "pipe.yaml",
+        "name: from-a-file\ncpu_cores: 1\nmemory_gb: 1\nstages:\n"
+        "  - {name: prepare, command: work.py}\n"
+        "  - {name: fit, command: python work.py, depends_on: [prepare]}\n",
+    )
+    ran = terminal.run("run", "--file", "pipe.yaml")
+    assert ran.returncode == 0, ran.stderr
+    assert "completed: prepare" in ran.stdout
+    assert "completed: from-a-file" in ran.stdout
+    shown = terminal.run("show", "from-a-file").stdout
+    assert re.search(r"fit +completed +100 % +[\d.]+ s +prepare", shown)
+    told = json.loads(terminal.run("show", "from-a-file", "--json").stdout)
+    assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
+    assert terminal.run("logs", "from-a-file/fit").stdout == "at work\n"
+    assert server.api.get("api/training-jobs").json()[0]["children"] == {"completed": 2}
+    both = terminal.run("submit", "--file", "pipe.yaml", "work.py")
+    assert both.returncode == 2
+    assert "is one word too many" in both.stderr
+    assert terminal.run("submit").returncode == 2

@@ -36,6 +36,7 @@ from jupyter_training.engine.monitor import (
     Progressed,
     Report,
 )
+from jupyter_training.engine.outside import Outside
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.turns import Due, Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
@@ -148,6 +149,7 @@ class Engine:
         self._ready = asyncio.Event()
         self._something = asyncio.Event()
         self._due = Due()
+        self._outside = Outside(self._done_outside)
         # Two pools: requests that wait for a database must not hold up the scheduler.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-asks")
         self._own_threads = ThreadPoolExecutor(2, thread_name_prefix="jupyter-training-turns")
@@ -231,7 +233,7 @@ class Engine:
 
     def poke(self, job: int, *, cancel: bool = False) -> None:
         """A person has submitted, cancelled or otherwise changed a job: look at it now."""
-        self._due.queue = True
+        self._due.queue = self._due.families = True
         self._due.cancels |= cancel
         self.changes.tell([job])
         self._bus.wake_others()
@@ -262,6 +264,10 @@ class Engine:
         else:
             asyncio.get_running_loop().call_later(_COMPANY_S, self._wake)
 
+    def _done_outside(self, job: int, told: object) -> None:
+        self._due.told[job] = told
+        self._wake()
+
     def _tell_watchers(self) -> None:
         for on_change in self._watchers:
             on_change()
@@ -274,7 +280,7 @@ class Engine:
     def _woken(self) -> None:
         """Another server has written something."""
         self._tell_watchers()
-        self._due.queue = self._due.cancels = True
+        self._due.queue = self._due.cancels = self._due.families = True
         if not self.is_leader:
             self.changes.tell_all()
         self._wake()
@@ -330,7 +336,7 @@ class Engine:
         self._ready.set()
         _log.info("This server schedules training jobs (epoch %d) on %s", lease.epoch, node)
         self.is_leader = True
-        self._due = Due(queue=True, cancels=True, sweep=True)
+        self._due = Due.all()
         helpers = [
             asyncio.create_task(self._keep(lease)),
             asyncio.create_task(self._sweep()),
@@ -344,6 +350,7 @@ class Engine:
         finally:
             self.is_leader = False
             results = await cancelled(helpers)
+            await self._outside.close()
             await self._monitor.close()
             with contextlib.suppress(SQLAlchemyError):
                 await self._in_thread(self._give_back, lease)
@@ -406,7 +413,7 @@ class Engine:
         """Look, from time to time, for what an event missed."""
         while True:
             await asyncio.sleep(self._timing.monitor_interval_s)
-            self._due.cancels = self._due.sweep = True
+            self._due.cancels = self._due.sweep = self._due.families = True
             self._wake()
 
     async def _sample(self) -> None:
@@ -454,11 +461,14 @@ class Engine:
             self._monitor.start(attempt, launch)
         for token in turn.to_stop:
             self._monitor.stop(token)
-        changed = {report.job_id for report in reports}
+        for number, work in turn.outside.items():
+            self._outside.begin(number, work)
+        changed = {report.job_id for report in reports} | turn.moved
         changed.update(attempt.job_id for attempt, _ in turn.claimed)
         if changed:
             progress_only = all(isinstance(one, Progressed | Metered) for one in reports)
-            self.changes.tell(changed, others=bool(turn.claimed) or not progress_only)
+            others = bool(turn.claimed or turn.moved) or not progress_only
+            self.changes.tell(changed, others=others)
             self._bus.wake_others()
         return turn
 

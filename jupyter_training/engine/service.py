@@ -7,7 +7,6 @@ that never was. Whatever can be wrong is found before anything is written.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -15,9 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import feed, output_paths, outputs
+from jupyter_training.engine import feed, forecasts, output_paths, outputs, submission
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.forecasts import Forecast
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
@@ -28,12 +28,12 @@ from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, JobSpec, parse
-from jupyter_training.scheduling.demand import Running, Waiting
-from jupyter_training.scheduling.policy import plan
-from jupyter_training.scheduling.resources import Node, Resources, resolve
-from jupyter_training.store import datasets, jobs, ledger
-from jupyter_training.store.records import Event, Job
+from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, parse
+from jupyter_training.scheduling.demand import Running
+from jupyter_training.scheduling.resources import Node
+from jupyter_training.store import datasets, families, jobs, ledger, upstreams
+from jupyter_training.store.records import Event, Job, UpstreamJob
+from jupyter_training.store.tables import Hold
 from jupyter_training.store.transitions import StaleWrite
 
 
@@ -59,6 +59,10 @@ class Seen:
         The last value of each metric of its latest attempt.
     remaining
         How long it may still run; None unless that can be told.
+    upstreams
+        The jobs that it depends on.
+    children
+        Of a parent, how many children it has of each status.
     """
 
     job: Job
@@ -68,15 +72,8 @@ class Seen:
     output_browser_path: str | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     remaining: Remaining | None = None
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Where a job would run if it were submitted now, and if not, why."""
-
-    resources: Resources
-    node: str | None
-    reason: str
+    upstreams: Sequence[UpstreamJob] = ()
+    children: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,58 +161,25 @@ class TrainingService:
         InvalidJob
             With every wrong field.
         """
-        spec, executor, receivers = await self._check(request)
-        now, job_id = _now(), f"job-{secrets.token_hex(6)}"
-
-        def put(connection: Connection) -> tuple[Job, bool]:
-            numbers = [one.id for one in datasets.resolve(connection, spec.dataset_ids, keep=True)]
-            resources = resolve(spec, ledger.known_nodes(connection))
-            return jobs.submit(
-                connection,
-                spec.model_copy(update={"dataset_ids": numbers}),
-                resources,
-                job_id=job_id,
-                username=user,
-                executor=executor,
-                idempotency_key=idempotency_key,
-                now=now,
-                receivers=receivers,
-            )
-
-        job, created = await self._engine.write(put)
+        it, now = await submission.checked(parse(request), self._check), _now()
+        job, created = await self._engine.write(
+            lambda c: submission.put(c, it, username=user, idempotency_key=idempotency_key, now=now)
+        )
         if created:
             self._engine.poke(job.id)
+        if job.is_parent or job.hold is not None:
+            return (await self._look(user, [job]))[0], created
         # Why it waits, if it has to, is not known before the next turn.
         (summary,) = await self.metrics.summaries([job])
         return self._seen(job, None, job.reason, summary), created
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
-        spec, _, _ = await self._check(request)
+        it = await submission.checked(parse(request), self._check)
 
         def look(connection: Connection) -> Forecast:
-            now = _now()
-            nodes = ledger.known_nodes(connection)
-            wants = resolve(spec, nodes)
-            queue = ledger.queue(connection, now, user)
-            last = 1 + max((job.id for job in queue), default=0)
-            queue.append(
-                Waiting(
-                    last,
-                    spec.name,
-                    wants,
-                    spec.priority,
-                    spec.time_limit_s,
-                    spec.nodes,
-                    spec.min_nodes,
-                )
-            )
-            decided = plan(queue, nodes, ledger.held(connection, user), now.timestamp())
-            for start in decided.starts:
-                if start.job_id == last:
-                    return Forecast(wants, start.placement.node, "would be started at once")
-            reason = next(wait.reason for wait in decided.waits if wait.job_id == last)
-            return Forecast(wants, None, reason)
+            upstreams.resolve(connection, it.spec.depends_on, user)
+            return forecasts.of(connection, it, user, _now())
 
         return await self._engine.read(look)
 
@@ -264,6 +228,17 @@ class TrainingService:
         found = await self._engine.read(lambda c: jobs.listing(c, wanted))
         return await self._look(wanted.username, found)
 
+    async def children(self, user: str, reference: str, after: int, limit: int) -> list[Seen]:
+        """The children of a job, in the order in which they were made; none of one that has none.
+
+        Parameters
+        ----------
+        after
+            Only those with a greater number.
+        """
+        job = await self._job(user, reference)
+        return await self.listing(jobs.Filter(user, parent=job.id, after=after, limit=limit))
+
     async def cancel(self, user: str, reference: str) -> Seen:
         """Cancel a job, and wait until none of its processes is left.
 
@@ -278,7 +253,8 @@ class TrainingService:
             If it had ended in another way.
         """
         job = await self._job(user, reference)
-        job = await self._engine.write(lambda c: jobs.request_cancel(c, job, by=user, now=_now()))
+        request = families.request_cancel if job.is_parent else jobs.request_cancel
+        job = await self._engine.write(lambda c: request(c, job, by=user, now=_now()))
         self._engine.poke(job.id, cancel=True)
         seen = await self.wait_for_end(user, str(job.id), self._stop_s)
         if _ended(seen.job) and seen.job.status is not Status.CANCELLED:
@@ -299,7 +275,7 @@ class TrainingService:
 
         def again(connection: Connection) -> Job:
             datasets.resolve(connection, job.dataset_ids, keep=True)
-            return jobs.run_again(connection, job, by=user, now=_now())
+            return families.run_again(connection, job, by=user, now=_now())
 
         try:
             job = await self._engine.write(again)
@@ -321,10 +297,11 @@ class TrainingService:
         """
         job = await self._job(user, reference)
         try:
-            await self._engine.write(lambda c: jobs.remove(c, job, now=_now()))
+            gone = await self._engine.write(lambda c: families.remove(c, job, now=_now()))
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
-        await asyncio.to_thread(self._workspace.remove, job.job_id)
+        for job_id in gone:
+            await asyncio.to_thread(self._workspace.remove, job_id)
         self._engine.poke(job.id)
 
     async def history(self, user: str, reference: str) -> list[Event]:
@@ -376,11 +353,19 @@ class TrainingService:
         """How many jobs, of all users, still want something from the scheduler."""
         return await self._engine.read(jobs.count_unended)
 
-    async def _check(self, request: object) -> tuple[JobSpec, str, list[Receiver]]:
-        """What a request asks for, what is to run it and who is told, if all of that is right."""
-        spec = parse(request)
+    async def _check(self, spec: JobSpec) -> submission.Checked:
+        """What runs a job and who is told of it, if all that it asks for is right."""
         executor = spec.executor or ("docker" if spec.image is not None else self._default_executor)
-        wrong = []
+        wrong: list[FieldError] = []
+        receivers: list[Receiver] = []
+        try:
+            receivers = await self.receivers.of_job(spec.notify)
+        except InvalidJob as invalid:
+            wrong += invalid.errors
+        if spec.job_type is JobType.PIPELINE:  # its stages are checked, with what they have from it
+            if wrong:
+                raise InvalidJob(wrong)
+            return submission.Checked(executor, receivers)
         if spec.image is not None and executor == "local":
             wrong.append(FieldError("image", "an image needs the executor docker, not local"))
         elif spec.image is None and executor == "docker":
@@ -402,14 +387,9 @@ class TrainingService:
             await asyncio.to_thread(self._workspace.check, spec)
         except InvalidJob as invalid:
             wrong += invalid.errors
-        receivers: list[Receiver] = []
-        try:
-            receivers = await self.receivers.of_job(spec.notify)
-        except InvalidJob as invalid:
-            wrong += invalid.errors
         if wrong:
             raise InvalidJob(wrong)
-        return spec, executor, receivers
+        return submission.Checked(executor, receivers)
 
     async def _job(self, user: str, reference: str) -> Job:
         job = await self._engine.read(lambda c: jobs.find(c, reference, user))
@@ -418,23 +398,39 @@ class TrainingService:
         return job
 
     async def _look(self, user: str, several: list[Job]) -> list[Seen]:
-        """Add what depends on the queue, with one look at it for all of them."""
-        waiting = [job.id for job in several if job.status in WAITING]
-        positions: dict[int, int] = {}
-        reasons: dict[int, str] = {}
-        if waiting:
-            now = _now()
-            positions, reasons = await self._engine.read(
-                lambda c: (jobs.queue_positions(c, waiting), ledger.why_not(c, now, user))
-            )
+        """Add what depends on others, with one look at them for all of these."""
+        waiting = [job.id for job in several if job.status in WAITING and job.hold is None]
+        parents = [job.id for job in several if job.is_parent]
+        now = _now()
         summaries = await self.metrics.summaries(several)
-        return [
-            self._seen(job, positions.get(job.id), reasons.get(job.id), summary)
-            for job, summary in zip(several, summaries, strict=True)
-        ]
+
+        def look(connection: Connection) -> list[Seen]:
+            positions = jobs.queue_positions(connection, waiting)
+            reasons = ledger.why_not(connection, now, user) if waiting else {}
+            needs = upstreams.own(connection, [job.id for job in several])
+            counts = families.counts(connection, parents)
+            return [
+                self._seen(
+                    job,
+                    positions.get(job.id),
+                    reasons.get(job.id),
+                    summary,
+                    needs.get(job.id, ()),
+                    counts.get(job.id),
+                )
+                for job, summary in zip(several, summaries, strict=True)
+            ]
+
+        return await self._engine.read(look)
 
     def _seen(
-        self, job: Job, position: int | None, why_waits: str | None, measured: Summary
+        self,
+        job: Job,
+        position: int | None,
+        why_waits: str | None,
+        measured: Summary,
+        needs: Sequence[UpstreamJob] = (),
+        children: Mapping[str, int] | None = None,
     ) -> Seen:
         reason = job.reason
         if job.status is Status.RETRYING and job.not_before is not None:
@@ -442,11 +438,16 @@ class TrainingService:
             reason = f"{job.reason}; tried again at {again}" + (
                 f", {why_waits}" if why_waits else ""
             )
+        elif job.status not in ENDED and job.cancel_requested_by is not None:
+            reason = f"is being stopped, as {job.cancel_requested_by} asked"
+        elif job.hold is Hold.UPSTREAM and job.status is Status.PENDING:
+            names = [one.name for one in needs if one.status is not Status.COMPLETED]
+            reason = f"waits for {', '.join(names) or 'its turn'} to complete"
+        elif children is not None and job.status not in ENDED:
+            reason = ", ".join(f"{count} {status}" for status, count in sorted(children.items()))
         elif job.status is Status.PENDING:
             behind = f"waits behind {(position or 1) - 1} jobs"
             reason = why_waits or behind
-        elif job.status is Status.RUNNING and job.cancel_requested_by is not None:
-            reason = f"is being stopped, as {job.cancel_requested_by} asked"
         elif job.status is Status.RUNNING and job.idle_since is not None:
             its = "its GPU has" if len(job.gpus) == 1 else "its GPUs have"
             reason = f"{its} done nothing since {job.idle_since:%H:%M} UTC; {reason}"
@@ -455,7 +456,7 @@ class TrainingService:
         left = None
         if job.status is Status.RUNNING:
             left = remaining(measured.history, _now().timestamp())
-        return Seen(job, reason, position, output, shown, measured.latest, left)
+        return Seen(job, reason, position, output, shown, measured.latest, left, needs, children)
 
     def _output_dir(self, job: Job) -> Path:
         return self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)

@@ -1,25 +1,29 @@
 """What one turn of the scheduler writes: a single transaction, under the lease.
 
 It begins by making sure of the lease. Then it writes what the monitor has reported, looks for what
-nobody follows, and plans and claims. Only when all of that is on disk is anything prepared, and
-then started by the caller.
+nobody follows, writes what follows for other jobs, and plans and claims. Only when all of that is
+on disk is anything prepared, and then started by the caller.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 from sqlalchemy import Connection
 
+from jupyter_training.engine import families
 from jupyter_training.engine.bus import Bus
 from jupyter_training.engine.meter import Idled, Metered
 from jupyter_training.engine.monitor import Finished, Monitor, Progressed, Report, Started
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Launch
 from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
 from jupyter_training.store import changes, leases, ledger, usage
@@ -43,6 +47,10 @@ class Turn:
         New attempts, with how to launch them or why that cannot be.
     to_stop
         Tokens of attempts that somebody wants to be stopped.
+    moved
+        The numbers of the jobs that were moved because of others.
+    outside
+        By the numbers of jobs, what is to be done outside of turns before they are looked at again.
     """
 
     found: list[Attempt]
@@ -50,6 +58,8 @@ class Turn:
     to_stop: list[str]
     looked_at_queue: bool
     next_retry_at: datetime | None
+    moved: set[int] = field(default_factory=set)
+    outside: dict[int, Callable[[], Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,18 +74,29 @@ class Due:
         Whether somebody may want a job to be stopped.
     sweep
         Whether to look for attempts that nobody follows.
+    families
+        Whether any job may have changed that others depend on or are parents of.
+    told
+        By the numbers of jobs, what was done for them outside has returned.
     """
 
     queue: bool = False
     cancels: bool = False
     sweep: bool = False
+    families: bool = False
+    told: dict[int, Any] = field(default_factory=dict)
+
+    @classmethod
+    def all(cls) -> Due:
+        """What is due for a server that knows nothing yet."""
+        return cls(queue=True, cancels=True, sweep=True, families=True)
 
     def after_trouble(self) -> None:
         """Whether the last transaction was committed is not known: look at everything.
 
         What it claimed, if it was, is an open attempt that nobody follows.
         """
-        self.queue = self.cancels = self.sweep = True
+        self.queue = self.cancels = self.sweep = self.families = True
 
 
 class TurnWriter:
@@ -87,6 +108,8 @@ class TurnWriter:
         Knows which attempts are followed, and which executors there are.
     server
         This server's name, for the history.
+    coordinators
+        Who decides what becomes of parents, by their type.
     """
 
     def __init__(
@@ -97,9 +120,11 @@ class TurnWriter:
         monitor: Monitor,
         retries: RetryPolicy,
         server: str,
+        coordinators: Mapping[JobType, families.Coordinator] = families.COORDINATORS,
     ) -> None:
         self._database, self._bus, self._workspace = database, bus, workspace
         self._monitor, self._retries, self._server = monitor, retries, server
+        self._coordinators = coordinators
 
     def write(self, lease: Lease, node: Node, reports: list[Report], due: Due) -> Turn:
         """Write one turn, and prepare what it has claimed.
@@ -116,10 +141,15 @@ class TurnWriter:
             self._write_reports(connection, reports, now)
             # Before anything is claimed: what is found is never an attempt about to be started.
             found = self._adopt(connection, node, now) if due.sweep else []
-            claimed = ledger.schedule(connection, [node], now) if due.queue else []
+            advance = self._advance(connection, {one.job_id for one in reports}, due, now)
+            looks = due.queue or bool(advance.changed)
+            claimed = ledger.schedule(connection, [node], now) if looks else []
+            if claimed:
+                begun = {one.job_id for one in claimed}
+                advance.add(self._advance(connection, begun, Due(), now))
             to_stop = ledger.cancel_requests(connection) if due.cancels else []
-            retry_at = ledger.next_retry_at(connection, now) if due.queue else None
-            if reports or claimed:
+            retry_at = ledger.next_retry_at(connection, now) if looks else None
+            if reports or claimed or advance.changed:
                 self._bus.announce(connection)
             reach(Point.TURN_WRITTEN)
         reach(Point.TURN_COMMITTED)
@@ -127,7 +157,21 @@ class TurnWriter:
         prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
         if prepared:
             reach(Point.PREPARED)
-        return Turn(found, prepared, to_stop, due.queue, retry_at)
+        return Turn(found, prepared, to_stop, looks, retry_at, advance.changed, advance.outside)
+
+    def _advance(
+        self, connection: Connection, changed: set[int], due: Due, now: datetime
+    ) -> families.Advance:
+        """Write what follows from changes of jobs for others; first, as it frees jobs to start."""
+        return families.advance(
+            connection,
+            self._coordinators,
+            changed | due.told.keys(),
+            due.told,
+            now,
+            reuse=self._workspace.reuse,
+            look_at_all=due.families,
+        )
 
     def _prepare(self, attempt: Attempt) -> Launch | OSError:
         try:

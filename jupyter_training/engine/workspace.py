@@ -5,15 +5,17 @@
     <data_dir>/jobs/<job_id>/
         code/          the script that came with the job
         datasets/      links to its data sets, under their names
+        inputs/        links to the results of the jobs that it depends on
         checkpoints/   survives retries
         output/        results, unless the job names another place
         attempt-1/     the log, the metrics and the records of its first run
 
 A container sees the server's root directory as ``/workspace`` and of all this only what is its own:
-below ``/training`` its output, its checkpoints, its script, its data sets and the file for its
-metrics, and `report`, so that nothing has to be installed in the image. Not the records: those are
-its supervisor's, and a job must not be able to write its own end. Where the installation's own
-directory is below the root directory, a container sees an empty one in its place.
+below ``/training`` its output, its checkpoints, its script, its data sets, its inputs and the file
+for its metrics, and `report`, so that nothing has to be installed in the image. Not the records:
+those are its supervisor's, and a job must not be able to write its own end. Where the
+installation's own directory is below the root directory, a container sees an empty one in its
+place.
 """
 
 from __future__ import annotations
@@ -21,19 +23,19 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 import jupyter_training
-from jupyter_training.engine import gang_launches
+from jupyter_training.engine import gang_launches, reuse
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
 from jupyter_training.jobs import datasets
 from jupyter_training.jobs.datasets import InvalidDataSet
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec
-from jupyter_training.store.records import Attempt, DataSet
+from jupyter_training.store.records import Attempt, DataSet, Job, UpstreamJob
 
 METRICS = "metrics.jsonl"
 
@@ -55,6 +57,7 @@ class _Places:
     metrics: PurePath
     code: PurePath
     datasets: PurePath
+    inputs: PurePath
     python_path: str | None
 
 
@@ -152,7 +155,7 @@ class Workspace:
             told = f"{asked} cannot be used: {words}"
         if told is None:
             allowed = [(self.root_dir / one.expanduser()).resolve() for one in self.dataset_dirs]
-            own = [one.resolve() for one in (self.data_dir, *self.hidden)]
+            own = [one.resolve() for one in self._own()]
             told = datasets.why_not(path, allowed, own)
         if told is not None:
             raise InvalidDataSet([FieldError("path", told)])
@@ -186,8 +189,14 @@ class Workspace:
         if len(attempt.datasets) != len(spec.dataset_ids):
             raise FileNotFoundError("one of its data sets was removed")
         paths = {dataset.name: self._dataset(dataset) for dataset in attempt.datasets}
+        inputs = {one.name: self._input(one) for one in attempt.upstreams}
         own = self.attempt(attempt.job_uuid, attempt.number)
         self._make_directories(attempt, own)
+        if attempt.digest is not None:
+            origins = {one.name: one.origin for one in attempt.upstreams}
+            cwd = self.working_dir(spec.working_dir)
+            told = reuse.fingerprint(attempt.digest, spec, cwd, paths, origins)
+            reuse.write_fingerprint(own, told)
         places = self._in_container(attempt) if spec.image else self._on_this_machine(attempt)
         env = {
             **spec.env_vars,
@@ -199,6 +208,8 @@ class Workspace:
         }
         if paths:
             env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
+        if inputs:
+            env["JUPYTER_TRAINING_INPUTS"] = str(places.inputs)
         script = None if spec.script is None else str(places.code / spec.script.name)
         launch = Launch(
             token=attempt.token,
@@ -216,11 +227,13 @@ class Workspace:
             launch = ContainerLaunch(
                 **vars(launch),
                 image=spec.image,
-                mounts=self._mounts(attempt, places, paths),
+                mounts=self._mounts(attempt, places, paths, inputs),
                 hidden=self._hidden(),
             )
-        elif paths:
-            _link(self.job(attempt.job_uuid) / "datasets", paths)
+        else:
+            for name, several in (("datasets", paths), ("inputs", inputs)):
+                if several:
+                    _link(self.job(attempt.job_uuid) / name, several)
         return gang_launches.prepare(attempt, launch) if spec.is_gang else launch
 
     def _make_directories(self, attempt: Attempt, own: Path) -> None:
@@ -245,6 +258,7 @@ class Workspace:
             metrics=self.attempt(attempt.job_uuid, attempt.number) / METRICS,
             code=job / "code",
             datasets=job / "datasets",
+            inputs=job / "inputs",
             # A stored script runs from its own directory and imports as if it stood in `cwd`.
             python_path=str(cwd) if spec.script is not None else None,
         )
@@ -260,11 +274,16 @@ class Workspace:
             metrics=CONTAINER_OWN / METRICS,
             code=CONTAINER_OWN / "code",
             datasets=CONTAINER_OWN / "datasets",
+            inputs=CONTAINER_OWN / "inputs",
             python_path=f"{CONTAINER_LIBRARY}:{cwd}" if spec.script else str(CONTAINER_LIBRARY),
         )
 
     def _mounts(
-        self, attempt: Attempt, inside: _Places, paths: dict[str, Path]
+        self,
+        attempt: Attempt,
+        inside: _Places,
+        paths: dict[str, Path],
+        inputs: dict[str, Path],
     ) -> tuple[Mount, ...]:
         job = self.job(attempt.job_uuid)
         own = self.attempt(attempt.job_uuid, attempt.number)
@@ -275,6 +294,7 @@ class Workspace:
             (own / METRICS, inside.metrics),
         ]
         readable = [(path, inside.datasets / name) for name, path in paths.items()]
+        readable += [(path, inside.inputs / name) for name, path in inputs.items()]
         readable.append((_REPORT, CONTAINER_LIBRARY / "jupyter_training/__init__.py"))
         if attempt.spec.script is not None:
             readable.append((job / "code", inside.code))
@@ -288,7 +308,7 @@ class Workspace:
         """Where a container sees an empty directory in place of one that is ours."""
         # A container would not follow a link on the way as this machine does.
         root = self.root_dir.resolve()
-        own = (one.resolve() for one in (self.data_dir, *self.hidden) if one.is_dir())
+        own = (one.resolve() for one in self._own() if one.is_dir())
         return tuple(
             str(CONTAINER_ROOT / one.relative_to(root))
             for one in own
@@ -306,6 +326,65 @@ class Workspace:
             told = f"is not at {dataset.path} any more; a link there leads to {path}"
             raise FileNotFoundError(f"its data set {dataset.name} {told}")
         return path
+
+    def reuse(
+        self,
+        job: Job,
+        spec: JobSpec,
+        upstreams: Sequence[UpstreamJob],
+        datasets: Sequence[DataSet],
+        candidates: Sequence[Job],
+    ) -> Callable[[], str | None]:
+        """Work that takes over the results of the first candidate that did the same as a job.
+
+        It returns the origin of the results; None if it has to be run itself.
+        """
+        assert job.digest is not None
+        origins = {one.name: one.origin for one in upstreams}
+        earlier = [
+            reuse.Candidate(
+                reuse.origin_of(one.job_id, one.attempt),
+                self.attempt(one.job_id, one.attempt),
+                self.output_dir(one.job_id, one.working_dir, one.output_path, one.image),
+            )
+            for one in candidates
+        ]
+        digest, cwd = job.digest, self.working_dir(spec.working_dir)
+
+        def look() -> str | None:
+            try:
+                paths = {one.name: self._dataset(one) for one in datasets}
+                wanted = reuse.fingerprint(digest, spec, cwd, paths, origins)
+            except OSError:
+                return None  # its own start will tell what is not there
+            return reuse.take_over(wanted, earlier, self.job(job.job_id) / "output")
+
+        return look
+
+    def _input(self, upstream: UpstreamJob) -> Path:
+        """Where the results of a job are, if that is a place that other jobs may be shown."""
+        called = f"what {upstream.name} has left"
+        if upstream.job_id is None:
+            raise FileNotFoundError(f"{called} is not there any more: it was deleted")
+        asked = self.output_dir(
+            upstream.job_id, upstream.working_dir, upstream.output_path, upstream.image
+        )
+        try:
+            path = asked.resolve(strict=True)
+        except (OSError, RuntimeError):
+            raise FileNotFoundError(f"{called} is not there: there is no {asked}") from None
+        if not path.is_dir():
+            raise NotADirectoryError(f"{called} is not in a directory: {path}")
+        own = self.job(upstream.job_id).resolve() / "output"
+        if path != own:
+            # A job may have put a link in the place of its directory.
+            told = datasets.why_not(path, [], [one.resolve() for one in self._own()])
+            if told is not None:
+                raise PermissionError(f"{called} cannot be used: {told}")
+        return path
+
+    def _own(self) -> tuple[Path, ...]:
+        return (self.data_dir, *self.hidden)
 
     def remove(self, job_id: str) -> None:
         """Delete the files of a job; results at a place of its own choice stay."""
@@ -332,5 +411,8 @@ def _link(directory: Path, paths: dict[str, Path]) -> None:
     for one in directory.iterdir():
         if one.is_symlink():
             one.unlink()
+        elif one.is_dir():
+            shutil.rmtree(one)
     for name, path in paths.items():
+        (directory / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory / name).symlink_to(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -78,13 +79,28 @@ def checked(model: type[M], data: dict[str, Any], kind: type[InvalidRequest]) ->
         # Pydantic reports a union once per member; one sentence a field is what a person wants.
         found: dict[str, FieldError] = {}
         for details in error.errors():
-            told = _field_error(model, details)
+            told = _within(model, data, details)
             found.setdefault(told.field, told)
         raise kind(list(found.values())) from None
 
 
-def _field_error(model: type[BaseModel], details: ErrorDetails) -> FieldError:
-    path = [str(part) for part in details["loc"]]
+def _within(model: type[BaseModel], data: Any, details: ErrorDetails) -> FieldError:
+    """What is wrong with a field, or with one of a stage, which is told by its name."""
+    where, told, path = "", "", list(details["loc"])
+    while len(path) > 2 and path[0] == "stages" and isinstance(path[1], int):
+        data = data["stages"][path[1]]
+        name = data.get("name") if isinstance(data, dict) else None
+        where += f"stages.{path[1]}."
+        told += f"stage {name if isinstance(name, str) else path[1] + 1}: "
+        path = path[2:]
+    found = _field_error(model, path, details)
+    return FieldError(where + found.field, told + found.message)
+
+
+def _field_error(
+    model: type[BaseModel], parts: Sequence[int | str], details: ErrorDetails
+) -> FieldError:
+    path = [str(part) for part in parts]
     field = path[0] if path else ""
     kind = details["type"]
     if field == "notify" and kind not in _TOLD_OF_NOTIFY:

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,7 +25,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from jupyter_training.jobs import pipelines
 from jupyter_training.jobs.datasets import DataSetId, DataSetName
 from jupyter_training.jobs.gangs import RANK_VARIABLES, Launcher
 from jupyter_training.jobs.notifications import Notify
@@ -49,8 +52,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _LATER = {
     "search": "hyperparameter searches",
-    "stages": "pipelines",
-    "depends_on": "pipelines",
 }
 """Fields of the public interface whose feature this version does not have."""
 
@@ -62,6 +63,24 @@ class JobType(str, Enum):
     DISTRIBUTED = "distributed"
     HYPERPARAMETER = "hyperparameter"
     PIPELINE = "pipeline"
+
+
+PARENTS = frozenset({JobType.PIPELINE})
+"""Jobs that run nothing themselves: other jobs, their children, do their work."""
+
+_AVAILABLE = (JobType.SINGLE, JobType.DISTRIBUTED, JobType.PIPELINE)
+
+_OF_STAGES = ("command", "script", "output_path")
+"""What a pipeline does not have, as each of its stages has its own."""
+
+
+def _stage_name(name: str) -> str:
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise ValueError("should be a plain name such as fit or fit-2")
+    return name
+
+
+StageName = Annotated[str, Field(max_length=64), AfterValidator(_stage_name)]
 
 
 class Script(BaseModel):
@@ -90,6 +109,9 @@ class Script(BaseModel):
 
 class JobSpec(BaseModel):
     """A training job as a person asks for it. Only `name` and `command` are required.
+
+    A pipeline has `stages` instead of a command. What else is said of it, but for `priority` and
+    `depends_on`, holds for each stage that says nothing else.
 
     Attributes
     ----------
@@ -137,6 +159,14 @@ class JobSpec(BaseModel):
     notify
         Who is told of it outside of Jupyter: URLs as Apprise writes them, or names of receivers
         that the server has; with ``{"to": …, "on": ["failed"]}`` only on some occasions.
+    depends_on
+        The jobs that have to complete before it begins, by id or number. It finds their results in
+        ``JUPYTER_TRAINING_INPUTS``, each under its id.
+    stages
+        Of a pipeline: the jobs that it is made of.
+    cache
+        Of a pipeline or a stage: whether a stage is not run if an earlier one did the same with the
+        same inputs; then it has the results of that one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -153,7 +183,7 @@ class JobSpec(BaseModel):
     gpu_count: Annotated[int, Field(ge=0, le=10_000, strict=True)] | None = None
     gpu_type: Annotated[Line, Field(max_length=64)] | None = None
     image: Annotated[Line, Field(max_length=256)] | None = None
-    command: str | list[str]
+    command: Annotated[str | list[str] | None, Field(validate_default=True)] = None
     script: Script | None = None
     working_dir: Annotated[Line, Field(max_length=512)] | None = None
     env_vars: dict[str, str] = Field(default_factory=dict, max_length=1000)
@@ -166,24 +196,33 @@ class JobSpec(BaseModel):
     notify: Annotated[list[ReceiverName | Notify], Field(max_length=20)] = Field(
         default_factory=list
     )
+    depends_on: list[int | Line] = Field(default_factory=list, max_length=100)
+    stages: Annotated[list[Stage], Field(max_length=1000, validate_default=True)] = Field(
+        default_factory=list
+    )
+    cache: bool = False
 
     @model_validator(mode="before")
     @classmethod
     def _known_fields(cls, data: Any) -> Any:
-        if isinstance(data, dict) and (later := sorted(_LATER.keys() & data.keys())):
+        if not isinstance(data, dict):
+            return data
+        if later := sorted(_LATER.keys() & data.keys()):
             features = ", ".join(f"{field} ({_LATER[field]})" for field in later)
             raise ValueError(f"not available in this version: {features}")
-        if isinstance(data, dict) and data.get("job_type") is None and _is_of_a_gang(data):
+        if data.get("job_type") is None and data.get("stages"):
+            return {**data, "job_type": JobType.PIPELINE.value}
+        if data.get("job_type") is None and _is_of_a_gang(data):
             return {**data, "job_type": JobType.DISTRIBUTED.value}
         return data
 
     @field_validator("job_type")
     @classmethod
     def _type_that_runs(cls, job_type: JobType) -> JobType:
-        if job_type not in (JobType.SINGLE, JobType.DISTRIBUTED):
+        if job_type not in _AVAILABLE:
+            there = ", ".join(one.value for one in _AVAILABLE)
             raise ValueError(
-                f"{job_type.value} jobs are not available in this version; "
-                "use single or distributed"
+                f"{job_type.value} jobs are not available in this version; use one of {there}"
             )
         return job_type
 
@@ -204,9 +243,40 @@ class JobSpec(BaseModel):
             )
         return value
 
+    @field_validator(*_OF_STAGES)
+    @classmethod
+    def _not_of_a_pipeline(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("job_type") is JobType.PIPELINE:
+            raise ValueError("a pipeline has none of its own; give it to its stages")
+        return value
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_that_go(cls, stages: list[Stage], info: ValidationInfo) -> list[Stage]:
+        if "job_type" not in info.data:
+            return stages
+        if info.data["job_type"] is not JobType.PIPELINE:
+            if stages:
+                raise ValueError("only a pipeline has stages; its job_type is pipeline")
+            return stages
+        if not stages:
+            raise ValueError("a pipeline needs at least one stage")
+        named = [(stage.name, [str(one) for one in stage.depends_on]) for stage in stages]
+        if wrong := pipelines.problems(named):
+            raise ValueError("; ".join(wrong))
+        if max(map(_depth, stages)) > MAX_DEPTH:
+            raise ValueError(f"pipelines in pipelines may be {MAX_DEPTH} deep")
+        return stages
+
     @field_validator("command")
     @classmethod
-    def _runnable(cls, command: str | list[str]) -> str | list[str]:
+    def _runnable(
+        cls, command: str | list[str] | None, info: ValidationInfo
+    ) -> str | list[str] | None:
+        if command is None:
+            if info.data.get("job_type", JobType.PIPELINE) is not JobType.PIPELINE:
+                raise PydanticCustomError("missing", "is required")
+            return None
         if isinstance(command, str):
             try:
                 words = shlex.split(command)
@@ -252,8 +322,15 @@ class JobSpec(BaseModel):
         return self.job_type is JobType.DISTRIBUTED
 
     @property
+    def is_parent(self) -> bool:
+        """Whether other jobs do its work."""
+        return self.job_type in PARENTS
+
+    @property
     def words(self) -> tuple[str, ...]:
-        """The command as the program and its arguments."""
+        """The command as the program and its arguments; empty if it runs nothing itself."""
+        if self.command is None:
+            return ()
         if isinstance(self.command, str):
             return tuple(shlex.split(self.command))
         return tuple(self.command)
@@ -269,6 +346,37 @@ def _is_of_a_gang(fields: Mapping[str | None, Any]) -> bool:
     """Whether something is said that only a distributed job can be."""
     names = ("min_nodes", "launcher", "procs_per_node")
     return fields.get("nodes") not in (None, 1) or any(fields.get(one) for one in names)
+
+
+MAX_DEPTH = 3
+"""How deep pipelines may be within each other."""
+
+
+class Stage(JobSpec):
+    """One job of a pipeline.
+
+    Attributes
+    ----------
+    name
+        What others of the pipeline call it, and what its results are called where they find them.
+    depends_on
+        The stages that have to complete before it begins.
+    """
+
+    name: StageName
+    depends_on: list[StageName] = Field(default_factory=list, max_length=1000)  # type: ignore[assignment]
+
+    @field_validator("priority")
+    @classmethod
+    def _as_the_pipeline(cls, priority: int) -> int:
+        raise ValueError("is that of the pipeline")
+
+
+def _depth(spec: JobSpec) -> int:
+    return 1 + max(map(_depth, spec.stages), default=0) if spec.stages else 0
+
+
+JobSpec.model_rebuild()
 
 
 class InvalidJob(InvalidRequest):
@@ -287,4 +395,53 @@ def parse(data: object) -> JobSpec:
     """
     if not isinstance(data, dict):
         raise InvalidJob([FieldError("", "a job is a JSON object with at least name and command")])
-    return checked(JobSpec, data, InvalidJob)
+    spec = checked(JobSpec, data, InvalidJob)
+    stage_specs(spec)
+    return spec
+
+
+_INHERITED = (
+    *("cpu_cores", "memory_gb", "gpu_count", "gpu_type", "image", "working_dir", "dataset_ids"),
+    *("max_retries", "time_limit_s", "executor", "cache"),
+)
+"""What is said of a pipeline and holds for each stage that says nothing else."""
+
+
+def stage_specs(spec: JobSpec) -> list[JobSpec]:
+    """The stages of a pipeline as jobs, in order, with what they have from the pipeline.
+
+    What they depend on is left out: a job depends on jobs, and those are not there yet.
+
+    Raises
+    ------
+    InvalidJob
+        If a stage is no job together with what was said of the pipeline.
+    """
+    found, wrong = [], []
+    for number, stage in enumerate(spec.stages):
+        own = {name: getattr(stage, name) for name in stage.model_fields_set}
+        given = {
+            **{name: getattr(spec, name) for name in _INHERITED if name in spec.model_fields_set},
+            **own,
+            "name": f"{spec.name}/{stage.name}",
+            "priority": spec.priority,
+            "env_vars": {**spec.env_vars, **stage.env_vars},
+            "depends_on": [],
+        }
+        try:
+            child = checked(JobSpec, given, InvalidJob)
+            stage_specs(child)
+            found.append(child)
+        except InvalidJob as invalid:
+            wrong += in_stage(number, stage, invalid.errors)
+    if wrong:
+        raise InvalidJob(wrong)
+    return found
+
+
+def in_stage(number: int, stage: JobSpec, errors: list[FieldError]) -> list[FieldError]:
+    """What is wrong with a stage, as something that is wrong with its pipeline."""
+    return [
+        FieldError(f"stages.{number}.{error.field}", f"stage {stage.name}: {error.message}")
+        for error in errors
+    ]

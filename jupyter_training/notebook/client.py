@@ -163,6 +163,17 @@ class Client:
         except httpx.TransportError as error:
             raise self._gone(error) from None
 
+    def children(self, reference: str) -> list[dict[str, Any]]:
+        """The jobs that a job is made of, in the order in which they were made."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = found[-1]["id"] if found else 0
+            path = _path(reference, "children")
+            answer = self._ask("GET", path, params={"after": after})
+            found += answer.json()
+            if "Link" not in answer.headers:
+                return found
+
     def events(self, reference: str) -> list[dict[str, Any]]:
         """A job's history."""
         return self._array("GET", _path(reference, "events"))

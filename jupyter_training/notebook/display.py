@@ -10,6 +10,7 @@ import html
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
@@ -72,8 +73,17 @@ def how_far(told: dict[str, Any]) -> str:
 class View:
     """What is shown of a job at one moment."""
 
-    def __init__(self, told: dict[str, Any], lines: list[str], note: str = "") -> None:
+    def __init__(
+        self,
+        told: dict[str, Any],
+        lines: list[str],
+        note: str = "",
+        children: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        from jupyter_training.notebook.tables import StageTable
+
         self.told, self.lines, self.note = told, lines[-LINES:], note
+        self.stages = StageTable(children) if children else None
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}
@@ -82,8 +92,9 @@ class View:
         """For a terminal."""
         told = self.told
         head = f"{told['name']}  {told['job_id']}  {told['status']}  {how_far(told)}"
+        stages = [repr(self.stages)] if self.stages else []
         said = filter(None, [told["reason"], measured(told), told.get("usage"), self.note])
-        return "\n".join([head, *said, *self.lines])
+        return "\n".join([head, *said, *stages, *self.lines])
 
     def html(self) -> str:
         """For a notebook. Everything that a job or a person wrote is escaped."""
@@ -91,7 +102,7 @@ class View:
         status, progress = told["status"], int(told["progress"])
         colour = COLOURS.get(status, "#6b7280")
         facts = [
-            f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU",
+            *([] if told.get("children") is not None else [_resources(told)]),
             *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
             *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
         ]
@@ -118,6 +129,7 @@ class View:
             f"<div>{said}</div>"
             + (f'<div style="font-variant-numeric:tabular-nums">{metrics}</div>' if metrics else "")
             + note
+            + (self.stages._repr_html_() if self.stages else "")
             + (
                 '<pre style="margin:6px 0 0;padding:6px 8px;overflow-x:auto;white-space:pre;'
                 "background:var(--jp-layout-color2,#f5f5f5);"
@@ -129,11 +141,15 @@ class View:
         )
 
 
+def _resources(told: dict[str, Any]) -> str:
+    return f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU"
+
+
 def show(job: Job) -> None:
     """Display a job, and keep it up to date where the front end can do that."""
     follower = _Follower(job)
     if not follower.live:
-        print(View(job.told, []).text())
+        print(follower.first().text())
         return
     handle = display(follower.first(), display_id=uuid.uuid4().hex)  # type: ignore[no-untyped-call]
     if handle is not None and job.told["status"] not in ("completed", "failed", "cancelled"):
@@ -148,14 +164,18 @@ class _Follower:
 
         self._ask, self._ended, self._job = jobs.ask, jobs.ENDED, job
         self._lines: list[str] = []
+        self._children: list[dict[str, Any]] = []
         self._tag: str | None = None
         shell = get_ipython()
         # A terminal would print every update below the last one.
         self.live = shell is not None and getattr(shell, "kernel", None) is not None
 
     def first(self) -> View:
-        self._read_log()
-        return View(self._job.told, self._lines)
+        self._read_more()
+        return self._view()
+
+    def _view(self, note: str = "") -> View:
+        return View(self._job.told, self._lines, note, self._children)
 
     def follow(self, handle: Any) -> None:
         trouble_s = 1.0
@@ -163,13 +183,13 @@ class _Follower:
             began = time.monotonic()
             try:
                 self._look()
-                view, trouble_s = View(self._job.told, self._lines), 1.0
+                view, trouble_s = self._view(), 1.0
             except ServerGone:
                 trouble_s = min(trouble_s * 2, 60.0)
                 note = "The server does not answer; the job goes on without it. Asking again soon."
-                view = View(self._job.told, self._lines, note)
+                view = self._view(note)
             except TrainingError as error:
-                handle.update(View(self._job.told, self._lines, str(error)))
+                handle.update(self._view(str(error)))
                 return
             handle.update(view)
             rest = trouble_s if view.note else _REST_S
@@ -183,9 +203,12 @@ class _Follower:
         )
         if told is not None:
             self._job.told = told
-        self._read_log()
+        self._read_more()
 
-    def _read_log(self) -> None:
+    def _read_more(self) -> None:
+        """Read the end of the log, or the stages if it is made of those."""
+        if self._job.told.get("children") is not None:
+            self._children = self._ask(lambda client: client.children(self._job.id))
         if self._job.told["attempt"]:
             page = self._ask(lambda client: client.logs(self._job.id, tail=LINES))
             self._lines = page["logs"]

@@ -149,6 +149,15 @@ class Job:
         self.told = ask(lambda client: client.retry(self.id))
         return self
 
+    def children(self) -> list[Job]:
+        """The jobs that it is made of, such as the stages of a pipeline, as of now."""
+        return [Job(told) for told in ask(lambda client: client.children(self.id))]
+
+    @property
+    def stages(self) -> dict[str, Job]:
+        """The stages of a pipeline by their names, as of now."""
+        return {str(child.told["child_key"]): child for child in self.children()}
+
     def events(self) -> list[dict[str, Any]]:
         """What happened to it, oldest first."""
         return ask(lambda client: client.events(self.id))
@@ -353,13 +362,17 @@ def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, 
             f"This cell is not a Python script: {where}{said}. A job runs outside of the "
             "notebook, so lines with % or ! cannot be in it."
         ) from None
-    notebook = Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
     return {
-        "name": name or notebook or "cell",
+        "name": name or notebook_name() or "cell",
         "command": ["python3" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
         "script": {"name": "cell.py", "text": text},
         "working_dir": os.getcwd(),
     }
+
+
+def notebook_name() -> str:
+    """The name of this kernel's notebook; empty if that is not known."""
+    return Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
 
 
 def _program(word: str) -> str:
@@ -372,6 +385,8 @@ def _program(word: str) -> str:
 def get_job(reference: str | int) -> Job:
     """The job with this id, number or name; of several with one name, the latest.
 
+    A stage is called ``pipeline/stage``.
+
     Raises
     ------
     TrainingError
@@ -383,7 +398,7 @@ def get_job(reference: str | int) -> Job:
     except TrainingError as error:
         if error.status != 404:
             raise
-    for told in ask(lambda client: client.jobs(q=wanted)):
+    for told in ask(lambda client: client.jobs(q=wanted, include="children")):
         if told["name"] == wanted:
             return Job(told)
     raise TrainingError(f"There is no job {wanted}; %train_jobs lists yours.", 404, "no_such_job")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,7 @@ from jupyter_training.notebook.options import (
     job_fields,
     words,
 )
+from jupyter_training.notebook.pipelines import Collected, Pipeline
 from jupyter_training.notebook.tables import DataSetTable, JobTable, MachineTable
 from jupyter_training.notebook.usage import JobUsage, UsageTable, asked_usage
 
@@ -78,7 +80,63 @@ def _train_parser() -> Parser:
     parser.add_argument(
         "--dry-run", action="store_true", help="only check it and tell where it would run"
     )
+    stages = parser.add_argument_group("as a stage of a pipeline, which %%train_pipeline submits")
+    stages.add_argument("--stage", metavar="S", help="what the other stages call it")
+    stages.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="S",
+        help="the stage whose results it needs; may be given several times, or with commas",
+    )
+    stages.add_argument(
+        "--pipeline", metavar="S", help="of which pipeline (default: the notebook's name)"
+    )
     return parser
+
+
+def _pipeline_parser() -> Parser:
+    parser = Parser(
+        prog="%train_pipeline",
+        description=(
+            "Submit the stages that the cells with %%train --stage have described, as one\n"
+            "pipeline. A cell that is run again takes the place of what it was before. What the\n"
+            "options say holds for each stage that says nothing else."
+        ),
+    )
+    parser.add_argument("pipeline", nargs="?", help="which one (default: that of the last stage)")
+    parser.add_argument("--show", action="store_true", help="only show its stages")
+    parser.add_argument("--forget", action="store_true", help="only forget its stages")
+    parser.add_argument(
+        "--cache", action="store_true", help="leave out stages that an earlier run has done"
+    )
+    add_job_options(parser)
+    parser.add_argument("--wait", action="store_true", help="wait until it has ended")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only check it and tell where it would run"
+    )
+    return parser
+
+
+def _submit(spec: dict[str, Any], options: argparse.Namespace) -> Job | None:
+    """Submit a job, or tell where it would run, and wait for it if that is wanted."""
+    if options.dry_run:
+        told = jobs.ask(lambda client: client.forecast(spec))
+        where = f"on {told['node']}: " if told["node"] else ""
+        print(
+            f"{spec['name']} ({told['cpu_cores']}C / {told['memory_gb']}GB / "
+            f"{told['gpu_count']}GPU) {where}{told['reason']}"
+        )
+        return None
+    job = jobs.send(spec)
+    if options.wait:
+        show(job)
+        try:
+            job.wait()
+        except KeyboardInterrupt:
+            print(f"{job.name} goes on; %train_cancel {job.id} ends it.")
+        return None
+    return job
 
 
 def _job_parser(prog: str, description: str) -> Parser:
@@ -94,11 +152,12 @@ class TrainingMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         jobs.connection.say = print
+        self._pipelines = Collected()
 
     @no_var_expand
     @line_cell_magic
     @_told_plainly
-    def train(self, line: str, cell: str | None = None) -> Job | None:
+    def train(self, line: str, cell: str | None = None) -> Job | Pipeline | None:
         """Submit the cell, or a script, as a training job: ``%%train -h`` for help."""
         parser = _train_parser()
         if cell is None:
@@ -113,23 +172,43 @@ class TrainingMagics(Magics):
         else:
             spec = jobs.of_command([options.script, *options.arguments], options.image)
         spec.update(job_fields(options))
-        if options.dry_run:
-            told = jobs.ask(lambda client: client.forecast(spec))
-            where = f"on {told['node']}: " if told["node"] else ""
-            print(
-                f"{spec['name']} ({told['cpu_cores']}C / {told['memory_gb']}GB / "
-                f"{told['gpu_count']}GPU) {where}{told['reason']}"
+        if options.stage is not None or options.after or options.pipeline is not None:
+            return self._collect(options, spec)
+        return _submit(spec, options)
+
+    def _collect(self, options: argparse.Namespace, spec: dict[str, Any]) -> Pipeline:
+        """Keep what a cell says of a stage, until the pipeline is submitted."""
+        if options.stage is None:
+            raise UsageError("%%train: --after and --pipeline are for a stage; name it by --stage")
+        if options.name is not None or options.wait or options.dry_run:
+            raise UsageError(
+                "%%train: a stage is named by --stage, and %train_pipeline submits it with the "
+                "others of its pipeline; --name, --wait and --dry-run are options of that"
             )
+        after = [name.strip() for names in options.after for name in names.split(",")]
+        pipeline = options.pipeline or jobs.notebook_name() or "pipeline"
+        found = self._pipelines.add(pipeline, options.stage, spec, after)
+        print(f"Stage {options.stage} of {found.name}; %train_pipeline submits all of these:")
+        return found
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_pipeline(self, line: str) -> Job | Pipeline | None:
+        """Submit the stages that cells have described: ``%train_pipeline -h`` for help."""
+        parser = _pipeline_parser()
+        options = parser.parse_args(words(line))
+        pipeline = self._pipelines.get(options.pipeline)
+        if options.show:
+            return pipeline
+        if options.forget:
+            self._pipelines.forget(pipeline)
+            print(f"The stages of {pipeline.name} are forgotten.")
             return None
-        job = jobs.send(spec)
-        if options.wait:
-            show(job)
-            try:
-                job.wait()
-            except KeyboardInterrupt:
-                print(f"{job.name} goes on; %train_cancel {job.id} ends it.")
-            return None
-        return job
+        spec = {**pipeline.spec, **job_fields(options)}
+        if options.cache:
+            spec["cache"] = True
+        return _submit(spec, options)
 
     @no_var_expand
     @line_magic

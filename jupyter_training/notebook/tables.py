@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import shlex
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from jupyter_training.notebook.display import COLOURS, how_far, measured
@@ -64,7 +66,7 @@ class JobTable(Table):
             (
                 job["job_id"],
                 job["name"],
-                f"{job['cpu_cores']}C / {job['memory_gb']}GB / {job['gpu_count']}GPU",
+                _needs(job),
                 job["status"],
                 how_far(job),
                 measured(job, 3),
@@ -72,6 +74,70 @@ class JobTable(Table):
             )
             for job in jobs
         ]
+
+
+def _needs(job: dict[str, Any]) -> str:
+    """What a job holds, or of how many others it is made."""
+    if job.get("children") is not None:
+        return f"{sum(job['children'].values())} stages"
+    return f"{job['cpu_cores']}C / {job['memory_gb']}GB / {job['gpu_count']}GPU"
+
+
+class StageTable(Table):
+    """The stages of a pipeline, and whatever else a job is made of."""
+
+    columns = ("stage", "status", "progress", "took", "after", "reason")
+    empty = "It has no stages yet."
+
+    def __init__(self, children: Sequence[dict[str, Any]]) -> None:
+        names = {child["job_id"]: child["child_key"] for child in children}
+        self.rows = [
+            (
+                child["child_key"],
+                child["status"],
+                f"{child['progress']} %",
+                _took(child["started_at"], child["completed_at"]),
+                ", ".join(names.get(one, one) for one in child["depends_on"]),
+                child["reason"] or "",
+            )
+            for child in children
+        ]
+
+
+class PlanTable(Table):
+    """The stages of a pipeline that is not submitted yet."""
+
+    columns = ("stage", "after", "command")
+    empty = "It has no stages yet."
+
+    def __init__(self, stages: Sequence[dict[str, Any]]) -> None:
+        self.rows = [
+            (stage["name"], ", ".join(stage["depends_on"]), _what(stage)) for stage in stages
+        ]
+
+
+def _what(stage: dict[str, Any]) -> str:
+    """What a stage runs, in a few words."""
+    if "script" in stage:
+        lines = [line for line in stage["script"]["text"].splitlines() if line.strip()]
+        text = f"{lines[0] if lines else ''}{' …' if len(lines) > 1 else ''}"
+    else:
+        command = stage.get("command") or ""
+        text = command if isinstance(command, str) else shlex.join(command)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _took(start: str | None, end: str | None) -> str:
+    """How long something took, if it has ended."""
+    if start is None or end is None:
+        return ""
+    begun, ended = (datetime.fromisoformat(one.removesuffix("Z")) for one in (start, end))
+    seconds = (ended - begun).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02} min"
 
 
 class DataSetTable(Table):

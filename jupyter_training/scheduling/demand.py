@@ -15,13 +15,16 @@ class Waiting:
     Attributes
     ----------
     id
-        Submit sequence, and the job's number.
+        The job's number.
     wants
         What it asks for; a gang for each of its nodes.
     time_limit_s
         The longest it may run; None for any length.
     nodes, min_nodes
         How many of them it wants, and with how many it would start; None for all.
+    sequence
+        Its place in the sequence of submissions, where that is not its number: a job that is part
+        of another one has the place of that one.
     """
 
     id: int
@@ -31,6 +34,7 @@ class Waiting:
     time_limit_s: float | None = None
     nodes: int = 1
     min_nodes: int | None = None
+    sequence: int | None = None
 
     @property
     def least(self) -> int:

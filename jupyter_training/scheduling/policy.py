@@ -72,7 +72,11 @@ class Plan:
 
 def in_order(queue: Iterable[Waiting]) -> list[Waiting]:
     """The queue as it is served: priority, then submit sequence."""
-    return sorted(queue, key=lambda job: (-job.priority, job.id))
+
+    def in_line(job: Waiting) -> tuple[int, int, int]:
+        return -job.priority, job.id if job.sequence is None else job.sequence, job.id
+
+    return sorted(queue, key=in_line)
 
 
 def plan(

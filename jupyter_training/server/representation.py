@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_training.engine import output_paths
 from jupyter_training.engine.feed import Page
+from jupyter_training.engine.forecasts import Forecast
 from jupyter_training.engine.gpus import is_drained
 from jupyter_training.engine.job_logs import LogPage
 from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
@@ -17,7 +18,7 @@ from jupyter_training.engine.metrics.curves import Array, Curve
 from jupyter_training.engine.metrics.queries import Measured
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
-from jupyter_training.engine.service import Forecast, Holdings, Seen
+from jupyter_training.engine.service import Holdings, Seen
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
 from jupyter_training.jobs.usage import summary
@@ -58,7 +59,11 @@ def job(seen: Seen) -> dict[str, Any]:
         "output_dir": str(seen.output_dir),
         "output_browser_path": seen.output_browser_path,
         "executor": it.executor,
-        "parent_id": None,
+        "parent_id": it.parent_id,
+        "child_key": it.child_key,
+        "depends_on": [one.job_id for one in seen.upstreams if one.job_id is not None],
+        "reused_from": it.origin.partition("#")[0] if it.origin else None,
+        "children": seen.children if seen.children is None else dict(seen.children),
         "status": it.status.value,
         "cause": it.cause.value if it.cause else None,
         "reason": seen.reason,

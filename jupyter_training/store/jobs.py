@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     CursorResult,
     Select,
     and_,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -23,14 +23,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from jupyter_training.jobs.digests import definition
 from jupyter_training.jobs.gangs import Launcher
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import changes, usage
+from jupyter_training.store import upstreams as edges
 from jupyter_training.store.records import Event, Job
 from jupyter_training.store.tables import (
+    SEQUENCE,
+    Hold,
     customers,
     training_attempts,
     training_events,
@@ -94,6 +97,23 @@ def customer_id(connection: Connection, username: str, now: datetime) -> int:
         return int(connection.execute(_CUSTOMER, {"username": username}).scalar_one())
 
 
+@dataclass(frozen=True)
+class Within:
+    """What a job is a part of.
+
+    Attributes
+    ----------
+    key
+        Its name within the parent.
+    weight
+        Its share of the parent's work, in any unit that is the same for all of its children.
+    """
+
+    parent: Job
+    key: str
+    weight: float = 1.0
+
+
 def submit(
     connection: Connection,
     spec: JobSpec,
@@ -105,11 +125,17 @@ def submit(
     idempotency_key: str | None,
     now: datetime,
     receivers: Sequence[Receiver] = (),
+    within: Within | None = None,
+    upstreams: Mapping[str, int] | None = None,
 ) -> tuple[Job, bool]:
-    """Put a job into the queue.
+    """Put a job into the queue, or, if it is a parent or depends on others, next to it.
 
     Parameters
     ----------
+    within
+        What it is a part of, if it is.
+    upstreams
+        The numbers of the jobs that it depends on, by what it calls them.
     receivers
         Who is told of it.
 
@@ -157,6 +183,11 @@ def submit(
         "max_retries": spec.max_retries,
         "submitted_at": now,
         "idempotency_key": idempotency_key,
+        "hold": _hold(spec, within, upstreams),
+        "parent_id": within.parent.id if within else None,
+        "child_key": within.key if within else None,
+        "weight": within.weight if within else None,
+        "digest": definition(spec) if within else None,
     }
     try:
         with connection.begin_nested():
@@ -167,6 +198,7 @@ def submit(
             raise
         return earlier, False
     number = _new_id(made)
+    edges.add(connection, number, upstreams or {})
     record(
         connection,
         number,
@@ -181,6 +213,14 @@ def submit(
 
 def _launcher(spec: JobSpec) -> str | None:
     return (spec.launcher or Launcher.BUILTIN).value if spec.is_gang else None
+
+
+def _hold(spec: JobSpec, within: Within | None, upstreams: Mapping[str, int] | None) -> str | None:
+    """Who decides that a new job goes on."""
+    # One that may be reused is held back until it is known whether it has to be run.
+    if upstreams or (within and (within.parent.hold is Hold.UPSTREAM or spec.cache)):
+        return Hold.UPSTREAM.value
+    return Hold.CHILDREN.value if spec.is_parent else None
 
 
 def _by_key(connection: Connection, customer: int, key: str | None) -> Job | None:
@@ -201,6 +241,20 @@ def get(connection: Connection, number: int) -> Job:
     """
     row = connection.execute(_BY_NUMBER, {"number": number}).mappings().one()
     return Job.from_row(row)
+
+
+def spec_of(connection: Connection, number: int) -> JobSpec:
+    """What a job was asked to be."""
+    query = select(training_jobs.c.spec).where(training_jobs.c.id == number)
+    return JobSpec.model_validate(connection.execute(query).scalar_one())
+
+
+def several(connection: Connection, numbers: Sequence[int]) -> list[Job]:
+    """The jobs of these numbers, by their number."""
+    if not numbers:
+        return []
+    query = _JOBS.where(training_jobs.c.id.in_(numbers)).order_by(training_jobs.c.id)
+    return [Job.from_row(row) for row in connection.execute(query).mappings()]
 
 
 def find(connection: Connection, reference: str, username: str | None) -> Job | None:
@@ -241,6 +295,11 @@ class Filter:
         Stands in the name, the description or the job id.
     before
         Only jobs with a smaller number: where the next page begins.
+    with_children
+        Whether jobs are wanted, too, that are parts of others.
+    parent, after
+        Only the children of the job with this number, in the order in which they were made, and
+        only those with a greater number: where the next page begins.
     """
 
     username: str
@@ -249,11 +308,18 @@ class Filter:
     text: str | None = None
     before: int | None = None
     limit: int = 100
+    with_children: bool = False
+    parent: int | None = None
+    after: int = 0
 
 
 def listing(connection: Connection, wanted: Filter) -> list[Job]:
-    """Jobs, newest first."""
+    """Jobs, newest first; the children of one, oldest first."""
     query = _JOBS.where(customers.c.username == wanted.username)
+    if wanted.parent is not None:
+        query = query.where(training_jobs.c.parent_id == wanted.parent)
+    elif not wanted.with_children:
+        query = query.where(training_jobs.c.parent_id.is_(None))
     if wanted.status:
         query = query.where(training_jobs.c.status.in_([one.value for one in wanted.status]))
     if wanted.job_type:
@@ -267,9 +333,12 @@ def listing(connection: Connection, wanted: Filter) -> list[Job]:
                 training_jobs.c.uuid == text,
             )
         )
+    number = training_jobs.c.id
     if wanted.before is not None:
-        query = query.where(training_jobs.c.id < wanted.before)
-    query = query.order_by(training_jobs.c.id.desc()).limit(wanted.limit)
+        query = query.where(number < wanted.before)
+    if wanted.after:
+        query = query.where(number > wanted.after)
+    query = query.order_by(number.desc() if wanted.parent is None else number).limit(wanted.limit)
     return [Job.from_row(row) for row in connection.execute(query).mappings()]
 
 
@@ -313,6 +382,7 @@ def queue_positions(connection: Connection, numbers: Sequence[int]) -> dict[int,
     if not numbers:
         return {}
     other = training_jobs.alias()
+    place = func.coalesce(other.c.parent_id, other.c.id)
     waiting = [status.value for status in WAITING]
     query = select(
         training_jobs.c.id,
@@ -320,16 +390,24 @@ def queue_positions(connection: Connection, numbers: Sequence[int]) -> dict[int,
         .select_from(other)
         .where(
             other.c.status.in_(waiting),
+            other.c.hold.is_(None),
             or_(
                 other.c.priority > training_jobs.c.priority,
                 and_(
                     other.c.priority == training_jobs.c.priority,
-                    other.c.id <= training_jobs.c.id,
+                    or_(
+                        place < SEQUENCE,
+                        and_(place == SEQUENCE, other.c.id <= training_jobs.c.id),
+                    ),
                 ),
             ),
         )
         .scalar_subquery(),
-    ).where(training_jobs.c.id.in_(numbers), training_jobs.c.status.in_(waiting))
+    ).where(
+        training_jobs.c.id.in_(numbers),
+        training_jobs.c.status.in_(waiting),
+        training_jobs.c.hold.is_(None),
+    )
     return {int(number): int(position) for number, position in connection.execute(query)}
 
 
@@ -340,12 +418,14 @@ def count_unended(connection: Connection) -> int:
 
 def count_waiting(connection: Connection) -> int:
     """How many jobs are in the queue."""
-    return _count(connection, WAITING)
+    return _count(connection, WAITING, training_jobs.c.hold.is_(None))
 
 
-def _count(connection: Connection, statuses: frozenset[Status]) -> int:
+def _count(
+    connection: Connection, statuses: frozenset[Status], *others: ColumnElement[bool]
+) -> int:
     there = training_jobs.c.status.in_([status.value for status in statuses])
-    return int(connection.execute(select(func.count()).where(there)).scalar_one())
+    return int(connection.execute(select(func.count()).where(there, *others)).scalar_one())
 
 
 def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:
@@ -390,8 +470,21 @@ def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) 
     return get(connection, job.id)
 
 
-def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:
+def run_again(
+    connection: Connection,
+    job: Job,
+    *,
+    by: str,
+    now: datetime,
+    reason: str | None = None,
+    hold: str | None = None,
+) -> Job:
     """Put an ended job back into the queue, with all its retries.
+
+    Parameters
+    ----------
+    hold
+        The value of a `Hold` if it is not to be in the queue.
 
     Raises
     ------
@@ -407,7 +500,9 @@ def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Jo
         Status.PENDING,
         now=now,
         actor=by,
-        reason=f"run again by {by}",
+        reason=reason or f"run again by {by}",
+        hold=hold,
+        origin=None,
         progress=0,
         retry_count=0,
         not_before=None,
@@ -418,23 +513,3 @@ def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Jo
         completed_at=None,
     )
     return get(connection, job.id)
-
-
-def remove(connection: Connection, job: Job, *, now: datetime) -> None:
-    """Delete an ended job with its history.
-
-    Raises
-    ------
-    StaleWrite
-        If it has not ended.
-    """
-    usage.keep_holdings(connection, job.id)
-    gone = connection.execute(
-        delete(training_jobs).where(
-            training_jobs.c.id == job.id,
-            training_jobs.c.status.in_([status.value for status in ENDED]),
-        )
-    )
-    if gone.rowcount != 1:
-        raise StaleWrite(f"{job.job_id} has not ended; cancel it before you delete it")
-    changes.note_deleted(connection, job, now=now)

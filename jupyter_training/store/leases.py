@@ -126,6 +126,16 @@ def hold(connection: Connection, lease: Lease) -> None:
         raise Fenced(f"{lease.holder} no longer holds the {lease.name} lease")
 
 
+def between_turns(connection: Connection) -> None:
+    """Let no turn of the scheduler be taken before this transaction has ended.
+
+    A turn changes many jobs in an order of its own. Whoever changes several of them, too, waits for
+    it here, and not in its middle for one job while it waits for another.
+    """
+    query = select(leases.c.epoch).where(leases.c.name == SCHEDULER)
+    connection.execute(query.with_for_update()).one_or_none()
+
+
 def renew(connection: Connection, lease: Lease, now: datetime, ttl: timedelta) -> None:
     """Hold it for longer.
 

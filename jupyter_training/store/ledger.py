@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 
 from jupyter_training.jobs.lifecycle import (
     WAITING,
@@ -29,14 +29,16 @@ from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import Start, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
-from jupyter_training.store import datasets
+from jupyter_training.store import datasets, upstreams
 from jupyter_training.store.records import Attempt, parts_as_json, parts_of_json
 from jupyter_training.store.tables import (
+    SEQUENCE,
     customers,
     has_status,
     nodes,
     training_attempts,
     training_jobs,
+    training_upstreams,
 )
 from jupyter_training.store.transitions import move, record
 
@@ -67,13 +69,15 @@ _QUEUE = (
         _jobs.gpu_type,
         _jobs.nodes,
         _jobs.min_nodes,
+        SEQUENCE.label("sequence"),
     )
     .select_from(training_jobs.join(customers))
     .where(
         has_status(WAITING),
+        _jobs.hold.is_(None),
         or_(_jobs.not_before.is_(None), _jobs.not_before <= bindparam("now")),
     )
-    .order_by(_jobs.priority.desc(), _jobs.id)
+    .order_by(_jobs.priority.desc(), SEQUENCE, _jobs.id)
     .limit(bindparam("depth"))
 )
 _NEXT_RETRY = select(func.min(_jobs.not_before)).where(
@@ -85,6 +89,7 @@ _HELD = (
     .where(_OPEN)
     .order_by(_attempts.id)
 )
+_depends_on_others = exists().where(training_upstreams.c.job_id == _jobs.id)
 _TO_CLAIM = (
     select(
         _jobs.uuid,
@@ -93,8 +98,10 @@ _TO_CLAIM = (
         _jobs.executor,
         _jobs.spec,
         _jobs.dataset_ids,
+        _jobs.digest,
+        and_(_jobs.parent_id.is_(None), ~_depends_on_others).label("is_alone"),
     )
-    .where(_jobs.id == bindparam("the_job"), has_status(WAITING))
+    .where(_jobs.id == bindparam("the_job"), has_status(WAITING), _jobs.hold.is_(None))
     .with_for_update()
 )
 _CLAIM = insert(training_attempts)
@@ -155,6 +162,7 @@ def queue(
             row.time_limit_s,
             row.nodes,
             row.min_nodes,
+            row.sequence,
         )
         for row in connection.execute(_QUEUE, {"now": now, "depth": depth})
     ]
@@ -264,6 +272,8 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         spec,
         None,
         datasets.of_job(connection, row.dataset_ids),
+        () if row.is_alone else upstreams.of_job(connection, start.job_id),
+        row.digest,
     )
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import RowMapping
 from jupyter_training.jobs.gangs import Launcher, ranks_per_node
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.jobs.notifications import Receiver
-from jupyter_training.jobs.spec import JobSpec, JobType
+from jupyter_training.jobs.spec import PARENTS, JobSpec, JobType
 from jupyter_training.scheduling.resources import Placement, Resources
+from jupyter_training.store.tables import Hold
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class Job:
         What its latest attempt has used, from its start (`attempt_started_at`) to `usage_until`.
     idle_since
         Since when the GPUs of its latest attempt do nothing.
+    parent_id, child_key
+        The number of the job that it is a part of, and its name within that.
+    hold
+        Why it is not in the queue although it waits.
+    digest
+        What it does, if other jobs may be reused that did the same.
+    origin
+        The run whose results it has, if it was not run itself: a job id, ``#``, an attempt.
     """
 
     id: int
@@ -93,6 +102,11 @@ class Job:
     attempt_started_at: datetime | None
     usage_until: datetime | None
     idle_since: datetime | None
+    parent_id: int | None
+    child_key: str | None
+    digest: str | None
+    origin: str | None
+    hold: Hold | None
     receivers: tuple[Receiver, ...] = ()
 
     @property
@@ -116,6 +130,11 @@ class Job:
         local = ranks_per_node(launcher, self.resources.gpu_count, self.procs_per_node)
         return local * (len(self.parts) or self.nodes)
 
+    @property
+    def is_parent(self) -> bool:
+        """Whether other jobs do its work."""
+        return self.job_type in PARENTS
+
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
         """From a row of `training_jobs` with its customer and its latest attempt."""
@@ -132,6 +151,7 @@ class Job:
             gpus=tuple(row["gpus"] or ()),
             receivers=tuple(Receiver.from_json(kept) for kept in row["receivers"] or ()),
             parts=_parts(row),
+            hold=Hold(row["hold"]) if row["hold"] else None,
         )
 
 
@@ -157,7 +177,7 @@ _SAME = tuple(
     field.name
     for field in fields(Job)
     if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "receivers"}
-    if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "parts"}
+    if field.name not in {"parts", "hold"}
 )
 """What a row and a `Job` call by the same name."""
 
@@ -183,6 +203,35 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class UpstreamJob:
+    """A job that another one depends on.
+
+    Attributes
+    ----------
+    name
+        What the other one calls it.
+    number, job_id
+        None if it was deleted.
+    working_dir, output_path, image
+        What tells where its results are.
+    origin
+        The run that its results are from.
+    """
+
+    name: str
+    number: int | None
+    job_id: str | None
+    job_type: str | None
+    status: Status | None
+    cause: Cause | None
+    attempt: int
+    working_dir: str | None
+    output_path: str | None
+    image: str | None
+    origin: str
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One run of a job that has not ended.
 
@@ -196,6 +245,10 @@ class Attempt:
         What its executor needs to find it again; None until it was started.
     datasets
         The data sets of its job; known only when it is about to be prepared.
+    upstreams
+        The jobs whose results it reads; likewise.
+    digest
+        What its job does, if later ones may reuse it; likewise.
     """
 
     job_id: int
@@ -208,6 +261,8 @@ class Attempt:
     spec: JobSpec
     cancel_requested_by: str | None
     datasets: tuple[DataSet, ...] = ()
+    upstreams: tuple[UpstreamJob, ...] = ()
+    digest: str | None = None
 
     @property
     def placement(self) -> Placement:

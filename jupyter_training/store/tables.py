@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from enum import Enum
 
 from sqlalchemy import (
     JSON,
@@ -28,11 +29,21 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    func,
     or_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jupyter_training.jobs.lifecycle import Status
+
+
+class Hold(str, Enum):
+    """Why a job that waits is not in the queue of the scheduler."""
+
+    UPSTREAM = "upstream"
+    """What it depends on has not completed."""
+    CHILDREN = "children"
+    """It is a parent: its children do its work, and it has no attempt of its own."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -127,11 +138,33 @@ training_jobs = Table(
     Column("idempotency_key", String(256)),
     # Who is told of it: their URLs are secrets.
     Column("receivers", Json),
+    # Of whom it is a part.
+    Column("parent_id", Id, ForeignKey("training_jobs.id")),
+    Column("child_key", String(64)),
+    Column("weight", Float),
+    # What it does, and the run whose results it has if it was not run itself.
+    Column("digest", String(64)),
+    Column("origin", String(96)),
+    # Who decides that it goes on, as a `Hold`; None: the scheduler, in whose queue it is.
+    Column("hold", String(16)),
     UniqueConstraint("customer_id", "idempotency_key", name="one_job_per_idempotency_key"),
-    Index("training_jobs_queue", "status", "priority", "id"),
+    Index("training_jobs_queue", "status", "hold", "priority", "id"),
     Index("training_jobs_of_customer", "customer_id", "id"),
+    Index("training_jobs_digest", "digest"),
+    Index("training_jobs_of_parent", "parent_id", "child_key", unique=True),
     # A number once given to a job is not given to another, even after a delete.
     sqlite_autoincrement=True,
+)
+
+training_upstreams = Table(
+    "training_upstreams",
+    metadata,
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), primary_key=True),
+    # What the job calls it, and finds its results under.
+    Column("name", String(64), primary_key=True),
+    # None: it was deleted.
+    Column("upstream_id", Id, ForeignKey("training_jobs.id", ondelete="SET NULL")),
+    Index("training_upstreams_of", "upstream_id"),
 )
 
 training_attempts = Table(
@@ -273,3 +306,7 @@ leases = Table(
 def has_status(statuses: Iterable[Status]) -> ColumnElement[bool]:
     """Whether a job has one of these; unlike an ``IN`` list it is compiled only once."""
     return or_(*(training_jobs.c.status == status.value for status in sorted(statuses)))
+
+
+SEQUENCE = func.coalesce(training_jobs.c.parent_id, training_jobs.c.id)
+"""A job's place in the sequence of submissions: children have that of their parent."""

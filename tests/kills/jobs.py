@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.jobs.lifecycle import Status
+from tests.kills.pipelines import TestStages
 
 AT_A_TIME = 6
 RECEIVER = "told"
@@ -22,6 +23,7 @@ KINDS = (
     "leaves a child behind",
     "is a gang",
     "is a gang of which one fails",
+    "is a pipeline",
 )
 NODES = 2
 """Of a gang; in each is one rank."""
@@ -72,15 +74,26 @@ class TestJob:
         return "gang" in self.kind
 
     @property
+    def stages(self) -> TestStages | None:
+        """Of a pipeline, its stages."""
+        is_one = self.kind == "is a pipeline"
+        return TestStages(self.number // len(KINDS)) if is_one else None
+
+    @property
+    def does(self) -> str:
+        """What it does, or the stage of it that tells how it ends."""
+        return self.stages.variant if self.stages is not None else self.kind
+
+    @property
     def is_to_be_cancelled(self) -> bool:
-        return self.kind == "is cancelled"
+        return self.does == "is cancelled"
 
     @property
     def status(self) -> Status:
         """How it has to end."""
         if self.is_to_be_cancelled:
             return Status.CANCELLED
-        return Status.FAILED if self.kind.endswith("fails") else Status.COMPLETED
+        return Status.FAILED if self.does.endswith("fails") else Status.COMPLETED
 
     @property
     def failures(self) -> int:
@@ -98,6 +111,9 @@ class TestJob:
         return place / "over" / str(self.number)
 
     def spec(self, place: Path) -> dict[str, Any]:
+        if self.stages is not None:
+            env = {"LINES": str(LINES), "NUMBER": str(self.number)}
+            return {"name": self.key, "stages": self.stages.specs(place, SCRIPT, env)}
         return {
             "name": self.key,
             "command": ["/bin/sh", "-c", SCRIPT],

@@ -5,6 +5,8 @@ last one is left alone until every job has ended. Then these have to be true:
 
 - every job ended as it should, and a kill of the server cost it none of its retries;
 - every attempt ran at most once, and no two of one job at the same time, by the jobs' own records;
+- no stage of a pipeline ran before what it depends on had completed, and a pipeline ended as its
+  stages say;
 - nothing is reserved any more, and no process is left;
 - every log is whole: what an attempt that came to its end has printed is there, once; and so are
   its metrics;
@@ -46,6 +48,7 @@ from jupyter_training.points import VARIABLE, Point
 from jupyter_training.store import jobs, ledger, outbox
 from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
+from tests.kills import pipelines
 from tests.kills.jobs import AT_A_TIME, LINES, NODES, OCCASIONS, RECEIVER, TestJob
 from tests.postgres import running_postgres
 
@@ -191,7 +194,13 @@ def look(
     with database.read() as connection:
         if held := ledger.held(connection):
             wrong.append(f"still reserved: {held}")
-        rows = list(connection.execute(select(training_jobs.c.name, training_jobs.c.id)))
+        rows = list(
+            connection.execute(
+                select(training_jobs.c.name, training_jobs.c.id).where(
+                    training_jobs.c.parent_id.is_(None)
+                )
+            )
+        )
         names = Counter(row.name for row in rows)
         expected = {TestJob(number).key for number in numbers}
         if set(names) != expected or max(names.values()) > 1:
@@ -200,6 +209,15 @@ def look(
             wanted, job = TestJob(int(row.name.partition("-")[2])), jobs.get(connection, row.id)
             if job.status is not wanted.status:
                 wrong.append(f"{wanted} has {job.status}: {job.reason}")
+            walked = [Status(e.to_status) for e in jobs.history(connection, row.id) if e.to_status]
+            if not all(may_follow(one, other) for one, other in itertools.pairwise(walked)):
+                wrong.append(f"{wanted} went {walked}")
+            if wanted.stages is not None:
+                number = wanted.stages.number
+                told, runs = pipelines.look(connection, workspace, place, job, number)
+                wrong += told
+                outcome.attempts += runs
+                continue
             several = list(
                 connection.execute(
                     select(training_attempts).where(training_attempts.c.job_id == row.id)
@@ -211,9 +229,6 @@ def look(
                 wrong.append(
                     f"{wanted} has failed {len(failures)} times, {job.retry_count} counted"
                 )
-            walked = [Status(e.to_status) for e in jobs.history(connection, row.id) if e.to_status]
-            if not all(may_follow(one, other) for one, other in itertools.pairwise(walked)):
-                wrong.append(f"{wanted} went {walked}")
             look_at_record(wanted, place, job.status, wrong)
             for attempt in several:
                 directory = workspace.attempt(job.job_id, attempt.number)
@@ -239,7 +254,9 @@ def look_at_told(database: Database, place: Path, outcome: Outcome) -> None:
     told = Counter(line.partition(" ")[0] for line in lines)
     expected: Counter[str] = Counter()
     with database.read() as connection:
-        for row in connection.execute(select(training_jobs.c.name, training_jobs.c.id)):
+        # Of a pipeline only the whole is told.
+        query = select(training_jobs.c.name, training_jobs.c.id)
+        for row in connection.execute(query.where(training_jobs.c.parent_id.is_(None))):
             walked = [event.to_status for event in jobs.history(connection, row.id)]
             expected[row.name] += sum(walked.count(occasion) for occasion in OCCASIONS)
         if (left := outbox.next_at(connection)) is not None:

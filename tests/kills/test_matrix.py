@@ -13,6 +13,7 @@ from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.points import VARIABLE, Point
 from tests.conftest import Home
+from tests.kills import pipelines
 from tests.kills.jobs import LINES, TestJob
 from tests.kills.matrix import look_at_log, look_at_metrics, look_at_record, run
 
@@ -60,6 +61,19 @@ def test_the_checks_see_what_should_not_be(tmp_path: Path) -> None:
         look_at_metrics(job, directory, "success", wrong)
         assert len(wrong) == count
         wrong.clear()
+
+
+def test_the_checks_see_what_should_not_be_of_stages(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    assert pipelines.look_at_record(record) == []
+    for text, said in (
+        ("begin 1\nbegin 1\n", "an attempt that ran twice"),
+        ("begin 1\ntwice 2\nbegin 2\n", "ran twice at once"),
+        ("early\nbegin 1\n", "before what it depends on"),
+    ):
+        record.write_text(text)
+        (wrong,) = pipelines.look_at_record(record)
+        assert said in wrong
 
 
 def test_a_real_server_dies_where_it_is_told_to(home: Home) -> None:

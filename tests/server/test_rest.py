@@ -33,7 +33,8 @@ GOOD: dict[str, Any] = {"name": "x", "command": ["true"]}
             {**GOOD, "executor": "moon", "image": "x", "dataset_ids": [4]},
             ["executor", "dataset_ids"],
         ),
-        ({**GOOD, "job_type": "pipeline"}, ["job_type"]),
+        ({**GOOD, "job_type": "pipeline"}, ["command", "stages"]),
+        ({**GOOD, "depends_on": ["job-nothing"]}, ["depends_on"]),
         ({**GOOD, "time_limit_s": float("inf")}, ["time_limit_s"]),
     ],
 )

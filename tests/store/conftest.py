@@ -30,6 +30,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._numbers = itertools.count(1)
+        self.count = 0
 
     def write(self, change: Any, *args: Any, **kwargs: Any) -> Any:
         with self.database.write() as connection:

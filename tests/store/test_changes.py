@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from jupyter_training.jobs.lifecycle import Exit, Status
-from jupyter_training.store import changes, jobs, ledger, transitions
+from jupyter_training.store import changes, families, jobs, ledger, transitions
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Change
 from tests.postgres import Postgres
@@ -49,7 +49,7 @@ def test_a_deletion_is_told_and_its_number_never_given_again(store: Store) -> No
     job = store.submit("fit")
     store.run(job)
     before = told(store)
-    store.write(jobs.remove, store.job(job), now=after(1))
+    store.write(families.remove, store.job(job), now=after(1))
     (gone,) = told(store, since=before[-1].sequence)
     assert (gone.change, gone.job_id, gone.name) == ("deleted", job.job_id, "fit")
     assert told(store)[:-1] == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import families, jobs, ledger
 from jupyter_training.store.jobs import Filter
 from jupyter_training.store.transitions import StaleWrite
 from tests.store.conftest import MACHINE, Store, after
@@ -105,9 +105,9 @@ def test_run_again(store: Store) -> None:
 def test_only_an_ended_job_is_removed_and_its_number_is_not_used_again(store: Store) -> None:
     job = store.submit()
     with pytest.raises(StaleWrite, match="has not ended"):
-        store.write(jobs.remove, job, now=after(0))
+        store.write(families.remove, job, now=after(0))
     store.run(job)
-    store.write(jobs.remove, job, now=after(0))
+    store.write(families.remove, job, now=after(0))
     assert store.read(jobs.find, job.job_id, None) is None
     assert store.read(jobs.history, job.id) == []
     assert store.submit().id > job.id

@@ -12,7 +12,7 @@ from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.notifications import DEFAULT, Occasion, Receiver
 from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import jobs, outbox, transitions
+from jupyter_training.store import families, jobs, outbox, transitions
 from jupyter_training.store.outbox import Notification
 from jupyter_training.store.records import Job, Server
 from jupyter_training.store.tables import training_jobs
@@ -141,7 +141,7 @@ def test_a_receiver_that_is_busy_does_not_keep_others_waiting(store: Store) -> N
 def test_a_deleted_job_is_not_told_of(store: Store) -> None:
     job = submit(store, ONE)
     store.run(job)
-    store.write(jobs.remove, store.job(job), now=after(1))
+    store.write(families.remove, store.job(job), now=after(1))
     assert claim(store, 1) == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.usage import Totals
-from jupyter_training.store import jobs, usage
+from jupyter_training.store import families, jobs, usage
 from tests.store.conftest import T0, Store, after
 
 GB = 1024**3
@@ -62,7 +62,7 @@ def test_what_was_held_is_known_also_of_a_job_that_was_deleted(store: Store) -> 
         store.start(attempt, at=11)
     store.end(second, at=70)
     assert store.status(deleted) is Status.COMPLETED
-    store.write(jobs.remove, store.job(deleted), now=after(80))
+    store.write(families.remove, store.job(deleted), now=after(80))
     found = store.read(usage.holdings, T0, after(100))
     assert [
         (one.job_id, one.username, one.since, one.until, one.gpu_count, one.job_name is None)

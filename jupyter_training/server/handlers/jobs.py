@@ -35,23 +35,13 @@ class JobsHandler(TrainingHandler):
             job_type=self._job_type(),
             text=self.get_query_argument("q", None) or None,
             before=self.integer("before", None, least=1, most=MAX_NUMBER),
+            with_children=self._with_children(),
             # One more than is shown tells whether there is a next page.
             limit=limit + 1,
         )
         service = await self.service()
         found = await service.listing(wanted)
-        if len(found) > limit:
-            found = found[:limit]
-            query = [
-                (name, value.decode())
-                for name, values in self.request.query_arguments.items()
-                for value in values
-                if name != "before"
-            ]
-            query.append(("before", str(found[-1].job.id)))
-            path = url_path_join(self.base_url, "api/training-jobs")
-            self.set_header("Link", f'<{path}?{urlencode(query)}>; rel="next"')
-        self.answer([representation.job(seen) for seen in found])
+        _answer_page(self, found, limit, "before")
 
     @endpoint("write")
     async def post(self) -> None:
@@ -70,6 +60,13 @@ class JobsHandler(TrainingHandler):
         location = url_path_join(self.base_url, "api/training-jobs", seen.job.job_id)
         self.set_header("Location", location)
         self.answer(representation.job(seen), 201 if created else 200)
+
+    def _with_children(self) -> bool:
+        word = self.get_query_argument("include", None) or None
+        if word not in (None, "children"):
+            told = FieldError("include", "should be children")
+            raise BadRequest(f"include {told.message}, not {word[:40]!r}.", [told])
+        return word is not None
 
     def _statuses(self) -> tuple[Status, ...]:
         words = [
@@ -131,6 +128,20 @@ class JobHandler(TrainingHandler):
         return None
 
 
+class ChildrenHandler(TrainingHandler):
+    """The stages of a pipeline, and whatever else a job is made of."""
+
+    @endpoint("read")
+    async def get(self, reference: str) -> None:
+        """List them, in the order in which they were made."""
+        limit = self.integer("limit", 1000, least=1, most=1000)
+        after = self.count("after", 0, most=MAX_NUMBER)
+        assert limit is not None
+        service = await self.service()
+        found = await service.children(self.user, reference, after, limit + 1)
+        _answer_page(self, found, limit, "after")
+
+
 class CancelHandler(TrainingHandler):
     """The end of a job that somebody wants to end."""
 
@@ -161,6 +172,27 @@ class EventsHandler(TrainingHandler):
         self.answer(representation.events(await service.history(self.user, reference)))
 
 
+def _answer_page(handler: TrainingHandler, found: list[Seen], limit: int, cursor: str) -> None:
+    """Answer with jobs, of which there is one more than is shown if there is another page.
+
+    Parameters
+    ----------
+    cursor
+        The argument of the query that says where a page begins.
+    """
+    if len(found) > limit:
+        found = found[:limit]
+        query = [
+            (name, value.decode())
+            for name, values in handler.request.query_arguments.items()
+            for value in values
+            if name != cursor
+        ]
+        query.append((cursor, str(found[-1].job.id)))
+        handler.set_header("Link", f'<{handler.request.path}?{urlencode(query)}>; rel="next"')
+    handler.answer([representation.job(seen) for seen in found])
+
+
 def _entity_tag(seen: Seen) -> str:
     """What stands for a job as it is.
 
@@ -179,4 +211,5 @@ HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
     (JOB + "/cancel", CancelHandler),
     (JOB + "/retry", RetryHandler),
     (JOB + "/events", EventsHandler),
+    (JOB + "/children", ChildrenHandler),
 ]

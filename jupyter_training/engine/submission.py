@@ -1,0 +1,183 @@
+"""A checked request on its way to the database: a job, and if it is a parent its children."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from jupyter_training.jobs import families, pipelines
+from jupyter_training.jobs.notifications import Receiver
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import InvalidJob, JobSpec, in_stage, stage_specs
+from jupyter_training.scheduling.resources import Node, Resources, resolve
+from jupyter_training.store import datasets, jobs, leases, ledger, upstreams
+from jupyter_training.store.families import expected_s
+from jupyter_training.store.records import Job
+
+NOTHING = Resources(0, 0, 0)
+"""What a parent holds."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check has found out about a job that is right.
+
+    Attributes
+    ----------
+    executor
+        Which one is to run it.
+    receivers
+        Who is told of it.
+    """
+
+    executor: str
+    receivers: Sequence[Receiver] = ()
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job to be, with its children.
+
+    Attributes
+    ----------
+    key
+        Its name within its parent; empty if it has none.
+    after
+        The siblings that it depends on, by their keys.
+    children
+        Each behind those that it depends on.
+    """
+
+    spec: JobSpec
+    checked: Checked
+    key: str = ""
+    after: Sequence[str] = ()
+    children: Sequence[Submission] = ()
+
+    @property
+    def leaves(self) -> list[Submission]:
+        """The jobs of it that run something."""
+        if not self.spec.is_parent:
+            return [self]
+        return [leaf for child in self.children for leaf in child.leaves]
+
+
+async def checked(
+    spec: JobSpec,
+    check: Callable[[JobSpec], Awaitable[Checked]],
+    key: str = "",
+    after: Sequence[str] = (),
+) -> Submission:
+    """A request as it will be stored, if all of it is right.
+
+    Parameters
+    ----------
+    check
+        Finds out what has to be known of a job, or raises `InvalidJob`.
+
+    Raises
+    ------
+    InvalidJob
+        With everything that is wrong with it or with one of its stages.
+    """
+    found = await check(spec)
+    if key and not spec.notify:  # who is told of everything is told of the whole
+        found = Checked(found.executor)
+    wrong: list[FieldError] = []
+    children = {}
+    specs = dict(zip((stage.name for stage in spec.stages), stage_specs(spec), strict=True))
+    for number, stage in enumerate(spec.stages):
+        needs = [str(one) for one in stage.depends_on]
+        try:
+            children[stage.name] = await checked(specs[stage.name], check, stage.name, needs)
+        except InvalidJob as invalid:
+            wrong += in_stage(number, stage, invalid.errors)
+    if wrong:
+        raise InvalidJob(wrong)
+    order = pipelines.in_order({name: child.after for name, child in children.items()})
+    return Submission(spec, found, key, after, [children[name] for name in order])
+
+
+def put(
+    connection: Connection,
+    it: Submission,
+    *,
+    username: str,
+    idempotency_key: str | None,
+    now: datetime,
+) -> tuple[Job, bool]:
+    """Store a job with all its children.
+
+    Returns
+    -------
+    job
+        The new job, or the earlier one of the same user and idempotency key.
+    created
+        Whether it is new.
+
+    Raises
+    ------
+    InvalidJob
+        If it names a data set or a job that there is not.
+    """
+    if it.spec.depends_on:
+        leases.between_turns(connection)
+    needs = upstreams.resolve(connection, it.spec.depends_on, username)
+    numbers = {name: one.number for name, one in needs.items() if one.number is not None}
+    writer = _Writer(connection, username, ledger.known_nodes(connection), now)
+    job, created = writer.write(it, None, numbers, idempotency_key)
+    if created:
+        writer.write_children(job, it)
+    return job, created
+
+
+@dataclass(frozen=True)
+class _Writer:
+    connection: Connection
+    username: str
+    nodes: Sequence[Node]
+    now: datetime
+
+    def write(
+        self,
+        it: Submission,
+        within: jobs.Within | None,
+        needs: dict[str, int],
+        idempotency_key: str | None = None,
+    ) -> tuple[Job, bool]:
+        found = datasets.resolve(self.connection, it.spec.dataset_ids, keep=True)
+        spec = it.spec.model_copy(
+            update={"dataset_ids": [one.id for one in found], "depends_on": list(needs)}
+        )
+        return jobs.submit(
+            self.connection,
+            spec,
+            NOTHING if spec.is_parent else resolve(spec, self.nodes),
+            job_id=f"job-{secrets.token_hex(6)}",
+            username=self.username,
+            executor=it.checked.executor,
+            receivers=it.checked.receivers,
+            idempotency_key=idempotency_key,
+            now=self.now,
+            within=within,
+            upstreams=needs,
+        )
+
+    def write_children(self, parent: Job, it: Submission) -> None:
+        shares = families.weights(
+            [self._expected_s(parent, child) for child in it.children],
+            [child.spec.time_limit_s for child in it.children],
+        )
+        numbers: dict[str, int] = {}
+        for child, weight in zip(it.children, shares, strict=True):
+            needs = {name: numbers[name] for name in child.after}
+            job, _ = self.write(child, jobs.Within(parent, child.key, weight), needs)
+            numbers[child.key] = job.id
+            self.write_children(job, child)
+
+    def _expected_s(self, parent: Job, child: Submission) -> float | None:
+        return expected_s(self.connection, parent.customer_id, child.spec.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.containers import ContainerLaunch
 from jupyter_training.jobs.spec import InvalidJob, parse
 from jupyter_training.scheduling.resources import Placement
-from jupyter_training.store.records import Attempt
+from jupyter_training.store.records import Attempt, UpstreamJob
 
 
 @pytest.fixture
@@ -83,3 +84,69 @@ def test_what_is_the_servers_own_is_hidden_where_it_really_is(tmp_path: Path) ->
     launch = workspace.prepare(attempt(image="some/image"))
     assert isinstance(launch, ContainerLaunch)
     assert launch.hidden == ("/workspace/real", "/workspace/runtime")
+
+
+def upstream(job_id: str | None = "job-0", **fields: Any) -> UpstreamJob:
+    told: dict[str, Any] = {
+        "name": "prepare",
+        "number": 7,
+        "job_id": job_id,
+        "job_type": "single",
+        "status": None,
+        "cause": None,
+        "attempt": 1,
+        "working_dir": None,
+        "output_path": None,
+        "image": None,
+        "origin": f"{job_id}#1",
+    }
+    return UpstreamJob(**{**told, **fields})
+
+
+def left_by(workspace: Workspace, job_id: str = "job-0") -> Path:
+    """Where a job has left a file."""
+    place = workspace.job(job_id) / "output"
+    place.mkdir(parents=True)
+    (place / "told").write_text("42")
+    return place
+
+
+def test_a_job_finds_what_others_left_under_their_names(workspace: Workspace) -> None:
+    left_by(workspace)
+    wanted = replace(attempt(), upstreams=(upstream(name="outer/prepare"),))
+    launch = workspace.prepare(wanted)
+    inputs = Path(launch.env["JUPYTER_TRAINING_INPUTS"])
+    assert (inputs / "outer" / "prepare" / "told").read_text() == "42"
+    workspace.prepare(replace(wanted, upstreams=(upstream(),)))
+    assert [path.name for path in inputs.iterdir()] == ["prepare"]
+    assert "JUPYTER_TRAINING_INPUTS" not in workspace.prepare(attempt()).env
+
+
+def test_a_container_has_what_others_left_mounted_read_only(workspace: Workspace) -> None:
+    place = left_by(workspace)
+    launch = workspace.prepare(replace(attempt(image="i"), upstreams=(upstream(),)))
+    assert isinstance(launch, ContainerLaunch)
+    assert launch.env["JUPYTER_TRAINING_INPUTS"] == "/training/inputs"
+    (mount,) = [one for one in launch.mounts if "inputs" in one.target]
+    assert (mount.source, mount.target) == (str(place), "/training/inputs/prepare")
+    assert mount.read_only
+
+
+def test_what_others_left_is_not_shown_if_it_is_gone_or_leads_to_what_is_the_servers(
+    workspace: Workspace,
+) -> None:
+    def told(one: UpstreamJob) -> str:
+        with pytest.raises(OSError, match="what prepare has left") as refused:
+            workspace.prepare(replace(attempt(), upstreams=(one,)))
+        return str(refused.value)
+
+    assert "it was deleted" in told(upstream(None))
+    assert "there is no" in told(upstream())
+    place = left_by(workspace)
+    (place / "told").unlink()
+    place.rmdir()
+    place.symlink_to(workspace.data_dir)  # as a job could do
+    assert "is inside the server's own directory" in told(upstream())
+    place.unlink()
+    place.symlink_to("/etc")
+    assert "is a directory of the system" in told(upstream())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,31 @@ def test_several_can_be_told_apart_from_others(containers: Api, engine: Engine) 
     finally:
         client.remove_container(foreign["Id"], force=True)
         client.close()
+
+
+def test_a_container_reads_what_a_local_stage_has_left_and_cannot_change_it(
+    containers: Api,
+) -> None:
+    leaves = "import os; open(os.environ['JUPYTER_TRAINING_OUTPUT_DIR'] + '/told', 'w').write('42')"
+    reads = """
+import os
+from pathlib import Path
+told = Path(os.environ["JUPYTER_TRAINING_INPUTS"], "prepare", "told")
+print(told, told.read_text())
+try:
+    told.write_text("43")
+except OSError as error:
+    print(error.strerror)
+"""
+    stages = [
+        {"name": "prepare", "command": [sys.executable, "-c", leaves]},
+        {"name": "fit", "command": python(reads), "depends_on": ["prepare"], **IN_IMAGE},
+    ]
+    spec = {"name": "pipe", "stages": stages, "cpu_cores": 1, "memory_gb": 1}
+    job_id = containers.post("api/training-jobs", json=spec).json()["job_id"]
+    assert containers.ended(job_id)["status"] == "completed"
+    fit = containers.get(f"api/training-jobs/{job_id}/children").json()[1]
+    assert containers.log(fit["job_id"]) == [
+        "/training/inputs/prepare/told 42",
+        "Read-only file system",
+    ]

@@ -19,11 +19,13 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from jupyter_training.executors.containers import time_of
 from jupyter_training.executors.docker_engine import DockerEngine
+from jupyter_training.executors.log_files import Limit, Times, dropped_notice
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 _HEADER = struct.Struct(">BxxxL")
 _FULL = 16384
 """The engine cuts longer lines into records of this size (bytes)."""
+
+_TENTHS = len("2026-01-01T00:00:00.0")
+"""So much of a timestamp tells it to a tenth of a second."""
 
 _RETRY_S = 0.2
 _CHUNK = 1 << 16
@@ -45,10 +50,15 @@ class Records:
     ----------
     last
         The last record, with its timestamp; empty if there was none.
+    stamps
+        Of what came with the last chunk: where it is in there, and the engine's timestamp, for each
+        tenth of a second.
     """
 
     def __init__(self) -> None:
         self.last = b""
+        self.stamps: list[tuple[int, bytes]] = []
+        self._stamp = b""
         self._rest = b""
         self._long: set[int] = set()
         self._lacks_newline: set[int] = set()
@@ -56,13 +66,19 @@ class Records:
     def feed(self, chunk: bytes) -> bytes:
         """What was printed, as far as it is complete with this chunk."""
         data, at, printed = self._rest + chunk, 0, []
+        self.stamps, length = [], 0
         while len(data) - at >= _HEADER.size:
-            stream, length = _HEADER.unpack_from(data, at)
-            end = at + _HEADER.size + length
+            stream, size = _HEADER.unpack_from(data, at)
+            end = at + _HEADER.size + size
             if end > len(data):
                 break
             self.last = data[at + _HEADER.size : end]
-            printed.append(self._text(stream, self.last.partition(b" ")[2]))
+            stamp, _, text = self.last.partition(b" ")
+            if stamp[:_TENTHS] != self._stamp[:_TENTHS]:
+                self.stamps.append((length, stamp))
+                self._stamp = stamp
+            printed.append(self._text(stream, text))
+            length += len(printed[-1])
             at = end
         self._rest = data[at:]
         return b"".join(printed)
@@ -93,7 +109,7 @@ class Full(Exception):
     """The log could not be written, and time was up."""
 
 
-class LogFile:
+class ContainerLog:
     """The file that a container's output goes to.
 
     Parameters
@@ -105,18 +121,36 @@ class LogFile:
     patience_s
         Or until it has been full for so long (s). None for no limit: while the job runs, nothing
         is lost by waiting, for the engine has it.
+    limit
+        How much of it is kept (bytes); 0 for all.
     """
 
     def __init__(
-        self, path: Path, offset: int, give_up: threading.Event, patience_s: float | None
+        self,
+        path: Path,
+        offset: int,
+        give_up: threading.Event,
+        patience_s: float | None,
+        limit: int = 0,
     ) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._times, self._limit = Times(str(path)), Limit(limit)
         self._give_up, self._patience_s = give_up, patience_s
         self._have = max(0, os.fstat(self._file).st_size - offset)
         self.at = offset
 
-    def write(self, printed: bytes) -> None:
+    @property
+    def cut_off(self) -> bool:
+        """Whether it ends at its limit, for what is in the middle of it cannot be dropped."""
+        return self._limit.broken
+
+    def write(self, printed: bytes, stamps: Sequence[tuple[int, bytes]] = ()) -> None:
         """Write what comes next, unless it is there.
+
+        Parameters
+        ----------
+        stamps
+            Where in it which timestamps of the engine are.
 
         Raises
         ------
@@ -124,6 +158,13 @@ class LogFile:
             If it could not be written.
         """
         there = min(self._have, len(printed))
+        for position, stamp in stamps:
+            moment = time_of(stamp.decode("ascii", "replace")) if position >= there else None
+            if moment is not None:
+                self._times.note(self.at + position, moment.timestamp())
+        room = self._limit.room(self.at)
+        if room is not None:
+            printed = printed[: max(room, there)]
         self._have -= there
         self.at += there
         rest = memoryview(printed)[there:]
@@ -141,9 +182,11 @@ class LogFile:
             full_since = None
             self.at += written
             rest = rest[written:]
+        self._limit.grown(self._file, self.at)
 
     def close(self) -> None:
         """Close it."""
+        self._times.close()
         os.close(self._file)
 
 
@@ -198,6 +241,8 @@ class Copy(threading.Thread):
         Called in this thread.
     patience_s
         How long a full disk is waited for once the container has ended (s).
+    log_limit
+        How much of the output is kept (bytes); 0 for all.
     """
 
     def __init__(
@@ -208,14 +253,15 @@ class Copy(threading.Thread):
         offset: int,
         on_end: Callable[[], object],
         patience_s: float = 30,
+        log_limit: int = 0,
     ) -> None:
         super().__init__(name=f"log of {container[:12]}", daemon=True)
         self._engine, self._container, self._path, self._offset = engine, container, path, offset
-        self._on_end, self._patience_s = on_end, patience_s
+        self._on_end, self._patience_s, self._log_limit = on_end, patience_s, log_limit
         self._records = Records()
         self._give_up = threading.Event()
         self._cut_off: str | None = None
-        self._file: LogFile | None = None
+        self._file: ContainerLog | None = None
         self._stream: Stream | None = None
         self._lock = threading.Lock()
 
@@ -235,9 +281,12 @@ class Copy(threading.Thread):
             if follow and self._give_up.is_set():
                 return
             patience_s = None if follow else self._patience_s
-            file = self._file = LogFile(self._path, self._offset, self._give_up, patience_s)
+            file = self._file = ContainerLog(
+                self._path, self._offset, self._give_up, patience_s, self._log_limit
+            )
             for chunk in stream:
-                file.write(self._records.feed(chunk))
+                printed = self._records.feed(chunk)
+                file.write(printed, self._records.stamps)
         except Full as error:
             self._cut_off = str(error)
         finally:
@@ -258,8 +307,13 @@ class Copy(threading.Thread):
             self._copy(client, follow=False)
         if self._cut_off is not None:
             notice = f"\n[jupyter-training: the rest of the output is lost: {self._cut_off}]\n"
-            with contextlib.suppress(OSError), self._path.open("ab") as file:
-                file.write(notice.encode())
+            self._append(notice.encode())
+        elif self._file is not None and self._file.cut_off:
+            self._append(dropped_notice())
+
+    def _append(self, notice: bytes) -> None:
+        with contextlib.suppress(OSError), self._path.open("ab") as file:
+            file.write(notice)
 
     def _let_it_end(self) -> None:
         """It has some way to go after the container's end, perhaps, unless it is stuck."""

@@ -20,10 +20,13 @@ class ContainerWatch:
     ----------
     installation
         The id of this installation; no other containers are watched.
+    log_limit
+        How much of what a job prints is kept (bytes); 0 for all.
     """
 
-    def __init__(self, engine: DockerEngine, installation: str) -> None:
+    def __init__(self, engine: DockerEngine, installation: str, log_limit: int = 0) -> None:
         self._engine, self._installation = engine, installation
+        self._log_limit = log_limit
         self._copies: dict[str, Copy] = {}
         self._waiting: set[tuple[str, asyncio.Event]] = set()
         self._ends: Ends | None = None
@@ -82,7 +85,7 @@ class ContainerWatch:
 
     def _new_copy(self, found: Found, container: Container, on_end: Callable[[], object]) -> Copy:
         path, offset = found.directory / LOG, container.log_offset
-        return Copy(self._engine, container.id, path, offset, on_end)
+        return Copy(self._engine, container.id, path, offset, on_end, log_limit=self._log_limit)
 
     def _let_go(self, token: str) -> None:
         copy = self._copies.pop(token, None)

@@ -97,6 +97,8 @@ class DockerExecutor:
         How often a container is looked at though nothing was heard of it (s).
     patience_s
         How long an engine that is away is waited for before a start is given up (s).
+    log_limit
+        How much of what a job prints is kept (bytes); 0 for all.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class DockerExecutor:
         url: str | None = None,
         sweep_s: float = 30,
         patience_s: float = 60,
+        log_limit: int = 0,
     ) -> None:
         self._installation, self._grace_s = installation, grace_s
         self._confinement = confinement or confinement_of_this_server()
@@ -127,7 +130,7 @@ class DockerExecutor:
         )
         self._sweep_s = sweep_s
         self._starting: dict[str, _Starting] = {}
-        self._watch = ContainerWatch(self._engine, installation)
+        self._watch = ContainerWatch(self._engine, installation, log_limit)
         self._stopping: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -86,10 +86,12 @@ class LocalExecutor:
     ----------
     grace_s
         How long a job may take to end after it was asked to (s).
+    log_limit
+        How much of what a job prints is kept (bytes); 0 for all.
     """
 
-    def __init__(self, grace_s: float) -> None:
-        self._grace_s = grace_s
+    def __init__(self, grace_s: float, *, log_limit: int = 0) -> None:
+        self._grace_s, self._log_limit = grace_s, log_limit
         self._launcher: _Launcher | None = None
         self._opening = asyncio.Lock()
         self._ends: dict[str, asyncio.Future[_Record]] = {}
@@ -113,6 +115,7 @@ class LocalExecutor:
             "memory_bytes": launch.memory_gb * GB,
             "time_limit_s": launch.time_limit_s,
             "grace_s": self._grace_s,
+            "log_limit": self._log_limit,
         }
         launcher = await self._open_launcher()
         reply = await launcher.start(launch.token, json.dumps(request).encode() + b"\n")

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 from jupyter_training.executors import guard as guards
 from jupyter_training.executors import memory
+from jupyter_training.executors.log_files import LogFile
 from jupyter_training.executors.processes import ON_LINUX, boot_id, descendants, start_time
 from jupyter_training.executors.records import LOG, claim, open_exit, write_exit
 
@@ -102,7 +103,8 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     ----------
     launch
         ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
-        None), ``grace_s``, ``umask``, ``boot_id``, and what `guards.guard` takes.
+        None), ``grace_s``, ``log_limit`` (bytes, 0 for none), ``umask``, ``boot_id``, and what
+        `guards.guard` takes.
     server
         A pipe to the server.
     """
@@ -129,7 +131,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
         _tell(server, {"token": launch["token"], "failed": "this attempt was given up"})
         return
     record = open_exit(launch["directory"])
-    log = _Log(os.path.join(launch["directory"], LOG))
+    log = LogFile(os.path.join(launch["directory"], LOG), launch["log_limit"])
     job, failure = _start(launch, guards.guard(launch))
     if failure is not None:
         failed = _exit(cause="launch_failed", detail=failure)
@@ -212,44 +214,10 @@ class _Job:
         os.set_blocking(output, False)
 
 
-class _Log:
-    """The job's log. A full disk makes a gap in it, with a notice, and never stops the job."""
-
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._lost = 0
-
-    def write(self, chunk: bytes) -> None:
-        if self._lost and not self._tell_loss():
-            self._lost += len(chunk)
-            return
-        view = memoryview(chunk)
-        while view:
-            try:
-                view = view[os.write(self._file, view) :]
-            except OSError:
-                self._lost += len(view)
-                return
-
-    def _tell_loss(self) -> bool:
-        notice = f"\n[jupyter-training: {self._lost} bytes of output lost, the disk was full]\n"
-        try:
-            os.write(self._file, notice.encode())
-        except OSError:
-            return False
-        self._lost = 0
-        return True
-
-    def close(self) -> None:
-        if self._lost:
-            self._tell_loss()
-        os.close(self._file)
-
-
 class _Watch:
     """From the start of the job to the end of its last process."""
 
-    def __init__(self, launch: dict[str, Any], signals: int, job: _Job, log: _Log) -> None:
+    def __init__(self, launch: dict[str, Any], signals: int, job: _Job, log: LogFile) -> None:
         self._launch, self._signals, self._job, self._log = launch, signals, job, log
         self._grace_s = float(launch["grace_s"])
         limit = launch["time_limit_s"]

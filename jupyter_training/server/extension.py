@@ -138,6 +138,14 @@ class TrainingApp(ExtensionApp):
         containers. Default: anywhere but in directories of the system, such as /etc.""",
     ).tag(config=True)
 
+    log_limit_mb = Integer(
+        1024,
+        min=0,
+        help="""How much of what an attempt of a job prints is kept, in MB of 1024**2 bytes; 0 for
+        all. Of a longer log the first half of that and the newest part are kept, and what is
+        between is given back to the file system.""",
+    ).tag(config=True)
+
     schedule_interval = Float(
         10.0,
         help="""Seconds between two looks at the queue when nothing happens. A submit, an end or a
@@ -303,12 +311,13 @@ class TrainingApp(ExtensionApp):
             pids=self.docker_pids_limit,
         )
         executors: dict[str, Executor] = {
-            "local": LocalExecutor(self.stop_grace),
+            "local": LocalExecutor(self.stop_grace, log_limit=self.log_limit_mb << 20),
             "docker": DockerExecutor(
                 self._tokens.installation,
                 self.stop_grace,
                 confinement=confinement,
                 url=self.docker_url or None,
+                log_limit=self.log_limit_mb << 20,
             ),
         }
         self._machine = Machine(

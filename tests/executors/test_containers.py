@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jupyter_training.engine.log_times import times
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
-from jupyter_training.executors.container_logs import Full, LogFile, Records
+from jupyter_training.executors.container_logs import ContainerLog, Full, Records
 from jupyter_training.executors.containers import (
     ATTEMPT,
     INSTALLATION,
@@ -288,7 +288,7 @@ def test_records_of_the_engine_become_what_was_printed(
 def test_what_is_in_the_log_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"pulled\nabc")
-    log = LogFile(path, len(b"pulled\n"), threading.Event(), None)
+    log = ContainerLog(path, len(b"pulled\n"), threading.Event(), None)
     for part in (b"a", b"bcd", b"ef"):
         log.write(part)
     log.close()
@@ -297,7 +297,7 @@ def test_what_is_in_the_log_is_not_written_again(tmp_path: Path) -> None:
 
 def test_two_that_write_the_same_log_do_not_disturb_each_other(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    one, other = (LogFile(path, 0, threading.Event(), None) for _ in range(2))
+    one, other = (ContainerLog(path, 0, threading.Event(), None) for _ in range(2))
     one.write(b"abcd")
     other.write(b"ab")
     one.write(b"ef")
@@ -307,8 +307,26 @@ def test_two_that_write_the_same_log_do_not_disturb_each_other(tmp_path: Path) -
     assert path.read_bytes() == b"abcdef"
 
 
-def test_a_full_disk_is_waited_for_and_then_not_any_more() -> None:
-    log = LogFile(Path("/dev/full"), 0, threading.Event(), patience_s=0.1)
+def test_the_times_of_the_engine_are_kept_beside_the_log(tmp_path: Path) -> None:
+    def at(second: int, tenth: int, text: bytes) -> bytes:
+        record = b"2026-01-01T00:00:%02d.%d00000000Z %s" % (second, tenth, text)
+        return b"\1\0\0\0" + len(record).to_bytes(4, "big") + record
+
+    path, records = tmp_path / "output.log", Records()
+    path.write_bytes(b"pulled\n")
+    for again in range(2):  # a server that is followed by another one
+        log, records = ContainerLog(path, len(b"pulled\n"), threading.Event(), None), Records()
+        for chunk in (at(1, 0, b"one\n"), at(1, 0, b"two\n") + at(2, 5, b"three\n"))[: 1 + again]:
+            log.write(records.feed(chunk), records.stamps)
+        log.close()
+    assert path.read_bytes() == b"pulled\none\ntwo\nthree\n"
+    new_year = datetime(2026, 1, 1, tzinfo=timezone.utc).timestamp()
+    assert times(path, [0, 7, 11, 15]) == [None, new_year + 1, new_year + 1, new_year + 2.5]
+
+
+def test_a_full_disk_is_waited_for_and_then_not_any_more(tmp_path: Path) -> None:
+    (tmp_path / "output.log").symlink_to("/dev/full")
+    log = ContainerLog(tmp_path / "output.log", 0, threading.Event(), patience_s=0.1)
     with pytest.raises(Full, match="No space left"):
         log.write(b"x")
     log.close()

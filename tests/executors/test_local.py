@@ -151,19 +151,6 @@ def test_a_launcher_that_was_killed_is_replaced(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
-def test_a_full_disk_leaves_a_notice_and_the_job_goes_on(tmp_path: Path) -> None:
-    log = supervisor._Log("/dev/full")
-    log.write(b"x" * 100)
-    ours = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    os.dup2(ours, log._file)
-    os.close(ours)
-    log.write(b"more\n")
-    log.close()
-    text = (tmp_path / "log").read_text()
-    assert "100 bytes of output lost" in text
-    assert text.endswith("more\n")
-
-
 def test_the_environment_of_a_job() -> None:
     wanted = launch(
         Path("/tmp"),

@@ -151,19 +151,29 @@ def _page(content: bytes, offset: int, next_offset: int, size: int) -> Page:
 
 
 def _kept(file: int, offset: int, size: int) -> tuple[int, int]:
-    """The bytes that are kept, from an offset or the end of the hole there to the next hole."""
-    try:
-        start = os.lseek(file, offset, os.SEEK_DATA)
-        end = min(os.lseek(file, start, os.SEEK_HOLE), size)
+    """The bytes that are kept, from an offset or the end of the hole there to the next hole.
+
+    A hole need not begin or end where a block does; what it takes of one is zeros.
+    """
+    at = offset
+    while True:
+        try:
+            start = os.lseek(file, at, os.SEEK_DATA)
+            end = behind = min(os.lseek(file, start, os.SEEK_HOLE), size)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return size, size  # nothing but a hole up to the end
+            return at, size  # holes are not known here
         if start > offset:
-            # A hole need not end where a block does, and is zeros from there on.
             block = os.pread(file, min(_BLOCK, end - start), start)
             start += len(block) - len(block.lstrip(b"\0"))
-        return start, end
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return size, size  # nothing but a hole up to the end
-        return offset, size  # holes are not known here
+        if end < size:
+            begin = max(start, end - _BLOCK)
+            block = os.pread(file, end - begin, begin)
+            end -= len(block) - len(block.rstrip(b"\0"))
+        if start < end:
+            return start, end
+        at = behind
 
 
 def _start_of_last_lines(file: BinaryIO, size: int, count: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 

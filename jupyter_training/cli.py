@@ -25,7 +25,7 @@ from jupyter_training.notebook.datasets import (
     remove_dataset,
 )
 from jupyter_training.notebook.display import how_far, measured
-from jupyter_training.notebook.follow import lines
+from jupyter_training.notebook.follow import Terminal, lines, messages
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.metrics import MAX_POINTS, ask, csv_pieces
 from jupyter_training.notebook.options import (
@@ -350,9 +350,11 @@ def _logs(options: argparse.Namespace) -> int:
         if text:
             print(text)
         return 0
+    terminal = Terminal(sys.stdout)
     try:
-        for line in lines(job, tail=options.tail, rank=options.rank):
-            print(line, flush=True)
+        query = {"tail": options.tail, "attempt": options.attempt, "rank": options.rank}
+        for message in messages(job, **query):
+            terminal.show(message)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0

@@ -140,11 +140,11 @@ class Follower:
                         yield last
                     return
                 await asyncio.wait([news])
-            elif not self._wanted.complete and screen.at >= past + _NEAR < feed.resume:
-                # It has caught up with what was there, and more has come than it takes.
-                resume = feed.resume
-                yield Skipped(screen.resume, resume, kept=True)
-                screen = Screen(resume, starts=True)
+            elif self._is_overtaken(feed, screen.at, past):
+                behind = screen.resume
+                _, newest = feed.newest()
+                yield Skipped(behind, newest, kept=True)
+                screen = Screen(newest, starts=True)
             else:
                 piece = await feed.read(screen.at)
                 if piece.offset > screen.at:
@@ -158,6 +158,11 @@ class Follower:
                 elif piece.offset < feed.at:
                     await asyncio.wait([news])  # somebody has cut the file
 
+    def _is_overtaken(self, feed: LogFeed, at: int, past: int) -> bool:
+        """Whether one has caught up with what was there, but more has come than they take."""
+        _, newest = feed.newest()
+        return not self._wanted.complete and at >= past and newest - at >= _NEAR
+
     async def _with_others(self, feed: LogFeed, joint: Joint) -> AsyncIterator[Lines | Skipped]:
         """What all get, for as long as one keeps up and may have it as it is."""
         seq, at = joint.seq, joint.resume
@@ -168,10 +173,9 @@ class Follower:
             if frames is None:  # too slow
                 if self._wanted.complete:
                     return
-                joint = feed.newest()
-                yield Skipped(at, joint.resume, kept=True)
-                seq, at = joint.seq, joint.resume
-                yield _standing(at, joint.partial)
+                behind = at
+                seq, at = feed.newest()
+                yield Skipped(behind, at, kept=True)
                 continue
             for frame in frames:
                 if self._wanted.complete and isinstance(frame, Skipped) and frame.kept:

@@ -129,7 +129,8 @@ class JobLogs:
             If this user has no such job, or it no such attempt or rank.
         """
         job = await self._job(user, reference)
-        if wanted.attempt is not None or wanted.rank is not None:
+        first = wanted.attempt == 1 and not job.attempt  # it is still to come
+        if not first and (wanted.attempt is not None or wanted.rank is not None):
             await self._path(job, Which(wanted.attempt, wanted.rank))
         name = _log_name(job, wanted.rank)
         workspace = self._engine.workspace

@@ -149,7 +149,7 @@ class LogFeed:
         self._frames_bytes = 0
         self._recent: deque[Piece] = deque()
         self._recent_bytes = 0
-        self._shared: OrderedDict[int, asyncio.Task[Piece]] = OrderedDict()
+        self._shared: OrderedDict[tuple[int, int], asyncio.Task[Piece]] = OrderedDict()
         self._next: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._opened = asyncio.Event()
         self._task = asyncio.create_task(self._run())
@@ -177,9 +177,15 @@ class LogFeed:
         first = self.seq - len(self._frames)
         return None if seq < first else list(self._frames)[seq - first :]
 
-    def newest(self) -> Joint:
-        """Where to go on for who wants only the newest."""
-        return Joint(b"", self.resume, self.partial, self.seq)
+    def newest(self) -> tuple[int, int]:
+        """Where to go on for who was too slow: the number and the offset of a frame."""
+        seq, offset, weight = self.seq, self.resume, 0
+        for frame in reversed(self._frames):
+            weight += _weight(frame)
+            if isinstance(frame, Skipped) or (weight > PIECE and seq < self.seq):
+                break
+            seq, offset = seq - 1, frame.offset
+        return seq, offset
 
     def joint(self, at: int) -> Joint | None:
         """Where to go on for who has read up to here; None if that is too far away yet."""
@@ -206,20 +212,20 @@ class LogFeed:
         content = self.recent(offset)
         if content is not None:
             return Piece(offset, content, self.at)
+        # Everybody's pieces begin at the same places, but the last one is still growing.
         begin = offset // PIECE * PIECE
-        if begin + PIECE > self.at:
-            return await self._read(offset, min(PIECE, self.at - offset))
-        task = self._shared.get(begin)
+        piece = (begin, PIECE) if begin + PIECE <= self.at else (offset, self.at - offset)
+        task = self._shared.get(piece)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._shared[begin] = asyncio.create_task(self._read(begin, PIECE))
+            task = self._shared[piece] = asyncio.create_task(self._read(*piece))
             while len(self._shared) > _SHARED:
                 self._shared.popitem(last=False)
-        self._shared.move_to_end(begin)
-        piece = await asyncio.shield(task)
-        if piece.offset >= offset:
-            return piece
-        if piece.end > offset:
-            return Piece(offset, piece.content[offset - piece.offset :], piece.size)
+        self._shared.move_to_end(piece)
+        read = await asyncio.shield(task)
+        if read.offset >= offset:
+            return read
+        if read.end > offset:
+            return Piece(offset, read.content[offset - read.offset :], read.size)
         return await self._read(offset, PIECE)  # a hole begins within this piece
 
     async def close(self) -> None:

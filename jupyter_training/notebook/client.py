@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
+import websocket
+from websocket import WebSocket
 
 from jupyter_training.notebook.options import OPTIONS
 
@@ -111,6 +113,35 @@ class Client:
         """Every point of what a job has measured, as it comes."""
         with self._stream(_path(reference, "metrics.csv"), params=query) as answer:
             yield answer
+
+    def log_stream(self, reference: str, query: Mapping[str, str | int]) -> WebSocket:
+        """The log of a job as it comes; its messages are described in the OpenAPI document.
+
+        Raises
+        ------
+        TrainingError
+            If the server says no.
+        ServerGone
+            If it does not answer.
+        """
+        http, path = self._http, _path(reference, "logs", "stream")
+        url = str(http.base_url.join(path).copy_merge_params(dict(query)))
+        headers = {name: http.headers[name] for name in ("Authorization", "X-Training-Client")}
+        options: dict[str, Any] = {} if http.trust_env else {"http_no_proxy": ["*"]}
+        try:
+            return websocket.create_connection(
+                "ws" + url.removeprefix("http"),
+                header=headers,
+                timeout=_PATIENCE_S,
+                suppress_origin=True,
+                skip_utf8_validation=True,  # a server that sends JSON has made it of text
+                **options,
+            )
+        except websocket.WebSocketBadStatusException as refused:
+            body = refused.resp_body if isinstance(refused.resp_body, bytes) else b""
+            raise _error(httpx.Response(refused.status_code, content=body)) from None
+        except (websocket.WebSocketException, OSError) as error:
+            raise self._gone(error) from None
 
     def cancel(self, reference: str) -> dict[str, Any]:
         """Cancel a job."""
@@ -235,7 +266,7 @@ class Client:
             return answer
         raise _error(answer)
 
-    def _gone(self, error: httpx.TransportError) -> ServerGone:
+    def _gone(self, error: Exception) -> ServerGone:
         return ServerGone(f"The training server at {self.url} does not answer ({error}).")
 
 

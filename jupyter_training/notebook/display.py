@@ -1,11 +1,12 @@
 """What a job handle shows, and the thread that keeps it up to date.
 
 A front end finds the output by its display id, so it is updated wherever it stands, also while
-other cells run. The thread waits for the server to tell of a change.
+other cells run. The thread waits for the server to tell of a change; another one follows the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 import time
@@ -17,6 +18,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from jupyter_training.notebook.client import ServerGone, TrainingError
+from jupyter_training.notebook.log_stream import LogStream, Shown
 
 if TYPE_CHECKING:
     from jupyter_training.notebook.job import Job
@@ -28,7 +30,10 @@ _REST_S = 0.25
 """The shortest time between two updates (s)."""
 
 _LOOK_S = 1
-"""How often the end of a running job's log is looked at (s)."""
+"""How often a running job is looked at (s)."""
+
+_LAST_S = 10
+"""How long the end of the log of a job that has ended is waited for (s)."""
 
 COLOURS = {
     "pending": "#6b7280",
@@ -163,36 +168,69 @@ class _Follower:
         from jupyter_training.notebook import job as jobs
 
         self._ask, self._ended, self._job = jobs.ask, jobs.ENDED, job
-        self._lines: list[str] = []
         self._children: list[dict[str, Any]] = []
+        self._log = Shown(LINES)
+        self._drawing = threading.Lock()
+        self._note = ""
         self._tag: str | None = None
         shell = get_ipython()
         # A terminal would print every update below the last one.
         self.live = shell is not None and getattr(shell, "kernel", None) is not None
 
     def first(self) -> View:
-        self._read_more()
+        self._read_children()
+        if self._job.told["attempt"]:
+            page = self._ask(lambda client: client.logs(self._job.id, tail=LINES))
+            self._log.lines = page["logs"]
         return self._view()
 
-    def _view(self, note: str = "") -> View:
-        return View(self._job.told, self._lines, note, self._children)
+    def _view(self) -> View:
+        return View(self._job.told, self._log.last(), self._note, self._children)
+
+    def _draw(self, handle: Any) -> None:
+        with self._drawing:
+            handle.update(self._view())
+
+    def _follow_log(self, stream: LogStream, handle: Any) -> None:
+        """Show what comes, as often as is good for a front end."""
+        with contextlib.suppress(TrainingError):  # the other thread says so
+            for message in stream:
+                self._log.take(message)
+                began = time.monotonic()
+                self._draw(handle)
+                time.sleep(max(0.0, _REST_S - (time.monotonic() - began)))
 
     def follow(self, handle: Any) -> None:
+        with LogStream(self._job.id, tail=LINES) as stream:
+            log = threading.Thread(
+                target=self._follow_log,
+                args=(stream, handle),
+                name=f"log of {self._job.id}",
+                daemon=True,
+            )
+            log.start()
+            self._follow_job(handle)
+            # What it printed last comes after its end.
+            log.join(_LAST_S)
+        self._draw(handle)
+
+    def _follow_job(self, handle: Any) -> None:
         trouble_s = 1.0
         while self._job.told["status"] not in self._ended:
             began = time.monotonic()
             try:
                 self._look()
-                view, trouble_s = self._view(), 1.0
+                self._note, trouble_s = "", 1.0
             except ServerGone:
                 trouble_s = min(trouble_s * 2, 60.0)
-                note = "The server does not answer; the job goes on without it. Asking again soon."
-                view = self._view(note)
+                self._note = (
+                    "The server does not answer; the job goes on without it. Asking again soon."
+                )
             except TrainingError as error:
-                handle.update(self._view(str(error)))
+                self._note = str(error)
                 return
-            handle.update(view)
-            rest = trouble_s if view.note else _REST_S
+            self._draw(handle)
+            rest = trouble_s if self._note else _REST_S
             time.sleep(max(0.0, rest - (time.monotonic() - began)))
 
     def _look(self) -> None:
@@ -203,12 +241,9 @@ class _Follower:
         )
         if told is not None:
             self._job.told = told
-        self._read_more()
+        self._read_children()
 
-    def _read_more(self) -> None:
-        """Read the end of the log, or the stages if it is made of those."""
+    def _read_children(self) -> None:
+        """Read the stages, if it is made of those."""
         if self._job.told.get("children") is not None:
             self._children = self._ask(lambda client: client.children(self._job.id))
-        if self._job.told["attempt"]:
-            page = self._ask(lambda client: client.logs(self._job.id, tail=LINES))
-            self._lines = page["logs"]

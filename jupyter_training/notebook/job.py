@@ -8,10 +8,10 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
 from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError
@@ -103,14 +103,53 @@ class Job:
             self.told = ask(lambda client: client.job(self.id))
         return self.told
 
-    def logs(self, tail: int = 100, attempt: int | None = None, rank: int | None = None) -> str:
+    @overload
+    def logs(
+        self,
+        tail: int = 100,
+        attempt: int | None = None,
+        rank: int | None = None,
+        *,
+        follow: Literal[False] = False,
+    ) -> str: ...
+
+    @overload
+    def logs(
+        self,
+        tail: int = 100,
+        attempt: int | None = None,
+        rank: int | None = None,
+        *,
+        follow: Literal[True],
+    ) -> Iterator[str]: ...
+
+    def logs(
+        self,
+        tail: int = 100,
+        attempt: int | None = None,
+        rank: int | None = None,
+        *,
+        follow: bool = False,
+    ) -> str | Iterator[str]:
         """The last lines that it printed, by default in its latest attempt.
 
         Parameters
         ----------
         rank
             Of which rank of a distributed job; by default of all.
+        follow
+            Whether to go on until it has ended. Then the lines come one by one as they are printed,
+            and none is left out, also where the server is replaced by another one meanwhile.
+
+        Examples
+        --------
+        >>> for line in job.logs(follow=True):  # doctest: +SKIP
+        ...     print(line)
         """
+        if follow:
+            from jupyter_training.notebook.follow import lines as following
+
+            return following(self, tail=tail, attempt=attempt, rank=rank)
         asked = {"tail": tail, "attempt": attempt, "rank": rank}
         query = {name: value for name, value in asked.items() if value is not None}
         lines: list[str] = ask(lambda client: client.logs(self.id, **query))["logs"]

@@ -255,7 +255,14 @@ class TrainingMagics(Magics):
         from jupyter_training.notebook.follow import lines
 
         try:
-            for text in lines(job, tail=options.tail, rank=options.rank):
+            # Of a flood that would be too much for a notebook only the newest lines are shown.
+            for text in lines(
+                job,
+                tail=options.tail,
+                attempt=options.attempt,
+                rank=options.rank,
+                complete=False,
+            ):
                 print(text)
         except KeyboardInterrupt:
             print(f"{job.name} goes on.")

@@ -1,0 +1,99 @@
+"""Following a log from Python and from a terminal, whatever happens to the server."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_training.notebook.follow import Terminal
+from jupyter_training.notebook.log_stream import Shown
+from tests.conftest import Home, python
+
+FOLLOW = """
+import json, sys
+from jupyter_training import get_job
+for line in get_job(sys.argv[1]).logs(tail=0, follow=True):
+    print(line, flush=True)
+"""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_follows_loses_and_repeats_nothing_when_the_server_is_killed(
+    home: Home, tmp_path: Path, terminal: bool
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    code = (
+        "print('begin')\n"
+        f"for round in range(3):\n    open({str(gate)!r}).read()\n"
+        "    for i in range(1000): print(round, i)\n"
+        f"open({str(gate)!r}).read()"
+    )
+    first = home.start()
+    job_id = first.api.submit(python(code))["job_id"]
+    first.api.printed(job_id, "begin")
+    argv = [sys.executable, "-m", "jupyter_training", "logs", "-f", "--tail", "0", job_id]
+    if not terminal:
+        argv = [sys.executable, "-c", FOLLOW, job_id]
+    follower = subprocess.Popen(
+        argv, env=home.env, cwd=home.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    assert follower.stderr is not None
+    gate.open("w").close()
+    found = [follower.stdout.readline() for _ in range(500)]
+    first.kill()
+    second = home.start()
+    gate.open("w").close()
+    found += [follower.stdout.readline() for _ in range(1000)]
+    gate.open("w").close()
+    second.api.printed(job_id, "2 999")
+    gate.open("w").close()
+    rest, trouble = follower.communicate(timeout=60)
+    found += rest.splitlines(keepends=True)
+    assert follower.returncode == 0, trouble
+    assert found == [f"{number} {i}\n" for number in range(3) for i in range(1000)]
+    assert second.api.ended(job_id)["status"] == "completed"
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_written_over_on_a_terminal_and_left_out_of_a_file() -> None:
+    told = [
+        {"type": "attempt", "attempt": 1},
+        {"type": "lines", "lines": ["start"], "partial": ["10%"], "replaces": 0},
+        {"type": "lines", "lines": [], "partial": ["50%", "x" * 500], "replaces": 0},
+        {"type": "skipped", "offset": 0, "next_offset": 70, "kept": True},
+        {"type": "lines", "lines": ["end"], "partial": [], "replaces": 0},
+    ]
+    screen, file = Screen(), io.StringIO()
+    for output in (screen, file):
+        terminal = Terminal(output)
+        for message in told:
+            terminal.show(message)
+    gap = "[70 bytes left out from byte 0 on: more came than can be shown]"
+    assert file.getvalue() == f"start\n{gap}\nend\n"
+    shown = screen.getvalue()
+    assert "start\n10%\r\x1b[J50%\nxxx" in shown
+    assert f"x\r\x1b[1A\x1b[J{gap}\n\r\x1b[Jend\n" in shown
+    assert "x" * 500 not in shown
+
+
+def test_what_is_shown_of_a_log_is_bounded_and_begins_anew_with_an_attempt() -> None:
+    shown = Shown(3)
+    shown.take({"type": "lines", "lines": list("abcde"), "partial": ["f"], "replaces": 0})
+    assert shown.last() == ["d", "e", "f"]
+    shown.take({"type": "lines", "lines": ["x"], "partial": [], "replaces": 1})
+    assert shown.last() == ["c", "d", "x"]
+    shown.take({"type": "skipped", "offset": 5, "next_offset": 2_000_005, "kept": False})
+    assert shown.last()[-1] == "[2.0 MB left out from byte 5 on: the log has reached its limit]"
+    shown.take({"type": "attempt", "attempt": 2})
+    assert shown.last() == []

@@ -14,6 +14,9 @@ Both run against a real Jupyter server with the extension, on SQLite, with every
 *Containers* is the time to the first line that a container prints, next to docker-py; it needs a
 Docker engine of its own, see `benchmarks.containers`.
 
+*Logs* is how fast one comes to who follows it, next to ``tail -f``, and what quiet jobs cost; see
+`benchmarks.logs`.
+
 The figures are told, and nothing fails because of them.
 """
 
@@ -32,12 +35,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import containers
+from benchmarks import containers, logs
 from benchmarks.figures import Figure, table
 from tests.conftest import Api, Home
 from tests.executors import docker_engine
 
-NAMES = ("latency", "throughput", "containers")
+NAMES = ("latency", "throughput", "containers", "logs")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
@@ -133,6 +136,16 @@ def of_containers(options: argparse.Namespace) -> list[Figure]:
         return containers.first_line(engine, options.repeat)
 
 
+def of_logs(options: argparse.Namespace) -> list[Figure]:
+    """The figures of logs, on a server of their own."""
+    with tempfile.TemporaryDirectory() as place:
+        home = Home(Path(place))
+        try:
+            return logs.of_logs(home, options.log_mb, min(options.repeat, 5))
+        finally:
+            home.close()
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description="How much a job costs, next to a baseline.")
@@ -143,6 +156,7 @@ def main() -> None:
         "--repeat", type=int, default=30, help="pairs for the times to a first line"
     )
     parser.add_argument("--jobs", type=int, default=200, help="jobs for the throughput")
+    parser.add_argument("--log-mb", type=int, default=200, help="how long a log is followed (MB)")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
     for name in options.names:
@@ -154,6 +168,8 @@ def main() -> None:
         figures += of_jobs(names, options)
     if "containers" in names:
         figures += of_containers(options)
+    if "logs" in names:
+        figures += of_logs(options)
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in figures], indent=2))

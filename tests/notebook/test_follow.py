@@ -17,7 +17,7 @@ from tests.conftest import Home, python
 FOLLOW = """
 import json, sys
 from jupyter_training import get_job
-for line in get_job(sys.argv[1]).logs(tail=0, follow=True):
+for line in get_job(sys.argv[1]).logs(tail=5000, follow=True):
     print(line, flush=True)
 """
 
@@ -37,27 +37,34 @@ def test_who_follows_loses_and_repeats_nothing_when_the_server_is_killed(
     first = home.start()
     job_id = first.api.submit(python(code))["job_id"]
     first.api.printed(job_id, "begin")
-    argv = [sys.executable, "-m", "jupyter_training", "logs", "-f", "--tail", "0", job_id]
+    argv = [sys.executable, "-m", "jupyter_training", "logs", "-f", "--tail", "5000", job_id]
     if not terminal:
         argv = [sys.executable, "-c", FOLLOW, job_id]
-    follower = subprocess.Popen(
-        argv, env=home.env, cwd=home.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert follower.stdout is not None
-    assert follower.stderr is not None
-    gate.open("w").close()
-    found = [follower.stdout.readline() for _ in range(500)]
-    first.kill()
-    second = home.start()
-    gate.open("w").close()
-    found += [follower.stdout.readline() for _ in range(1000)]
-    gate.open("w").close()
-    second.api.printed(job_id, "2 999")
-    gate.open("w").close()
-    rest, trouble = follower.communicate(timeout=60)
-    found += rest.splitlines(keepends=True)
-    assert follower.returncode == 0, trouble
-    assert found == [f"{number} {i}\n" for number in range(3) for i in range(1000)]
+    with (tmp_path / "trouble").open("w+") as trouble:
+        follower = subprocess.Popen(
+            argv, env=home.env, cwd=home.path, stdout=subprocess.PIPE, stderr=trouble, text=True
+        )
+        told = follower.stdout
+        assert told is not None
+        try:
+            assert told.readline() == "begin\n"
+            gate.open("w").close()
+            found = [told.readline() for _ in range(500)]
+            first.kill()
+            second = home.start()
+            gate.open("w").close()
+            found += [told.readline() for _ in range(1000)]
+            gate.open("w").close()
+            second.api.printed(job_id, "2 999")
+            gate.open("w").close()
+            found += told.readlines()
+        finally:
+            follower.kill()
+            told.close()
+            ended = follower.wait(60)
+        trouble.seek(0)
+        assert found == [f"{number} {i}\n" for number in range(3) for i in range(1000)]
+        assert ended == 0, trouble.read()
     assert second.api.ended(job_id)["status"] == "completed"
 
 

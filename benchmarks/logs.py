@@ -13,7 +13,6 @@ next to the same server before it had any.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -23,6 +22,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
+import orjson
+import websocket
 
 from benchmarks.figures import Figure
 from jupyter_training.notebook.client import Client
@@ -89,11 +90,11 @@ def _stream(server: Server, job_id: str, size: int, kind: str) -> None:
     socket = client.log_stream(job_id, {"offset": 0, "format": kind})
     got = 0
     while got < size:
-        content = socket.recv()
-        if isinstance(content, bytes):
+        opcode, content = socket.recv_data()
+        if int(opcode) == websocket.ABNF.OPCODE_BINARY:
             got += len(content)
         else:
-            got = max(got, json.loads(content)["next_offset"])
+            got = max(got, orjson.loads(content)["next_offset"])
     socket.shutdown()  # type: ignore[no-untyped-call]
     client.close()
 

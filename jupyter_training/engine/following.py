@@ -16,7 +16,7 @@ from pathlib import Path
 from jupyter_training.engine import logs
 from jupyter_training.engine.log_frames import AttemptBegins, Bytes, Ended, Frame, Lines, Skipped
 from jupyter_training.engine.log_hub import Deleted, Joint, Log, LogFeed, LogHub, rendered
-from jupyter_training.engine.overwriting import Screen
+from jupyter_training.engine.overwriting import Screen, is_plain
 from jupyter_training.jobs.lifecycle import ENDED
 from jupyter_training.store.records import Job
 
@@ -42,6 +42,8 @@ class Wanted:
         Whether bytes are wanted, and not lines.
     complete
         Whether nothing may be left out, however fast it comes. Of bytes nothing is.
+    timestamps
+        Whether to tell when each line began.
     """
 
     attempt: int | None = None
@@ -50,6 +52,7 @@ class Wanted:
     rank: int | None = None
     raw: bool = False
     complete: bool = False
+    timestamps: bool = False
 
 
 class Follower:
@@ -121,7 +124,7 @@ class Follower:
     async def _lines(self, feed: LogFeed, path: Path, at: int) -> AsyncIterator[Lines | Skipped]:
         """All of an attempt, alone or with the others, whichever is possible."""
         past = feed.at  # what was there before is told whole
-        screen = Screen(at, starts=True)
+        screen = self._screen(at)
         while True:
             news, over = feed.news(), feed.over
             joint = None if over else feed.joint(screen.at)
@@ -132,7 +135,7 @@ class Follower:
                 async for frame in self._with_others(feed, joint):
                     yield frame
                     at = frame.next_offset
-                screen, past = Screen(at, starts=True), max(past, at)
+                screen, past = self._screen(at), max(past, at)
             elif screen.at >= feed.at:
                 if over:
                     last = await _rendered(screen, None, path)
@@ -144,7 +147,7 @@ class Follower:
                 behind = screen.resume
                 _, newest = feed.newest()
                 yield Skipped(behind, newest, kept=True)
-                screen = Screen(newest, starts=True)
+                screen = self._screen(newest)
             else:
                 piece = await feed.read(screen.at)
                 if piece.offset > screen.at:
@@ -152,11 +155,14 @@ class Follower:
                     if last.lines:
                         yield last
                     yield Skipped(screen.at, piece.offset, kept=False)
-                    screen = Screen(piece.offset, starts=True)
+                    screen = self._screen(piece.offset)
                 if piece.content:
                     yield await _rendered(screen, piece.content, path)
                 elif piece.offset < feed.at:
                     await asyncio.wait([news])  # somebody has cut the file
+
+    def _screen(self, offset: int) -> Screen:
+        return Screen(offset, starts=self._wanted.timestamps)
 
     def _is_overtaken(self, feed: LogFeed, at: int, past: int) -> bool:
         """Whether one has caught up with what was there, but more has come than they take."""
@@ -215,4 +221,6 @@ def _standing(at: int, partial: Lines | None) -> Lines:
 
 
 async def _rendered(screen: Screen, content: bytes | None, path: Path) -> Lines:
+    if not screen.starts and (content is None or is_plain(content)):
+        return rendered(screen, content, path)  # it is not worth a thread
     return await asyncio.to_thread(rendered, screen, content, path)

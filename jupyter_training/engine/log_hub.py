@@ -27,8 +27,11 @@ from jupyter_training.engine.tasks import cancelled, first_of
 from jupyter_training.jobs.lifecycle import ACTIVE
 from jupyter_training.store.records import Job
 
-PIECE = 1 << 18
+PIECE = 1 << 20
 """How much of a log is read at once (bytes)."""
+
+_NEWEST = 1 << 18
+"""How much who was too slow still gets of what was the newest then (bytes)."""
 
 _REST_S = 0.1
 """The shortest time between two looks at a log: so many frames a second are sent at most (s)."""
@@ -36,7 +39,7 @@ _REST_S = 0.1
 _FRAMES, _RECENT = 256, 4 << 20
 """How many frames, and how many bytes of the log, are kept for those who are slower."""
 
-_SHARED = 8
+_SHARED = 4
 """How many pieces that were read from the file are kept."""
 
 
@@ -182,7 +185,7 @@ class LogFeed:
         seq, offset, weight = self.seq, self.resume, 0
         for frame in reversed(self._frames):
             weight += _weight(frame)
-            if isinstance(frame, Skipped) or (weight > PIECE and seq < self.seq):
+            if isinstance(frame, Skipped) or (weight > _NEWEST and seq < self.seq):
                 break
             seq, offset = seq - 1, frame.offset
         return seq, offset
@@ -358,9 +361,11 @@ def rendered(screen: Screen, content: bytes | None, path: Path) -> Lines:
     update = screen.end() if content is None else screen.feed(content)
     partial = screen.partial
     starts = [*update.starts, *screen.partial_starts]
-    found: list[float | None] = [None] * len(starts)
-    if starts == sorted(starts):  # not if a terminal has moved up in between
-        found = times(path, starts)
+    found: list[float | None] = []
+    if starts:
+        # In order, unless a terminal has moved up in between.
+        in_order = starts == sorted(starts)
+        found = times(path, starts) if in_order else [None] * len(starts)
     split = len(update.lines)
     return Lines(
         offset,

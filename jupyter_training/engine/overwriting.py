@@ -91,7 +91,7 @@ class Screen:
 
     def __init__(self, offset: int = 0, *, starts: bool = False) -> None:
         self.at = self.resume = self._line = offset
-        self._starts = starts
+        self.starts = starts
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._finished: deque[_Row] = deque(maxlen=_ROWS)
@@ -110,7 +110,7 @@ class Screen:
     @property
     def partial_starts(self) -> list[int]:
         """The byte at which each of those began."""
-        return [row.start for row in self._rows][: len(self.partial)]
+        return [row.start for row in self._rows][: len(self.partial)] if self.starts else []
 
     def feed(self, data: bytes) -> Update:
         """Go on.
@@ -152,7 +152,7 @@ class Screen:
 
     def _ends(self, data: bytes, begin: int, count: int) -> list[int]:
         """The offsets behind the newlines, if anybody wants to know."""
-        if not self._starts:
+        if not self.starts:
             return [self._line] * count
         lengths = (len(line) + 1 for line in data.split(b"\n"))
         return [begin + end for end in accumulate(lengths)][:count]
@@ -168,7 +168,7 @@ class Screen:
         last = zip(starts[-_ROWS:], lines[-_ROWS:], strict=True)
         self._finished.extend(_Row(start, line) for start, line in last)
         self._rows = [_Row(ends[-1], pieces[-1])]
-        return Update(lines, 0, starts if self._starts else [])
+        return Update(lines, 0, starts if self.starts else [])
 
     def _write(self, pieces: list[str], ends: list[int]) -> Update:
         back = 0
@@ -190,7 +190,7 @@ class Screen:
         return self._update(rows, back)
 
     def _update(self, rows: list[_Row], back: int) -> Update:
-        starts = [row.start for row in rows] if self._starts else []
+        starts = [row.start for row in rows] if self.starts else []
         return Update([str(row) for row in rows], back, starts)
 
     def _newline(self, offset: int) -> None:
@@ -276,6 +276,11 @@ def lines(content: bytes) -> list[str]:
     """The lines of something that is complete."""
     screen = Screen()
     return screen.feed(content).lines + screen.end().lines
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether it takes no time to show this: nothing in it is for a terminal."""
+    return b"\r" not in content and b"\b" not in content and b"\x1b" not in content
 
 
 def _overwrites(text: str) -> bool:

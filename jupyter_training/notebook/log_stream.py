@@ -6,11 +6,11 @@ what came before it, whichever server it is by then.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import websocket
 
 from jupyter_training.notebook import job as jobs
@@ -113,10 +113,10 @@ class LogStream:
     def _take(self, socket: websocket.WebSocket, timeout_s: float | None) -> dict[str, Any] | None:
         """A message, with what is to be known of it noted; None for one that says nothing new."""
         socket.settimeout(timeout_s)
-        content = socket.recv()
-        if not content:
+        kind, content = socket.recv_data()
+        if kind != websocket.ABNF.OPCODE_TEXT:
             raise websocket.WebSocketConnectionClosedException("the connection was closed")
-        message: dict[str, Any] = json.loads(content)
+        message: dict[str, Any] = orjson.loads(content)
         self.offset = message["next_offset"]
         if message["type"] == "attempt":
             known, self.attempt = self.attempt, message["attempt"]

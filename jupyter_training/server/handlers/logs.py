@@ -64,12 +64,11 @@ class LogStreamHandler(TrainingHandler, WebSocketHandler):
 
     _sending: asyncio.Task[None] | None = None
     _follower: Follower
-    _timestamps = False
+    _timestamps: bool
 
     @endpoint("read")
     async def get(self, reference: str) -> None:  # type: ignore[override]
         """Become a WebSocket, if this user may follow that log."""
-        self._timestamps = self.flag("timestamps")
         kind = self.get_query_argument("format", "lines")
         if kind not in ("lines", "bytes"):
             raise BadRequest("format should be lines or bytes.")
@@ -80,9 +79,11 @@ class LogStreamHandler(TrainingHandler, WebSocketHandler):
             rank=self.integer("rank", None, least=0, most=MAX_RANK),
             raw=kind == "bytes",
             complete=self.flag("complete"),
+            timestamps=self.flag("timestamps"),
         )
         if wanted.tail is not None and self.get_query_argument("offset", None) is not None:
             raise BadRequest("offset and tail exclude each other.")
+        self._timestamps = wanted.timestamps
         self._follower = await (await self.service()).logs.follow(self.user, reference, wanted)
         try:
             # It returns when the connection is closed.

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,21 +19,13 @@ from jupyter_training.engine.log_frames import AttemptBegins, Bytes, Ended, Fram
 from jupyter_training.engine.log_hub import Closed, Deleted, LogHub
 from jupyter_training.engine.pace import Pace
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store.records import Job
 
 MB = 1 << 20
 
-JOB = Job(
-    id=1, job_id="job-1", customer_id=1, workspace_id=None, owner="ada", name="test",
-    description=None, job_type="single", resources=Resources(1, 1, 0), priority=0,
-    time_limit_s=None, executor="local", image=None, command="true", working_dir=None,
-    env_vars={}, dataset_ids=[], output_path=None, status=Status.RUNNING, cause=None, reason=None,
-    progress=0, attempt=1, retry_count=0, max_retries=0, not_before=None,
-    cancel_requested_at=None, cancel_requested_by=None,
-    submitted_at=datetime(2026, 1, 1, tzinfo=timezone.utc), scheduled_at=None, started_at=None,
-    completed_at=None, node=None, gpus=(), exit_code=None, signal=None,
-)  # fmt: skip
+_NOTHING: dict[str, Any] = {one.name: None for one in fields(Job)}
+JOB = Job(**{**_NOTHING, "id": 1, "job_id": "job-1", "status": Status.RUNNING, "attempt": 1})
+"""A job of which nothing is known but what is looked at here."""
 
 
 @dataclass

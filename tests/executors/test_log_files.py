@@ -20,7 +20,11 @@ def numbered(begin: int, end: int) -> bytes:
 
 
 def test_ranks_have_logs_of_their_own() -> None:
-    assert (log_name(0), log_name(3)) == ("output.log", "output-3.log")
+    assert [log_name(rank) for rank in (None, 0, 3)] == [
+        "output.log",
+        "output-0.log",
+        "output-3.log",
+    ]
     assert times_name(log_name(3)) == "output-3.times"
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, parse
+from jupyter_training.jobs.spec import InvalidJob, parse, stage_specs
 
 GOOD: dict[str, Any] = {"name": "digits", "command": "python train.py"}
 
@@ -55,7 +55,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("priority", 1001, "1000"),
         ("time_limit_s", 0, "greater than 0"),
         ("time_limit_s", float("nan"), "finite"),
-        ("job_type", "pipeline", "not available in this version"),
+        ("job_type", "hyperparameter", "not available in this version"),
         ("nodes", 0, "greater than or equal to 1"),
         ("job_type", "other", "'single', 'distributed'"),
         ("script", {"name": "../x.py", "text": ""}, "plain file name"),
@@ -68,7 +68,7 @@ def test_limits(field: str, value: Any, words: str) -> None:
 
 
 def test_what_comes_later_is_told_so() -> None:
-    assert "stages (pipelines)" in str(wrong(stages=[]))
+    assert "search (hyperparameter searches)" in str(wrong(search={}))
 
 
 def test_what_only_a_distributed_job_can_be_makes_it_one() -> None:
@@ -143,3 +143,51 @@ def test_nothing_but_invalid_job_is_raised(data: object) -> None:
     else:
         assert again == spec
     assert all(error.message for error in told)
+
+
+def test_a_stage_is_a_job_with_what_is_said_of_its_pipeline() -> None:
+    spec = parse(
+        {
+            "name": "pipe",
+            "image": "i",
+            "cpu_cores": 2,
+            "priority": 5,
+            "env_vars": {"A": "1", "B": "1"},
+            "cache": True,
+            "stages": [
+                {"name": "x", "command": "true", "env_vars": {"B": "2"}},
+                {"name": "y", "command": "true", "image": None, "cpu_cores": 1, "cache": False},
+                {"name": "z", "command": "true", "nodes": 2, "depends_on": ["x", "y"]},
+            ],
+        }
+    )
+    assert (spec.job_type.value, spec.is_parent, spec.words) == ("pipeline", True, ())
+    x, y, z = stage_specs(spec)
+    assert (x.name, x.image, x.cpu_cores, x.priority, x.cache) == ("pipe/x", "i", 2, 5, True)
+    assert x.env_vars == {"A": "1", "B": "2"}
+    assert (y.image, y.cpu_cores, y.cache) == (None, 1, False)
+    assert (z.job_type.value, z.nodes) == ("distributed", 2)
+
+
+def test_what_is_wrong_with_a_stage_names_it() -> None:
+    def told(*stages: Any) -> dict[str, str]:
+        with pytest.raises(InvalidJob) as caught:
+            parse({"name": "pipe", "stages": list(stages)})
+        return {error.field: error.message for error in caught.value.errors}
+
+    good = {"name": "a", "command": "true"}
+    assert told(good, {"name": "b"}) == {"stages.1.command": "stage b: is required"}
+    assert told({**good, "priority": 1}) == {
+        "stages.0.priority": "stage a: is that of the pipeline"
+    }
+    assert "plain name" in told({**good, "name": "a/b"})["stages.0.name"]
+    inner = {"name": "in", "stages": [{"name": "deep", "command": ""}]}
+    assert told(inner)["stages.0.stages.0.command"].startswith("stage in: stage deep: ")
+    cycle = [{**good, "depends_on": ["b"]}, {**good, "name": "b", "depends_on": ["a"]}]
+    assert told(*cycle) == {
+        "stages": "a after b after a is a cycle: none of them could begin",
+    }
+    deep: dict[str, Any] = good
+    for _ in range(4):
+        deep = {"name": "a", "stages": [deep]}
+    assert any("3 deep" in message for message in told(deep).values())

@@ -62,6 +62,21 @@ class Family:
         self.numbers = numbers
         return parent
 
+    def add(self, name: str) -> int:
+        """Make another child."""
+        job, _ = self.store.write(
+            jobs.submit,
+            parse({"name": f"pipe/{name}", "command": "true"}),
+            Resources(1, 1, 0),
+            job_id=f"job-{name}",
+            username="ada",
+            executor="local",
+            idempotency_key=None,
+            now=after(0),
+            within=Within(self.parent, name),
+        )
+        return int(job.id)
+
     def turn(self, changed: Iterable[int] | None = None) -> set[int]:
         """What a turn writes for others; of what has changed, or of everything."""
         advance = self.store.write(
@@ -120,14 +135,18 @@ def test_only_what_may_begin_is_in_the_queue(store: Store) -> None:
 def test_children_are_served_with_their_parent_and_not_behind_those_submitted_later(
     store: Store,
 ) -> None:
-    family = Family(store, {"a": [], "b": ["a"]})
+    family = Family(store, {"a": [], "b": []})
+    store.cancel(family.child("a"))
     other = store.submit("other")
-    store.run(store.job(family.child("a")))
-    family.turn([family.numbers["a"]])
+    # As a search makes its trials one after the other.
+    store.write(families.run_again, family.child("a"), by="ada", now=after(1))
+    late = family.add("late")
+    family.turn()
     served = [one.id for one in store.read(ledger.queue, after(0))]
-    assert served == [family.numbers["b"], other.id]
+    assert late > other.id
+    assert served == [family.numbers["a"], family.numbers["b"], late, other.id]
     positions = store.read(jobs.queue_positions, served)
-    assert positions == {family.numbers["b"]: 1, other.id: 2}
+    assert [positions[number] for number in served] == [1, 2, 3, 4]
 
 
 def test_what_cannot_be_run_is_named_with_whom_it_is_because(store: Store) -> None:

@@ -169,6 +169,8 @@ class _Follower:
 
         self._ask, self._ended, self._job = jobs.ask, jobs.ENDED, job
         self._children: list[dict[str, Any]] = []
+        # What is shown of the job: its end only with the end of its log.
+        self._told = job.told
         self._log = Shown(LINES)
         self._drawing = threading.Lock()
         self._note = ""
@@ -185,7 +187,7 @@ class _Follower:
         return self._view()
 
     def _view(self) -> View:
-        return View(self._job.told, self._log.last(), self._note, self._children)
+        return View(self._told, self._log.last(), self._note, self._children)
 
     def _draw(self, handle: Any) -> None:
         with self._drawing:
@@ -212,6 +214,7 @@ class _Follower:
             self._follow_job(handle)
             # What it printed last comes after its end.
             log.join(_LAST_S)
+        self._told = self._job.told
         self._draw(handle)
 
     def _follow_job(self, handle: Any) -> None:
@@ -229,6 +232,9 @@ class _Follower:
             except TrainingError as error:
                 self._note = str(error)
                 return
+            if self._job.told["status"] in self._ended:
+                return
+            self._told = self._job.told
             self._draw(handle)
             rest = trouble_s if self._note else _REST_S
             time.sleep(max(0.0, rest - (time.monotonic() - began)))

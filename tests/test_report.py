@@ -17,6 +17,7 @@ import pytest
 import jupyter_training
 
 REPORT = Path(jupyter_training.__file__).with_name("report.py")
+INTEGRATIONS = REPORT.with_name("integrations.py")
 
 
 def run(tmp_path: Path, code: str, **variables: str) -> list[dict[str, Any]]:
@@ -148,7 +149,7 @@ report(step=4, loss=4)
     assert [json.loads(lines[0])["step"], json.loads(lines[-1])["step"]] == [1, 4]
 
 
-@pytest.mark.parametrize("path", [REPORT], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [REPORT, INTEGRATIONS], ids=lambda path: path.name)
 def test_it_is_python_3_8_with_its_standard_library(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
     imported = set[str]()

@@ -12,8 +12,8 @@
 
 A container sees the server's root directory as ``/workspace`` and of all this only what is its own:
 below ``/training`` its output, its checkpoints, its script, its data sets, its inputs and the file
-for its metrics, and `report`, so that nothing has to be installed in the image. Not the records:
-those are its supervisor's, and a job must not be able to write its own end. Where the
+for its metrics, and `report` with its callbacks, so that nothing has to be installed in the image.
+Not the records: those are its supervisor's, and a job must not be able to write its own end. Where the
 installation's own directory is below the root directory, a container sees an empty one in its
 place.
 """
@@ -39,7 +39,9 @@ from jupyter_training.store.records import Attempt, DataSet, Job, UpstreamJob
 
 METRICS = "metrics.jsonl"
 
-_REPORT = Path(jupyter_training.__file__).with_name("report.py")
+_PACKAGE = Path(jupyter_training.__file__).parent
+_LIBRARY = {"report.py": "__init__.py", "integrations.py": "integrations.py"}
+"""What a container finds of this package, and under which names: it runs on any Python."""
 
 CONTAINER_ROOT, CONTAINER_OWN = PurePosixPath("/workspace"), PurePosixPath("/training")
 """Where a container finds the server's root directory, and what is the job's own."""
@@ -295,7 +297,8 @@ class Workspace:
         ]
         readable = [(path, inside.datasets / name) for name, path in paths.items()]
         readable += [(path, inside.inputs / name) for name, path in inputs.items()]
-        readable.append((_REPORT, CONTAINER_LIBRARY / "jupyter_training/__init__.py"))
+        library = CONTAINER_LIBRARY / "jupyter_training"
+        readable += [(_PACKAGE / ours, library / theirs) for ours, theirs in _LIBRARY.items()]
         if attempt.spec.script is not None:
             readable.append((job / "code", inside.code))
         return tuple(

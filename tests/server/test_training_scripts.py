@@ -20,6 +20,8 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 UNCHANGED = ("pytorch_loop", "sklearn_verbose", "lightgbm_train", "keras_fit")
 CALLBACKS = ("callback_lightning", "callback_hugging_face", "callback_keras")
 EPOCHS = {"pytorch_loop": 8, "sklearn_verbose": 10, "lightgbm_train": 30, "keras_fit": 3}
+BATCHES = {"keras_fit": 8}
+"""In each epoch, where the script prints what it has so far after each of them."""
 
 _PATIENCE = 240
 
@@ -74,7 +76,8 @@ def test_what_a_script_prints_is_found(jobs: tuple[Api, dict[str, str]], name: s
     for metric, values in own.items():
         source, points = found[metric]
         assert source == "printed"
-        assert [value for _, value in points] == values
+        batches = BATCHES.get(name, 1)
+        assert [value for step, value in points if step % batches == 0] == values
         assert told["metrics"][metric] == values[-1]
     assert {len(values) for values in own.values()} == {EPOCHS[name]}
     assert told["progress"] == 100

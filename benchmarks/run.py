@@ -11,6 +11,9 @@ program with two threads that each start one process after another.
 
 Both run against a real Jupyter server with the extension, on SQLite, with every transition on disk.
 
+*Metrics* is what `report` costs a script, and how soon a million points are answered, see
+`benchmarks.metrics`.
+
 *Containers* is the time to the first line that a container prints, next to docker-py; it needs a
 Docker engine of its own, see `benchmarks.containers`.
 
@@ -35,12 +38,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import containers, logs
+from benchmarks import containers, logs, metrics
 from benchmarks.figures import Figure, table
 from tests.conftest import Api, Home
 from tests.executors import docker_engine
 
-NAMES = ("latency", "throughput", "containers", "logs")
+NAMES = ("latency", "throughput", "metrics", "containers", "logs")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
@@ -121,6 +124,8 @@ def of_jobs(names: Collection[str], options: argparse.Namespace) -> list[Figure]
                 figures += latency(api, options.repeat)
             if "throughput" in names:
                 figures += throughput(api, home, options.jobs)
+            if "metrics" in names:
+                figures += [*metrics.calls(options.repeat), *metrics.million(api, options.repeat)]
         finally:
             home.close()
     return figures
@@ -164,7 +169,7 @@ def main() -> None:
             parser.error(f"there is no benchmark {name}; choose from {', '.join(NAMES)}")
     names = options.names or NAMES
     figures = []
-    if {"latency", "throughput"} & set(names):
+    if {"latency", "throughput", "metrics"} & set(names):
         figures += of_jobs(names, options)
     if "containers" in names:
         figures += of_containers(options)

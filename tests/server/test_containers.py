@@ -76,6 +76,23 @@ print("Epoch 1/2 - loss: 0.5")
     assert left_are(engine)
 
 
+def test_the_callbacks_are_found_in_every_image(containers: Api) -> None:
+    code = """
+from jupyter_training.integrations import _report
+_report(3, {"loss": 0.25, "step": 9}, 0.5)
+try:
+    from jupyter_training.integrations import KerasCallback
+except ImportError as error:
+    print(error)
+"""
+    told = containers.ended(containers.submit(python(code), **IN_IMAGE)["job_id"])
+    (line,) = containers.log(told["job_id"])
+    assert line.startswith("KerasCallback needs keras, which cannot be imported here")
+    assert told["metrics"] == {"loss": 0.25}
+    answer = containers.get(f"api/training-jobs/{told['job_id']}/metrics").json()
+    assert answer["series"][0]["steps"] == [3]
+
+
 def test_a_cell_runs_in_an_image_too(containers: Api) -> None:
     script = {"name": "cell.py", "text": "import sys; print(sys.argv, __file__)\n"}
     job_id = containers.submit(["python3", "{script}", "x"], script=script, **IN_IMAGE)["job_id"]

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from jupyter_training.executors.log_files import TIME, times_name
 
+# What a job has put in the place of the file, such as a pipe, is not to be waited for.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 def times(log: Path, starts: Sequence[int]) -> list[float | None]:
     """When the bytes at some offsets were written, to within a tenth of a second.
@@ -44,6 +47,35 @@ def times(log: Path, starts: Sequence[int]) -> list[float | None]:
     offsets = [offset for offset, _ in records]
     found = (bisect_right(offsets, start) for start in starts)
     return [records[number - 1][1] if number else None for number in found]
+
+
+def bursts(log: Path, start: int, end: int) -> list[tuple[int, float]]:
+    """The pieces in which a part of a log was written.
+
+    Returns
+    -------
+    list
+        Where each begins, in ascending order, and when it was written (s since 1970, UTC). The
+        first one may begin before `start`. It is empty where nobody wrote it down.
+    """
+    try:
+        file = os.open(log.with_name(times_name(log.name)), _READ)
+    except OSError:
+        return []
+    try:
+        count = os.fstat(file).st_size // TIME.size
+        first = max(0, _records_up_to(file, count, start) - 1)
+        last = _records_up_to(file, count, end - 1)
+        content = os.pread(file, (last - first) * TIME.size, first * TIME.size)
+    except OSError:
+        return []
+    finally:
+        os.close(file)
+    # Of several with one offset the last one is right.
+    found: dict[int, float] = {}
+    for offset, moment in TIME.iter_unpack(content[: len(content) // TIME.size * TIME.size]):
+        found[offset] = moment
+    return sorted(found.items())
 
 
 def _records_up_to(file: int, count: int, offset: int) -> int:

@@ -20,6 +20,7 @@ from jupyter_training.engine.metrics.follower import Follower
 from jupyter_training.engine.metrics.sources import PIECE_BYTES, Tail, told
 from jupyter_training.engine.metrics.store import DIRECTORY, Source, Writer, read_index
 from jupyter_training.engine.workspace import METRICS
+from jupyter_training.executors.log_files import TIME, times_name
 from jupyter_training.executors.records import LOG
 
 
@@ -230,6 +231,23 @@ def test_the_history_of_progress_survives_a_server(attempt: Attempt) -> None:
         attempt.follower().read()
     history = read_index(attempt.directory / DIRECTORY).history
     assert history == [(1_000.0 + 60 * epoch, 10.0 * epoch) for epoch in range(1, 6)]
+
+
+def test_a_point_from_the_log_has_the_time_at_which_it_was_printed(attempt: Attempt) -> None:
+    text = "Epoch {}/4 - loss: 1\n"
+    size = len(text.format(1))
+    with (attempt.directory / times_name(LOG)).open("wb") as file:
+        for epoch in range(1, 5):
+            # The second one was begun again after a kill.
+            for moment in (1.0, 100.0 * epoch) if epoch == 2 else (100.0 * epoch,):
+                file.write(TIME.pack(size * (epoch - 1), moment))
+        file.write(b"torn")
+    attempt.print("".join(text.format(epoch) for epoch in range(1, 5)))
+    attempt.follower().read()
+    index = read_index(attempt.directory / DIRECTORY)
+    (loss,) = curves(attempt.directory, index, None, 500).curves
+    assert loss.times.tolist() == [100, 200, 300, 400]
+    assert index.history == [(100, 25), (200, 50), (300, 75), (400, 100)]
 
 
 def test_a_quiet_job_costs_no_write(attempt: Attempt) -> None:

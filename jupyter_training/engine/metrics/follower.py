@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyter_training.engine.log_times import bursts
 from jupyter_training.engine.metrics.sources import Tail, told
 from jupyter_training.engine.metrics.store import DIRECTORY, Source, Superseded, Writer
 from jupyter_training.engine.workspace import METRICS
@@ -66,7 +67,8 @@ class Follower:
     directory
         Of the attempt.
     clock
-        Tells the time (s since 1970) that a point from a log gets.
+        Tells the time (s since 1970) that a point from a log gets if it was not written down when
+        that was printed.
     log
         The name of its log; of a distributed job that of its first rank.
     """
@@ -101,7 +103,6 @@ class Follower:
                 return Look(self._percent(), moved=False)
             self._take_in_reported(complete=complete)
             self._take_in_printed(budget_s, complete=complete)
-            self._observe()
             moved = self._writer.has_new
             if (moved or self._state() != self._committed) and not self._commit():
                 moved = False
@@ -145,19 +146,29 @@ class Follower:
         if complete:
             self._pass_over()
             self._feed_pieces(math.inf)
-            self._feed(b"\n")  # a last line needs no end
+            self._feed(b"\n", self._clock())  # a last line needs no end
 
     def _feed_pieces(self, deadline: float) -> None:
-        for piece in self._printed.pieces():
-            self._printed.offset += len(piece)
-            self._feed(piece)
+        tail = self._printed
+        for piece in tail.pieces():
+            start, now = tail.offset, self._clock()
+            tail.offset += len(piece)
+            fed, at = 0, now
+            for offset, moment in bursts(self._directory / self._log, start, tail.offset):
+                if offset > start:
+                    self._feed(piece[fed : offset - start], at)
+                    fed = offset - start
+                at = min(moment, now)
+            self._feed(piece[fed:], at)
             if time.monotonic() > deadline:
                 return
 
-    def _feed(self, piece: bytes) -> None:
-        now = self._clock()
-        for point in self._log_reader.feed(piece, now):
+    def _feed(self, piece: bytes, at: float) -> None:
+        """Read what was printed at a moment."""
+        for point in self._log_reader.feed(piece, at):
             self._writer.add(Source.PRINTED, point.name, point.step, point.at, point.value)
+        # From when it was printed the remaining time is estimated, not from when it was read.
+        self._observe(at)
         if self._log_reader.left_out:
             self._notice(_TOO_MANY_NAMES)
 
@@ -167,7 +178,9 @@ class Follower:
         if left_out <= 0:
             return
         self._printed.offset += left_out
-        self._feed(b"\n")  # the line that was begun is not to be mixed with another one
+        self._feed(
+            b"\n", self._clock()
+        )  # the line that was begun is not to be mixed with another one
         self._notice(_PASSED_OVER)
 
     def _notice(self, notice: str) -> None:
@@ -184,10 +197,13 @@ class Follower:
         elif not history or abs(progress - history[-1][1]) >= _LEAST_MOVE:
             self._writer.index.history = observed(history, at, progress)
 
-    def _observe(self) -> None:
-        if self._progress is None:
-            index = self._writer.index
-            index.history = observed(index.history, self._clock(), self._log_reader.progress)
+    def _observe(self, at: float) -> None:
+        if self._progress is not None:
+            return
+        history, progress = self._writer.index.history, self._log_reader.progress
+        if history and progress is not None and history[-1][1] <= progress < history[-1][1] + 1e-9:
+            return  # it has not moved
+        self._writer.index.history = observed(history, at, progress)
 
     def _reached(self) -> float | None:
         """How far it is, from 0 to 100; what it reports counts more than what it prints."""

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_training.engine.metrics.curves import ALL_POINTS, chosen_points, csv, curves
-from jupyter_training.engine.metrics.store import DIRECTORY, Source, Writer, read_index
+from jupyter_training.engine.metrics.index import DIRECTORY, Source, read_index
+from jupyter_training.engine.metrics.store import Writer
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32)
 

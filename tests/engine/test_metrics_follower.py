@@ -17,8 +17,9 @@ import pytest
 from jupyter_training.engine.metrics import follower as module
 from jupyter_training.engine.metrics.curves import curves
 from jupyter_training.engine.metrics.follower import Follower
+from jupyter_training.engine.metrics.index import DIRECTORY, Source, read_index
 from jupyter_training.engine.metrics.sources import PIECE_BYTES, Tail, told
-from jupyter_training.engine.metrics.store import DIRECTORY, Source, Writer, read_index
+from jupyter_training.engine.metrics.store import Writer
 from jupyter_training.engine.workspace import METRICS
 from jupyter_training.executors.log_files import TIME, times_name
 from jupyter_training.executors.records import LOG

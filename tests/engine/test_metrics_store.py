@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from jupyter_training.engine.metrics import store
-from jupyter_training.engine.metrics.store import (
-    MAX_SERIES,
+from jupyter_training.engine.metrics.index import (
+    POINT_BYTES,
     Index,
     Source,
-    Superseded,
-    Writer,
     read_index,
     read_points,
 )
+from jupyter_training.engine.metrics.store import MAX_SERIES, Superseded, Writer
 
 REPORTED, PRINTED = Source.REPORTED, Source.PRINTED
 
@@ -69,7 +68,7 @@ def test_what_was_written_without_a_commit_was_never_there(tmp_path: Path) -> No
     writer.index.sources = {"offset": object()}  # which no index can say
     with pytest.raises(TypeError):
         writer.commit()
-    assert (tmp_path / "1" / "0.f64").stat().st_size == 2 * store.POINT_BYTES
+    assert (tmp_path / "1" / "0.f64").stat().st_size == 2 * POINT_BYTES
     assert values(tmp_path) == [1]
     # The same writer writes over it, and another one does not see it.
     writer.index.sources = {}
@@ -167,14 +166,14 @@ def test_an_index_that_is_none_is_passed_over(tmp_path: Path, text: str) -> None
 def test_after_a_crash_of_the_machine_nothing_is_made_up(tmp_path: Path) -> None:
     added(tmp_path, 1, 2, 3)
     with (tmp_path / "1" / "0.f64").open("r+b") as file:
-        file.truncate(store.POINT_BYTES + 5)
+        file.truncate(POINT_BYTES + 5)
     assert Writer(tmp_path).index == Index()  # so all of it is read again
 
 
 def test_links_and_pipes_in_the_place_of_files_are_not_read(tmp_path: Path) -> None:
     place, secret = tmp_path / "metrics", tmp_path / "secret"
     added(place, 1)
-    secret.write_bytes(b"s" * store.POINT_BYTES)
+    secret.write_bytes(b"s" * POINT_BYTES)
     points, index = place / "1" / "0.f64", place / "1" / "index.json"
     points.unlink()
     points.symlink_to(secret)

@@ -17,13 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tsdownsample import M4Downsampler
 
-from jupyter_training.engine.metrics.store import (
-    DIRECTORY,
-    Index,
-    Series,
-    Source,
-    read_points,
-)
+from jupyter_training.engine.metrics.index import DIRECTORY, Index, Series, Source, read_points
 
 LEAST_POINTS = 10
 """Fewer points are no curve."""

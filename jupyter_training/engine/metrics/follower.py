@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_training.engine.log_times import bursts
+from jupyter_training.engine.metrics.index import DIRECTORY, Source
 from jupyter_training.engine.metrics.sources import Tail, told
-from jupyter_training.engine.metrics.store import DIRECTORY, Source, Superseded, Writer
+from jupyter_training.engine.metrics.store import Superseded, Writer
 from jupyter_training.engine.workspace import METRICS
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.progress import NAMES, LogReader, observed

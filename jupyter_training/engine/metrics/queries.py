@@ -10,7 +10,7 @@ from pathlib import Path
 from jupyter_training.engine.changes import Changes
 from jupyter_training.engine.metrics import curves
 from jupyter_training.engine.metrics.curves import Curves
-from jupyter_training.engine.metrics.store import DIRECTORY, Index, read_index
+from jupyter_training.engine.metrics.index import DIRECTORY, Index, read_index
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED
 from jupyter_training.jobs.progress import Observation
 from jupyter_training.store.records import Job

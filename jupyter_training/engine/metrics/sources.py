@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.engine.metrics.store import open_regular
+from jupyter_training.engine.metrics.index import open_regular
 
 PIECE_BYTES = 1 << 20
 """How much of a file is read at once; a line of `report` that is longer is none."""

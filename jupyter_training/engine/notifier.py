@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from jupyter_training.engine import delivery, logs
 from jupyter_training.engine.engine import DatabaseAway, Engine
-from jupyter_training.engine.metrics.store import DIRECTORY, read_index
+from jupyter_training.engine.metrics.index import latest
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.messages import LOG_LINES, Facts, Message, message
@@ -174,7 +174,7 @@ class Notifier:
             with contextlib.suppress(OSError, ValueError):
                 lines = logs.tail(place / LOG, LOG_LINES).lines
             with contextlib.suppress(OSError, ValueError):
-                metrics = read_index(place / DIRECTORY).latest()
+                metrics = latest(place)
         output = self._workspace.output_dir(one.job_id, one.working_dir, one.output_path, one.image)
         return Facts(
             one.occasion,

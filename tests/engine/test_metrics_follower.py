@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_training.engine.metrics import follower as module
-from jupyter_training.engine.metrics.curves import curves
+from jupyter_training.engine.metrics.curves import csv, curves
 from jupyter_training.engine.metrics.follower import Follower
 from jupyter_training.engine.metrics.index import DIRECTORY, Source, read_index
 from jupyter_training.engine.metrics.sources import PIECE_BYTES, Tail, told
@@ -211,6 +211,18 @@ def test_a_log_that_grows_too_fast_is_passed_over_and_it_is_said(
     assert attempt.found()["mine"] == [(1, 1)]
     (notice,) = attempt.notices
     assert "grew faster than it could be read" in notice
+
+
+def test_what_was_reported_in_a_long_time_without_a_server_is_taken_in_bit_by_bit(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_COMMIT_POINTS", 1_000)
+    attempt.report(*(line(step, loss=step) for step in range(60_000)))
+    assert attempt.follower().read().moved
+    assert read_index(attempt.directory / DIRECTORY).commits >= 3
+    text = b"".join(csv(attempt.directory, read_index(attempt.directory / DIRECTORY), None))
+    steps = [int(row.split(b",")[2]) for row in text.splitlines()[1:]]
+    assert steps == list(range(60_000))
 
 
 def test_an_index_of_an_earlier_version_is_made_again(attempt: Attempt) -> None:

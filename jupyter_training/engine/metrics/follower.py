@@ -35,6 +35,9 @@ _END_BYTES = 2 << 20
 _COMMIT_BYTES = 16 << 20
 """After so much of a log without a metric it is written down how far it was read."""
 
+_COMMIT_POINTS = 200_000
+"""So many points are written before more are read, as after a long time without a server."""
+
 _LEAST_MOVE = 0.1
 """How far progress has to move to be observed (%)."""
 
@@ -79,7 +82,7 @@ class Follower:
     ) -> None:
         self._directory, self._log, self._clock = directory, log, clock
         self._lock = threading.Lock()
-        self._begun = self._is_stuck = False
+        self._begun = self._is_stuck = self._moved = False
 
     def read(self) -> Look:
         """Read on, not for long."""
@@ -102,12 +105,12 @@ class Follower:
             # What was read and cannot be written is not to become ever more.
             if self._is_stuck and not self._commit() and not complete:
                 return Look(self._percent(), moved=False)
+            self._moved = False
             self._take_in_reported(complete=complete)
             self._take_in_printed(budget_s, complete=complete)
-            moved = self._writer.has_new
-            if (moved or self._state() != self._committed) and not self._commit():
-                moved = False
-            return Look(self._percent(), moved)
+            if self._writer.new or self._state() != self._committed:
+                self._commit()
+            return Look(self._percent(), self._moved)
 
     def _begin(self) -> None:
         """Go on from what is written down."""
@@ -139,6 +142,8 @@ class Follower:
                     self._note_reported(said.progress * 100, min(at, now))
                 for name, value in said.values.items():
                     self._writer.add(Source.REPORTED, name, said.step, at, value)
+            if self._writer.new >= _COMMIT_POINTS and not self._commit():
+                return
 
     def _take_in_printed(self, budget_s: float, *, complete: bool) -> None:
         if not complete and self._printed.behind() > _BEHIND_BYTES:
@@ -228,6 +233,7 @@ class Follower:
     def _commit(self) -> bool:
         """Write down what was found; False if that cannot be done now."""
         writer = self._writer
+        new = writer.new
         writer.index.sources = {
             "progress": self._progress,
             "reported_offset": self._reported.offset,
@@ -245,6 +251,7 @@ class Follower:
             self._is_stuck = True
             return False
         self._is_stuck, self._committed = False, self._state()
+        self._moved = self._moved or new > 0
         return True
 
 

@@ -126,6 +126,11 @@ def read_index(directory: Path) -> Index:
     return Index()
 
 
+def latest(attempt: Path) -> dict[str, float]:
+    """The last value of each metric of an attempt, by its directory."""
+    return read_index(attempt / DIRECTORY).latest()
+
+
 def read_points(directory: Path, number: int, series: Series) -> bytes:
     """All points of a series, one after the other, each a step, a time and a value.
 

@@ -80,9 +80,9 @@ class Writer:
         return (self._directory / str(mine + 1)).exists()
 
     @property
-    def has_new(self) -> bool:
-        """Whether there are points that no commit has had yet."""
-        return bool(self._new)
+    def new(self) -> int:
+        """How many points no commit has had yet."""
+        return sum(len(points) for points in self._new.values()) // 3
 
     def add(self, source: Source, name: str, step: float | None, at: float, value: float) -> None:
         """Add a point.

@@ -80,6 +80,8 @@ class Timing:
         The wait after the database could not be written.
     idle_gpu_s
         After how long without work the GPUs of a job are called idle; 0 for never.
+    hang_s
+        After how long without any sign of life a job is said to hang; 0 for never.
     """
 
     schedule_interval_s: float = 10.0
@@ -88,6 +90,7 @@ class Timing:
     renew_s: float = 3.0
     trouble_s: float = 1.0
     idle_gpu_s: float = 1800.0
+    hang_s: float = 1800.0
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -141,6 +144,7 @@ class Engine:
             self._measured,
             None if live_gpus is None else lambda: live_gpus([self._node]),
             self._timing.idle_gpu_s,
+            self._timing.hang_s,
         )
         self._writer = TurnWriter(
             database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from jupyter_training.engine import usage_files
+from jupyter_training.engine import silence, usage_files
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.executors.base import Ended, Executor, Found
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.processes import Processes
+from jupyter_training.jobs.hanging import Stillness
 from jupyter_training.jobs.idleness import Idleness
 from jupyter_training.jobs.usage import (
     GB,
@@ -83,6 +84,27 @@ class Idled:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Hung:
+    """An attempt does nothing, or does something again.
+
+    Attributes
+    ----------
+    since
+        Since when it does nothing; None if it does something.
+    first_silent
+        Which of its ranks was it first, in words; empty if it has no several.
+    at
+        When that was seen.
+    """
+
+    token: str
+    job_id: int
+    since: datetime | None
+    first_silent: str
+    at: datetime
+
+
 @dataclass
 class _Attempt:
     """An attempt that is looked at."""
@@ -102,6 +124,9 @@ class _Attempt:
     totals: Totals = field(default_factory=Totals)
     told: Totals = field(default_factory=Totals)
     idleness: Idleness = field(default_factory=Idleness)
+    stillness: Stillness = field(default_factory=Stillness)
+    told_hangs: bool | None = None
+    first_silent: str = ""
 
     def take(self, sample: Sample, idle_s: float) -> None:
         """Add a sample."""
@@ -112,6 +137,18 @@ class _Attempt:
             self.idleness = self.idleness.after(
                 sample.at, sample.busiest_gpu_percent, idle_s, gap=gap
             )
+
+    def look_whether_it_hangs(self, sample: Sample, hang_s: float) -> None:
+        """Take a sample as a sign that it does something, or none."""
+        self.stillness = self.stillness.after(
+            sample.at,
+            cpu_seconds=sample.used.cpu_seconds,
+            busiest_percent=sample.busiest_gpu_percent,
+            printed=silence.printed(self.directory),
+            hang_s=hang_s,
+        )
+        if self.stillness.hangs and not self.told_hangs:
+            self.first_silent = silence.first_silent(self.directory)
 
 
 class Meter:
@@ -125,15 +162,20 @@ class Meter:
         Tells, without a long wait, what the GPUs of this machine do, by UUID; None if nobody does.
     idle_s
         After how long without work the GPUs of an attempt are called idle (s); 0 for never.
+    hang_s
+        After how long without output, CPU time and work of its GPUs an attempt is said to hang (s);
+        0 for never.
     """
 
     def __init__(
         self,
-        on_report: Callable[[Metered | Idled], None],
+        on_report: Callable[[Metered | Idled | Hung], None],
         live_gpus: LiveGpusNow | None = None,
         idle_s: float = 0.0,
+        hang_s: float = 0.0,
     ) -> None:
-        self._on_report, self._live_gpus, self._idle_s = on_report, live_gpus, idle_s
+        self._on_report, self._live_gpus = on_report, live_gpus
+        self._idle_s, self._hang_s = idle_s, hang_s
         self._followed: dict[str, _Attempt] = {}
         self._woken = asyncio.Event()
         # Held while a thread works on what is known of attempts.
@@ -156,6 +198,7 @@ class Meter:
             due=now + _FIRST_S,
             told_at=now,
             told_idle=False if attempt.handle is None else None,
+            told_hangs=False if attempt.handle is None else None,
         )
         self._woken.set()
 
@@ -223,6 +266,11 @@ class Meter:
             one.told_idle = idle.is_idle
             since = None if idle.since is None else _utc(idle.since)
             self._on_report(Idled(one.token, one.job_id, since, _utc(idle.seen_at)))
+        still = one.stillness
+        if still.at is not None and still.hangs is not None and still.hangs != one.told_hangs:
+            one.told_hangs = still.hangs
+            since = _utc(still.since) if still.hangs and still.since is not None else None
+            self._on_report(Hung(one.token, one.job_id, since, one.first_silent, _utc(still.at)))
 
     # In a thread
 
@@ -238,6 +286,8 @@ class Meter:
                 continue
             _write(one.directory, taken)
             one.take(taken, self._idle_s)
+            if self._hang_s > 0:
+                one.look_whether_it_hangs(taken, self._hang_s)
         return time.thread_time() - began
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_training.engine import logs
 from jupyter_training.engine.gangs import Gang
-from jupyter_training.engine.meter import Idled, LiveGpusNow, Meter, Metered
+from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
@@ -71,7 +71,7 @@ class Finished:
     totals: Totals | None = None
 
 
-Report = Started | Progressed | Metered | Idled | Finished
+Report = Started | Progressed | Metered | Idled | Hung | Finished
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Monitor:
         Called with each report, after it was added to those to be taken.
     on_metrics
         Called with the numbers of jobs that have new points of metrics.
-    live_gpus, idle_gpu_s
+    live_gpus, idle_gpu_s, hang_s
         For the `Meter`.
 
     Attributes
@@ -113,12 +113,13 @@ class Monitor:
         on_metrics: Callable[[Collection[int]], None] = lambda jobs: None,
         live_gpus: LiveGpusNow | None = None,
         idle_gpu_s: float = 0.0,
+        hang_s: float = 0.0,
     ) -> None:
         self._workspace, self._executors = workspace, executors
         self._on_report, self._on_metrics = on_report, on_metrics
         self._followed: dict[str, _Followed] = {}
         self._reports: list[Report] = []
-        self.meter = Meter(self._report, live_gpus, idle_gpu_s)
+        self.meter = Meter(self._report, live_gpus, idle_gpu_s, hang_s)
 
     @property
     def count(self) -> int:

@@ -31,7 +31,7 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, parse
 from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import datasets, families, jobs, ledger, upstreams
+from jupyter_training.store import datasets, families, jobs, ledger, upstreams, usage
 from jupyter_training.store.records import Event, Job, UpstreamJob
 from jupyter_training.store.tables import Hold
 from jupyter_training.store.transitions import StaleWrite
@@ -448,6 +448,8 @@ class TrainingService:
         elif job.status is Status.PENDING:
             behind = f"waits behind {(position or 1) - 1} jobs"
             reason = why_waits or behind
+        elif job.status is Status.RUNNING and job.hung_since is not None:
+            reason = usage.hangs(job.hung_since, job.hung_first)
         elif job.status is Status.RUNNING and job.idle_since is not None:
             its = "its GPU has" if len(job.gpus) == 1 else "its GPUs have"
             reason = f"{its} done nothing since {job.idle_since:%H:%M} UTC; {reason}"

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from jupyter_training.engine import families
 from jupyter_training.engine.bus import Bus
-from jupyter_training.engine.meter import Idled, Metered
+from jupyter_training.engine.meter import Hung, Idled, Metered
 from jupyter_training.engine.monitor import Finished, Monitor, Progressed, Report, Started
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Launch
@@ -209,6 +209,10 @@ class TurnWriter:
                 usage.set_totals(connection, report.token, report.totals)
             case Idled():
                 usage.set_idle(connection, report.token, report.since, report.at)
+            case Hung():
+                usage.set_hung(
+                    connection, report.token, report.since, report.first_silent, report.at
+                )
             case Finished():
                 if report.totals is not None:
                     usage.set_totals(connection, report.token, report.totals)

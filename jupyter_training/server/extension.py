@@ -207,6 +207,14 @@ class TrainingApp(ExtensionApp):
         idle and its owner is told. 0 for never.""",
     ).tag(config=True)
 
+    hang_minutes = Float(
+        30.0,
+        min=0.0,
+        help="""Minutes that a running job has to print nothing, use no CPU time and have idle GPUs
+        until it is marked as hanging, with the ranks that fell silent first. It is not ended. 0 for
+        never.""",
+    ).tag(config=True)
+
     embedded = Bool(
         False,
         help="""Whether this server was started only for training jobs. If so, it ends by itself
@@ -301,6 +309,7 @@ class TrainingApp(ExtensionApp):
             schedule_interval_s=self.schedule_interval,
             monitor_interval_s=self.monitor_interval,
             idle_gpu_s=60 * self.idle_gpu_minutes,
+            hang_s=60 * self.hang_minutes,
             retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
         )
         confinement = replace(

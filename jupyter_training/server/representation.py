@@ -136,6 +136,7 @@ def usage_of(it: Job) -> dict[str, Any]:
             peak_gpu_memory_bytes=it.peak_gpu_memory_bytes,
         ),
         "idle_since": time(it.idle_since) if it.status is Status.RUNNING else None,
+        "hung_since": time(it.hung_since) if it.status is Status.RUNNING else None,
     }
 
 

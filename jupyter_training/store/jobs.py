@@ -57,6 +57,8 @@ _JOBS: Select[Any] = select(
     training_attempts.c.started_at.label("attempt_started_at"),
     training_attempts.c.usage_until,
     training_attempts.c.idle_since,
+    training_attempts.c.hung_since,
+    training_attempts.c.hung_first,
 ).select_from(
     training_jobs.join(customers).outerjoin(
         training_attempts,

@@ -107,6 +107,8 @@ class Job:
     digest: str | None
     origin: str | None
     hold: Hold | None
+    hung_since: datetime | None
+    hung_first: str | None
     receivers: tuple[Receiver, ...] = ()
 
     @property

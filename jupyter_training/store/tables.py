@@ -197,6 +197,8 @@ training_attempts = Table(
     Column("gpu_utilization_percent", Float),
     Column("usage_until", UtcDateTime),
     Column("idle_since", UtcDateTime),
+    Column("hung_since", UtcDateTime),
+    Column("hung_first", Text),
     UniqueConstraint("job_id", "number", name="one_attempt_per_number"),
     Index("training_attempts_open", "ended_at"),
 )

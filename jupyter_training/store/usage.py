@@ -40,9 +40,13 @@ class Metered:
 _attempts, _jobs = training_attempts.c, training_jobs.c
 _OPEN = (_attempts.token == bindparam("the_token"), _attempts.ended_at.is_(None))
 _SET = update(training_attempts).where(*_OPEN)
-_FIND = select(_attempts.job_id, _attempts.number, _attempts.gpus, _attempts.idle_since).where(
-    *_OPEN
-)
+_FIND = select(
+    _attempts.job_id,
+    _attempts.number,
+    _attempts.gpus,
+    _attempts.idle_since,
+    _attempts.hung_since,
+).where(*_OPEN)
 
 
 def metered(connection: Connection, job_id: int, number: int) -> Metered:
@@ -120,6 +124,46 @@ def set_idle(connection: Connection, token: str, since: datetime | None, now: da
         of_attempt=row.number,
         reason=told,
     )
+
+
+def set_hung(
+    connection: Connection, token: str, since: datetime | None, first: str, now: datetime
+) -> None:
+    """Write that an open attempt hangs, or does something again, and that in its history.
+
+    What was written before is not written again.
+
+    Parameters
+    ----------
+    since
+        Since when it does nothing; None if it does something.
+    first
+        Which of its ranks was it first, in words; empty if it has no several.
+    """
+    row = connection.execute(_FIND, {"the_token": token}).one_or_none()
+    if row is None or (row.hung_since is None) == (since is None):
+        return
+    connection.execute(_SET, {"the_token": token, "hung_since": since, "hung_first": first or None})
+    if since is not None:
+        kind, told = "hung", hangs(since, first, date="%Y-%m-%d %H:%M")
+    else:
+        kind = "moved"
+        told = f"does something again, after {_minutes(now - row.hung_since)} without a sign of it"
+    record(
+        connection,
+        row.job_id,
+        kind,
+        now=now,
+        actor=METER,
+        of_attempt=row.number,
+        reason=told,
+    )
+
+
+def hangs(since: datetime, first: str | None, *, date: str = "%H:%M") -> str:
+    """What a person reads of a job that hangs."""
+    told = f"seems to hang: no output, no CPU time and no work of GPUs since {since:{date}} UTC"
+    return f"{told} ({first})" if first else told
 
 
 def _minutes(past: timedelta) -> str:

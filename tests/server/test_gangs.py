@@ -169,6 +169,32 @@ def test_it_goes_on_with_fewer_nodes_if_it_may(home: Home) -> None:
     assert any("is given 2 nodes of 3, as there is no room for more" in one for one in reasons)
 
 
+def test_a_hang_is_noticed_and_told_with_the_rank_that_was_silent_first(home: Home) -> None:
+    api = home.start(hang_minutes=2 / 60).api
+    script = (
+        "import os, time\n"
+        "where = os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR'] + '/go-on'\n"
+        "print('begin', flush=True)\n"
+        "if os.environ['RANK'] == '0':\n"
+        "    time.sleep(1.5)\n"
+        "    print('waits for rank 1', flush=True)\n"
+        "while not os.path.exists(where): time.sleep(0.2)\n"
+        "print('end', flush=True)\n"
+        "end = time.monotonic() + 600\n"
+        "while time.monotonic() < end: sum(range(100000))\n"
+    )
+    job_id = api.submit(python(script), nodes=2)["job_id"]
+    job = api.until(job_id, lambda told: told["hung_since"] is not None)
+    assert job["status"] == "running"
+    assert job["reason"].startswith("seems to hang: no output, no CPU time and no work of GPUs")
+    assert "(the first to fall silent: rank 1, at " in job["reason"]
+    (home.data_dir / "jobs" / job_id / "checkpoints" / "go-on").touch()
+    job = api.until(job_id, lambda told: told["hung_since"] is None)
+    assert job["reason"].startswith("runs with 2 nodes")
+    told = api.get(f"api/training-jobs/{job_id}/events").json()
+    assert [one["kind"] for one in told if one["kind"] in ("hung", "moved")] == ["hung", "moved"]
+
+
 def events(server: Server, job_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = server.api.get(f"api/training-jobs/{job_id}/events").json()
     return found

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from jupyter_training.notebook.datasets import list_datasets as list_datasets
     from jupyter_training.notebook.datasets import register_dataset as register_dataset
     from jupyter_training.notebook.datasets import remove_dataset as remove_dataset
+    from jupyter_training.notebook.functions import train as train
     from jupyter_training.notebook.job import Job as Job
     from jupyter_training.notebook.job import get_job as get_job
     from jupyter_training.notebook.job import list_jobs as list_jobs
     from jupyter_training.notebook.job import submit as submit
     from jupyter_training.notebook.pipelines import Pipeline as Pipeline
+    from jupyter_training.notebook.waiting import as_completed as as_completed
+    from jupyter_training.notebook.waiting import wait_all as wait_all
 
 __all__ = [
     "Job",
     "Pipeline",
     "__version__",
+    "as_completed",
     "get_job",
     "list_datasets",
     "list_jobs",
@@ -34,6 +38,8 @@ __all__ = [
     "remove_dataset",
     "report",
     "submit",
+    "train",
+    "wait_all",
 ]
 
 _JOBS = {"Job", "get_job", "list_jobs", "submit"}
@@ -49,6 +55,14 @@ def __getattr__(name: str) -> Any:
         from jupyter_training.notebook.pipelines import Pipeline
 
         return Pipeline
+    if name in ("as_completed", "wait_all"):
+        from jupyter_training.notebook import waiting
+
+        return getattr(waiting, name)
+    if name == "train":
+        from jupyter_training.notebook.functions import train
+
+        return train
     if name in _DATASETS:
         from jupyter_training.notebook import datasets
 

@@ -12,21 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from jupyter_training._version import __version__
 from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
 from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import (
     list_datasets,
     register_dataset,
     remove_dataset,
 )
-from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import Terminal, lines, messages
-from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.job import ENDED
 from jupyter_training.notebook.metrics import MAX_POINTS, ask, csv_pieces
 from jupyter_training.notebook.options import (
     Help,
@@ -34,6 +33,7 @@ from jupyter_training.notebook.options import (
     UsageError,
     add_job_options,
     add_metrics_options,
+    add_notebook_options,
     add_usage_options,
     job_fields,
 )
@@ -44,20 +44,10 @@ from jupyter_training.notebook.tables import (
     JobTable,
     MachineTable,
     StageTable,
-    Table,
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
-
-_STYLES = {
-    "pending": "dim",
-    "scheduled": "cyan",
-    "running": "blue",
-    "retrying": "yellow",
-    "completed": "green",
-    "failed": "red",
-    "cancelled": "magenta",
-}
+from jupyter_training.terminal import print_json, print_table, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,6 +89,8 @@ def _parser() -> Parser:
     def command(name: str, action: Callable[[argparse.Namespace], int], told: str) -> Parser:
         added = commands.add_parser(name, help=told, description=told)
         added.set_defaults(command=action)
+        if action is not _serve:
+            added.add_argument("--json", action="store_true", help="answer in JSON, for programs")
         parser.commands.append(added)
         return added
 
@@ -108,20 +100,21 @@ def _parser() -> Parser:
     ):
         added = command(name, action, told)
         add_job_options(added)
+        add_notebook_options(added)
         added.add_argument(
             "--file", "-f", metavar="FILE", help="what a file in YAML or JSON describes, instead"
         )
         added.add_argument(
-            "script", nargs="?", help="a script or a program; options for the job go before it"
+            "script",
+            nargs="?",
+            help="a script, a notebook or a program; options for the job go before it",
         )
         added.add_argument("arguments", nargs="...", help="what it gets")
     added = command("list", _list, "List your jobs, newest first.")
     added.add_argument("--status", metavar="S", help="only these, separated by commas")
     added.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most")
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command("show", _show, "Show all that is known of a job, and its history.")
     _add_job(added)
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command("logs", _logs, "Print what a job has printed.")
     _add_job(added)
     added.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
@@ -132,21 +125,23 @@ def _parser() -> Parser:
     _add_job(added)
     add_metrics_options(added)
     added.add_argument("--max-points", type=int, default=MAX_POINTS, metavar="N", help="in --json")
-    added.add_argument("--json", action="store_true", help="curves of at most so many points")
     added.add_argument("--csv", action="store_true", help="every point as a line")
     added = command("outputs", _outputs, "List what a job has left in its output directory.")
     _add_job(added)
     added.add_argument("path", nargs="?", default="", metavar="PATH", help="a directory in there")
     added.add_argument("--recursive", "-r", action="store_true", help="also what is in directories")
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command("download", _download, "Download what a job has left, or go on with that.")
     _add_job(added)
     added.add_argument("path", nargs="?", metavar="PATH", help="a file or directory; else all")
     added.add_argument("--to", default=".", metavar="DIR", help="the directory to put it in")
+    added = command("code", _code, "Show what a job runs, as it was when it was submitted.")
+    _add_job(added)
+    added.add_argument("--to", metavar="DIR", help="write it into this directory")
+    added = command("environment", _environment, "Show with which software a job was submitted.")
+    _add_job(added)
     _add_job(command("cancel", _cancel, "Cancel a job, and all its processes."))
     _add_job(command("retry", _retry, "Run an ended job again."))
     added = command("datasets", _datasets, "List the data sets that jobs can ask for.")
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command("register", _register, "Give a file or a directory a name for jobs to ask for.")
     added.add_argument("name", help="what jobs call it")
     added.add_argument("path", help="where it is")
@@ -155,17 +150,13 @@ def _parser() -> Parser:
     added.add_argument("dataset", metavar="DATASET", help="its name or number")
     added = command("usage", _usage, "Show what a job used, or who has held how many GPU-hours.")
     add_usage_options(added)
-    added.add_argument("--json", action="store_true", help="for a program")
     command("resources", _resources, "Show the machines, what is free, and who holds the rest.")
     added = command("gpus", _gpus, "Show each GPU: what it does, who holds it, who is on it.")
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command("notify", _notify, "Show who can be told of jobs, or try one of them.")
     added.add_argument("--test", metavar="TO", help="send a test to this receiver or URL")
-    added.add_argument("--json", action="store_true", help="for a program")
     added = command(
         "doctor", _doctor, "Say what works on this machine, and how to repair what does not."
     )
-    added.add_argument("--json", action="store_true", help="for a program")
     added.add_argument("--config", metavar="FILE", help="the configuration file of the server")
     for name in SERVER_SETTINGS:
         told = f"as if the server had c.TrainingApp.{name}"
@@ -187,16 +178,19 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
         return {**of_file(options.file), **job_fields(options)}
     if options.script is None:
         raise UsageError("jupyter training: name a script or a program, or a --file")
-    return {
-        **jobs.of_command([options.script, *options.arguments], options.image),
-        **job_fields(options),
-    }
+    if options.parameters and not options.script.endswith(".ipynb"):
+        raise UsageError(f"-p is for notebooks; write the arguments of {options.script} after it")
+    if options.parameters and not options.arguments:
+        of = specs.of_notebook(options.script, options.parameters, options.image)
+    else:
+        of = specs.of_command([options.script, *options.arguments], options.image)
+    return {**of, **job_fields(options)}
 
 
 def _run(options: argparse.Namespace) -> int:
-    job = jobs.send(_spec(options))
+    job = jobs.send(_spec(options), snapshot=not options.no_snapshot)
     try:
-        _watch(job)
+        watch(job, to_stderr=options.json)
     except KeyboardInterrupt:
         print(
             f"\n{job.name} goes on without this terminal.\n"
@@ -206,79 +200,9 @@ def _run(options: argparse.Namespace) -> int:
         return 128 + signal.SIGINT
     finally:
         _release()
+    if options.json:
+        print_json(job.told)
     return _exit_code(job.told)
-
-
-def _watch(job: Job) -> None:
-    console = Console(highlight=False)
-    console.print(f"Submitted {job.name} as {job.id}", markup=False)
-    bar = Progress(
-        TextColumn("[{task.fields[style]}]{task.fields[status]}[/]"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[far]}"),
-        TextColumn("{task.fields[metrics]}", markup=False),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    status = job.told["status"]
-    with bar:
-        shown = {"status": status, "style": _STYLES[status], "far": "  0 %", "metrics": ""}
-        task = bar.add_task("", total=100, **shown)
-        watcher = _Watcher(bar, task)
-        for line in lines(job, on_look=watcher.look):
-            # What a job prints is text, whatever it looks like; its own colours stay.
-            bar.console.print(Text.from_ansi(line), soft_wrap=True)
-    console.print(_verdict(job.told), soft_wrap=True)
-
-
-class _Watcher:
-    """Moves the bar, and says what the log does not: why it waits, that it is tried again."""
-
-    def __init__(self, bar: Progress, task: TaskID) -> None:
-        self._bar, self._task = bar, task
-        self._said: str | None = None
-        self._stages: dict[str, str] = {}
-
-    def look(self, told: dict[str, Any]) -> None:
-        status = told["status"]
-        if told.get("children") is not None:
-            self._look_at_stages(told["job_id"])
-        self._bar.update(
-            self._task,
-            completed=told["progress"],
-            status=status,
-            style=_STYLES[status],
-            far=how_far(told),
-            metrics=measured(told, 2),
-        )
-        if status in ("pending", "retrying") and told["reason"] != self._said:
-            self._said = told["reason"]
-            self._bar.console.print(
-                Text(f"{status}: {told['reason']}", style=_STYLES[status]), soft_wrap=True
-            )
-
-    def _look_at_stages(self, job_id: str) -> None:
-        """Say which stages of a pipeline have started and ended since the last look."""
-        for child in jobs.ask(lambda client: client.children(job_id)):
-            name, status = child["child_key"], child["status"]
-            if self._stages.get(name, "pending") != status:
-                said = Text(status, style=_STYLES[status]).append(f": {name}", style="default")
-                if status in ENDED and child["reason"] and child["cause"] != "success":
-                    said.append(f", {child['reason']}")
-                self._bar.console.print(said, soft_wrap=True)
-            self._stages[name] = status
-
-
-def _verdict(told: dict[str, Any]) -> Text:
-    verdict = Text(told["status"], style=f"bold {_STYLES[told['status']]}")
-    facts = f": {told['name']} ({told['job_id']})"
-    if told["exit_code"] is not None:
-        facts += f", exit code {told['exit_code']}"
-    if told["status"] != "completed" and told["reason"]:
-        facts += f"\n{told['reason']}"
-    if told.get("usage"):
-        facts += f"\n{told['usage']}"
-    return verdict.append(f"{facts}\nresults: {told['output_dir']}", style="default")
 
 
 def _exit_code(told: dict[str, Any]) -> int:
@@ -297,14 +221,14 @@ def _release() -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    job = jobs.send(_spec(options))
-    print(job.id)
+    job = jobs.send(_spec(options), snapshot=not options.no_snapshot)
+    print_json(job.told) if options.json else print(job.id)
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     found = [job.told for job in jobs.list_jobs(status=options.status, limit=options.limit)]
-    print(json.dumps(found, indent=2) if options.json else JobTable(found))
+    print_json(found) if options.json else print_table(JobTable(found))
     return 0
 
 
@@ -325,7 +249,7 @@ def _show(options: argparse.Namespace) -> int:
             )
     if children:
         print("\nstages")
-        _print_coloured(StageTable(children))
+        print_table(StageTable(children))
     print("\nhistory")
     for event in events:
         what = event["to_status"] or event["kind"]
@@ -334,17 +258,12 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_coloured(table: Table) -> None:
-    """Print a table with the words for statuses in their colours, where there are colours."""
-    console = Console(highlight=False)
-    text = Text(repr(table))
-    for status, style in _STYLES.items():
-        text.highlight_regex(rf"(?m)(?<=  ){status}(?=  )", style)
-    console.print(text, soft_wrap=True)
-
-
 def _logs(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
+    if options.json and not options.follow:
+        query = {"tail": options.tail} | ({"attempt": options.attempt} if options.attempt else {})
+        print_json(jobs.ask(lambda client: client.logs(job.id, **query)))
+        return 0
     if not options.follow:
         text = job.logs(options.tail, options.attempt, options.rank)
         if text:
@@ -353,6 +272,10 @@ def _logs(options: argparse.Namespace) -> int:
     terminal = Terminal(sys.stdout)
     try:
         query = {"tail": options.tail, "attempt": options.attempt, "rank": options.rank}
+        if options.json:
+            for line in lines(job, tail=options.tail, rank=options.rank):
+                print(json.dumps({"line": line}), flush=True)
+            return 0
         for message in messages(job, **query):
             terminal.show(message)
     except KeyboardInterrupt:
@@ -396,12 +319,31 @@ def _download(options: argparse.Namespace) -> int:
             bar.update(task, description=path, completed=done, total=total)
 
         saved = download(job.id, options.path, options.to, show)
-    print(saved)
+    print_json({"path": str(saved)}) if options.json else print(saved)
+    return 0
+
+
+def _code(options: argparse.Namespace) -> int:
+    job = jobs.get_job(options.job)
+    if options.json and options.to is None:
+        print(json.dumps(jobs.ask(lambda client: client.code(job.id)), indent=2))
+        return 0
+    found = job.code(options.to)
+    print(json.dumps({"path": str(found.path)}) if options.json else found)
+    return 0
+
+
+def _environment(options: argparse.Namespace) -> int:
+    found = jobs.get_job(options.job).environment()
+    print(json.dumps(found, indent=2) if options.json else found)
     return 0
 
 
 def _cancel(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job).cancel()
+    if options.json:
+        print_json(job.told)
+        return int(job.told["status"] not in ENDED)
     if job.told["status"] in ENDED:
         print(f"{job.name} ({job.id}) is {job.told['status']}.")
         return 0
@@ -411,24 +353,33 @@ def _cancel(options: argparse.Namespace) -> int:
 
 def _retry(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job).retry()
+    if options.json:
+        print_json(job.told)
+        return 0
     print(f"{job.name} ({job.id}) is {job.told['status']}.")
     return 0
 
 
 def _datasets(options: argparse.Namespace) -> int:
     table = list_datasets()
-    print(json.dumps(table.datasets, indent=2) if options.json else table)
+    print_json(table.datasets) if options.json else print_table(table)
     return 0
 
 
 def _register(options: argparse.Namespace) -> int:
     told = register_dataset(options.name, options.path, options.description)
+    if options.json:
+        print_json(told)
+        return 0
     print(f"{told['name']} is data set {told['id']}: {told['path']}")
     return 0
 
 
 def _unregister(options: argparse.Namespace) -> int:
     remove_dataset(options.dataset)
+    if options.json:
+        print_json({"removed": options.dataset})
+        return 0
     print(f"{options.dataset} is not a data set any more; its files are where they were.")
     return 0
 
@@ -440,7 +391,8 @@ def _usage(options: argparse.Namespace) -> int:
 
 
 def _resources(options: argparse.Namespace) -> int:
-    print(MachineTable(jobs.ask(lambda client: client.resources())))
+    machines = jobs.ask(lambda client: client.resources())
+    print_json(machines) if options.json else print(MachineTable(machines))
     return 0
 
 
@@ -451,7 +403,7 @@ def _gpus(options: argparse.Namespace) -> int:
         found = [{"node": node["name"], **gpu} for node in nodes for gpu in node["gpus"]]
         print(json.dumps(found, indent=2))
     else:
-        print(GpuTable(machines))
+        print_table(GpuTable(machines))
     return 0
 
 

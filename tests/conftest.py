@@ -118,6 +118,8 @@ class Api:
         )
         if "$ref" in described:
             described = self.document["components"]["responses"][described["$ref"].split("/")[-1]]
+        if "content" in described and "application/json" not in described["content"]:
+            return
         if "content" in described:
             schema = described["content"]["application/json"]["schema"]
             whole = {**schema, "components": self.document["components"]}

@@ -79,7 +79,7 @@ def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None
     assert done.returncode == 0, done.stderr
     assert "starting one in the background" in done.stderr
     assert "Epoch 1/2 - loss: 1\nEpoch 2/2 - loss: 1\n" in done.stdout
-    assert str([str(terminal.work / script), "--lr", "-1e-3", "two words"]) in done.stdout
+    assert str([script, "--lr", "-1e-3", "two words"]) in done.stdout
     assert "100 %" in done.stdout
     assert "completed: train (job-" in done.stdout
     assert "exit code 0" in done.stdout
@@ -150,9 +150,29 @@ def test_the_other_commands(terminal: Terminal) -> None:
     shown = terminal.run("show", job_id).stdout
     assert "runs with 1 CPU core, 1 GB on" in shown
     assert json.loads(terminal.run("show", job_id, "--json").stdout)["events"]
+    (terminal.work / "talk.py").write_text("edited")
+    assert "talk.py" in terminal.run("code", job_id).stdout
+    assert json.loads(terminal.run("code", job_id, "--json").stdout)["command"].endswith("talk.py")
+    assert terminal.run("code", job_id, "--to", "again").returncode == 0
+    assert "print('line', i)" in (terminal.work / "again" / "talk.py").read_text()
+    assert json.loads(terminal.run("environment", job_id, "--json").stdout)["packages"]["ipython"]
     assert "pending" in terminal.run("retry", job_id).stdout
     assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
     assert "CPU cores free" in terminal.run("resources").stdout
+    for words, key in (
+        (["submit", *SMALL, script], "job_id"),
+        (["retry", job_id], "job_id"),
+        (["logs", job_id], "logs"),
+        (["resources"], "nodes"),
+        (["run", *SMALL, script], "exit_code"),
+    ):
+        done = (
+            terminal.run(*words, "--json")
+            if len(words) < 3
+            else terminal.run(words[0], "--json", *words[1:])
+        )
+        assert key in json.loads(done.stdout), done.stdout
+    assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
     refused = terminal.run("cancel", job_id)
     assert refused.returncode == 1
     assert "already completed" in refused.stderr

@@ -164,6 +164,10 @@ class Engine:
         """Have this called whenever a job has changed, or may have: here or on another server."""
         self._watchers.append(on_change)
 
+    def unwatch(self, on_change: Callable[[], None]) -> None:
+        """Have it called no more."""
+        self._watchers.remove(on_change)
+
     async def start(self) -> None:
         """Begin to serve; scheduling begins with it as soon as the lease can be had."""
         loop = asyncio.get_running_loop()
@@ -273,7 +277,7 @@ class Engine:
         self._wake()
 
     def _tell_watchers(self) -> None:
-        for on_change in self._watchers:
+        for on_change in list(self._watchers):
             on_change()
 
     def _measured(self, jobs: Collection[int]) -> None:

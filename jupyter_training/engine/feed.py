@@ -66,6 +66,28 @@ def page(connection: Connection, since: int | None, owner: str | None, limit: in
     return Page(found[:limit], reached, more, changes.is_complete_since(connection, since))
 
 
+async def next_page(
+    engine: Engine, owner: str, since: int | None, limit: int, wait_s: float
+) -> Page:
+    """What came after a number, as soon as there is something, and in any case in time."""
+    clock = asyncio.get_running_loop().time
+    deadline, something = clock() + wait_s, asyncio.Event()
+    engine.watch(something.set)
+    try:
+        while True:
+            something.clear()
+            look = partial(page, since=since, owner=owner, limit=limit)
+            found = await engine.read(look)
+            left = deadline - clock()
+            if found.changes or not found.complete or since is None or left <= 0:
+                return found
+            since = found.sequence  # past the changes of others
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(something.wait(), min(left, _SWEEP_S))
+    finally:
+        engine.unwatch(something.set)
+
+
 class Feed:
     """Reads what has changed, and tells it.
 

@@ -20,7 +20,7 @@ from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Meter
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Executor, Found, Launch
+from jupyter_training.executors.base import Ended, Executor, Found, Launch
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
@@ -141,7 +141,18 @@ class Monitor:
             self._report(Finished(attempt.token, attempt.job_id, why, _now()))
             return
         executor = self._executor(attempt)
-        self._follow(attempt, executor, _start(executor, launch))
+        self._follow(attempt, executor, self._start(attempt, executor, launch))
+
+    async def _start(self, attempt: Attempt, executor: Executor, launch: Launch) -> Found:
+        if attempt.spec.snapshot is not None or attempt.spec.variables:
+            # Not in the turn: other jobs have not to wait for the copies that this one needs.
+            try:
+                await asyncio.to_thread(self._workspace.fill, attempt)
+            except OSError as error:
+                told = error.strerror if error.filename else str(error)
+                why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(told))
+                return Found(attempt.token, launch.directory, ended=Ended(why, _now()))
+        return await _start(executor, launch)
 
     def find(self, attempt: Attempt) -> None:
         """Find an attempt that may run already, unless it is followed."""

@@ -63,6 +63,7 @@ def fingerprint(
     cwd: Path,
     datasets: Mapping[str, Path],
     upstreams: Mapping[str, str],
+    frozen: Mapping[str, str] | None = None,
 ) -> str:
     """What is the same for two runs that do the same with the same inputs.
 
@@ -74,8 +75,12 @@ def fingerprint(
         What names of files in the command are relative to.
     datasets, upstreams
         By their names: where each data set is, and the origin of the results of each upstream.
+    frozen
+        By their paths from `cwd`, the SHA-256 of the files of its snapshot.
     """
-    files = {word: _of_file(cwd / word) for word in spec.words if len(word) < 4096}
+    kept = frozen or {}
+    words = [word for word in spec.words if len(word) < 4096]
+    files = {word: kept.get(os.path.normpath(word)) or _of_file(cwd / word) for word in words}
     told = {
         "definition": digest,
         "files": {word: known for word, known in files.items() if known is not None},

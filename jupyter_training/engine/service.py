@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine import feed, forecasts, output_paths, outputs, submission
+from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.forecasts import Forecast
@@ -109,6 +111,8 @@ class TrainingService:
     live_gpus
         Tells, without a long wait, what this machine's GPUs do, by UUID; given all known machines.
         None if nobody does.
+    limits
+        What users may upload.
 
     Attributes
     ----------
@@ -122,6 +126,8 @@ class TrainingService:
         Who can be told of jobs.
     metrics
         What jobs have measured.
+    contents
+        The code, the values and the environments that users have uploaded.
     """
 
     def __init__(
@@ -132,6 +138,7 @@ class TrainingService:
         stop_s: float,
         live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None = None,
         receivers: Receivers | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._engine, self._workspace = engine, engine.workspace
         self._default_executor, self._stop_s = default_executor, stop_s
@@ -143,6 +150,7 @@ class TrainingService:
         self.metrics = MetricsQueries(
             self._job_and_attempt, engine.workspace.attempt, engine.changes
         )
+        self.contents = Contents(engine, limits)
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -161,7 +169,7 @@ class TrainingService:
         InvalidJob
             With every wrong field.
         """
-        it, now = await submission.checked(parse(request), self._check), _now()
+        it, now = await submission.checked(parse(request), partial(self._check, user)), _now()
         job, created = await self._engine.write(
             lambda c: submission.put(c, it, username=user, idempotency_key=idempotency_key, now=now)
         )
@@ -175,7 +183,7 @@ class TrainingService:
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
-        it = await submission.checked(parse(request), self._check)
+        it = await submission.checked(parse(request), partial(self._check, user))
 
         def look(connection: Connection) -> Forecast:
             upstreams.resolve(connection, it.spec.depends_on, user)
@@ -309,9 +317,14 @@ class TrainingService:
         job = await self._job(user, reference)
         return await self._engine.read(lambda c: jobs.history(c, job.id))
 
-    async def changes(self, user: str, since: int | None, limit: int) -> feed.Page:
-        """What has changed in a user's jobs after a number; of None, only where the end is."""
-        return await self._engine.read(lambda c: feed.page(c, since, user, limit))
+    async def changes(
+        self, user: str, since: int | None, limit: int, wait_s: float = 0
+    ) -> feed.Page:
+        """What has changed in a user's jobs after a number; of None, only where the end is.
+
+        With a wait it comes as soon as something has changed, and in any case when time is up.
+        """
+        return await feed.next_page(self._engine, user, since, limit, wait_s)
 
     async def history_of_servers(self, before: int | None, limit: int) -> list[Event]:
         """What happened to the servers, newest first: who schedules, since when, and after whom."""
@@ -353,7 +366,7 @@ class TrainingService:
         """How many jobs, of all users, still want something from the scheduler."""
         return await self._engine.read(jobs.count_unended)
 
-    async def _check(self, spec: JobSpec) -> submission.Checked:
+    async def _check(self, user: str, spec: JobSpec) -> submission.Checked:
         """What runs a job and who is told of it, if all that it asks for is right."""
         executor = spec.executor or ("docker" if spec.image is not None else self._default_executor)
         wrong: list[FieldError] = []
@@ -383,6 +396,8 @@ class TrainingService:
             await asyncio.to_thread(self._workspace.check_datasets, found)
         except InvalidJob as invalid:
             wrong += invalid.errors
+        if spec.snapshot or spec.environment or spec.variables:
+            wrong += await self.contents.check(user, spec)
         try:
             await asyncio.to_thread(self._workspace.check, spec)
         except InvalidJob as invalid:

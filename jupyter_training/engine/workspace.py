@@ -8,14 +8,16 @@
         inputs/        links to the results of the jobs that it depends on
         checkpoints/   survives retries
         output/        results, unless the job names another place
+        values/        the values that came with the job
         attempt-1/     the log, the metrics and the records of its first run
+            snapshot/      the files that it runs with, if they came with it
 
 A container sees the server's root directory as ``/workspace`` and of all this only what is its own:
-below ``/training`` its output, its checkpoints, its script, its data sets, its inputs and the file
-for its metrics, and `report` with its callbacks, so that nothing has to be installed in the image.
-Not the records: those are its supervisor's, and a job must not be able to write its own end. Where
-the installation's own directory is below the root directory, a container sees an empty one in its
-place.
+below ``/training`` its output, its checkpoints, its script, its data sets, its inputs, its values
+and the file for its metrics, and `report` with its callbacks, so that nothing has to be installed in
+the image. Not the records: those are its supervisor's, and a job must not be able to write its own
+end. Where the installation's own directory is below the root directory, a container sees an empty
+one in its place. What is true of snapshots is in `frozen`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 import jupyter_training
-from jupyter_training.engine import gang_launches, reuse
+from jupyter_training.engine import checkout, gang_launches, reuse
+from jupyter_training.engine.frozen import CONTAINER_OWN, CONTAINER_ROOT, SNAPSHOT, Frozen
+from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
 from jupyter_training.jobs import datasets
@@ -40,11 +44,13 @@ from jupyter_training.store.records import Attempt, DataSet, Job, UpstreamJob
 METRICS = "metrics.jsonl"
 
 _PACKAGE = Path(jupyter_training.__file__).parent
-_LIBRARY = {"report.py": "__init__.py", "integrations.py": "integrations.py"}
+_LIBRARY = {
+    "report.py": "__init__.py",
+    "integrations.py": "integrations.py",
+    "run_notebook.py": "run_notebook.py",
+    "values.py": "values.py",
+}
 """What a container finds of this package, and under which names: it runs on any Python."""
-
-CONTAINER_ROOT, CONTAINER_OWN = PurePosixPath("/workspace"), PurePosixPath("/training")
-"""Where a container finds the server's root directory, and what is the job's own."""
 
 CONTAINER_LIBRARY = CONTAINER_OWN / "lib"
 
@@ -58,6 +64,7 @@ class _Places:
     checkpoints: PurePath
     metrics: PurePath
     code: PurePath
+    values: PurePath
     datasets: PurePath
     inputs: PurePath
     python_path: str | None
@@ -135,6 +142,8 @@ class Workspace:
             if not inside.is_relative_to(CONTAINER_ROOT):
                 return  # of the image, which may not even be here yet
             directory = self.root_dir / inside.relative_to(CONTAINER_ROOT)
+        if spec.snapshot is not None:
+            return  # it runs in a copy
         if not directory.is_dir():
             told = f"there is no directory {directory}"
             raise InvalidJob([FieldError("working_dir", told)])
@@ -194,12 +203,18 @@ class Workspace:
         inputs = {one.name: self._input(one) for one in attempt.upstreams}
         own = self.attempt(attempt.job_uuid, attempt.number)
         self._make_directories(attempt, own)
+        snapshot = self._frozen(attempt)
         if attempt.digest is not None:
             origins = {one.name: one.origin for one in attempt.upstreams}
             cwd = self.working_dir(spec.working_dir)
-            told = reuse.fingerprint(attempt.digest, spec, cwd, paths, origins)
+            files = {} if snapshot is None else snapshot.files_from(cwd)
+            told = reuse.fingerprint(attempt.digest, spec, cwd, paths, origins, files)
             reuse.write_fingerprint(own, told)
-        places = self._in_container(attempt) if spec.image else self._on_this_machine(attempt)
+        places = (
+            self._in_container(attempt, snapshot)
+            if spec.image
+            else self._on_this_machine(attempt, snapshot)
+        )
         env = {
             **spec.env_vars,
             "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
@@ -212,6 +227,8 @@ class Workspace:
             env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
         if inputs:
             env["JUPYTER_TRAINING_INPUTS"] = str(places.inputs)
+        if spec.variables:
+            env["JUPYTER_TRAINING_VALUES_DIR"] = str(places.values)
         script = None if spec.script is None else str(places.code / spec.script.name)
         launch = Launch(
             token=attempt.token,
@@ -229,8 +246,8 @@ class Workspace:
             launch = ContainerLaunch(
                 **vars(launch),
                 image=spec.image,
-                mounts=self._mounts(attempt, places, paths, inputs),
-                hidden=self._hidden(),
+                mounts=self._mounts(attempt, places, paths, inputs, snapshot),
+                hidden=self._hidden(snapshot),
             )
         else:
             for name, several in (("datasets", paths), ("inputs", inputs)):
@@ -242,32 +259,36 @@ class Workspace:
         job, spec = self.job(attempt.job_uuid), attempt.spec
         for directory in (job, own, job / "checkpoints"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        output = self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path, spec.image)
-        output.mkdir(parents=True, exist_ok=True)
+        self.output_dir_of(attempt).mkdir(parents=True, exist_ok=True)
         if spec.script is not None:
             (job / "code").mkdir(mode=0o700, exist_ok=True)
             _write_whole(job / "code" / spec.script.name, spec.script.text)
         if spec.image is not None:
             (own / METRICS).touch(mode=0o600)
 
-    def _on_this_machine(self, attempt: Attempt) -> _Places:
+    def _on_this_machine(self, attempt: Attempt, snapshot: Frozen | None) -> _Places:
         job, spec = self.job(attempt.job_uuid), attempt.spec
         cwd = self.working_dir(spec.working_dir)
+        if snapshot is not None:
+            cwd = snapshot.root / snapshot.below(cwd)
         return _Places(
             cwd=cwd,
             output=self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path),
             checkpoints=job / "checkpoints",
             metrics=self.attempt(attempt.job_uuid, attempt.number) / METRICS,
             code=job / "code",
+            values=job / "values",
             datasets=job / "datasets",
             inputs=job / "inputs",
             # A stored script runs from its own directory and imports as if it stood in `cwd`.
             python_path=str(cwd) if spec.script is not None else None,
         )
 
-    def _in_container(self, attempt: Attempt) -> _Places:
+    def _in_container(self, attempt: Attempt, snapshot: Frozen | None) -> _Places:
         spec = attempt.spec
         cwd = self.container_dir(spec.working_dir)
+        if snapshot is not None:
+            cwd = snapshot.in_container / snapshot.below(self.working_dir(spec.working_dir))
         own_output = CONTAINER_OWN / "output"
         return _Places(
             cwd=cwd,
@@ -275,6 +296,7 @@ class Workspace:
             checkpoints=CONTAINER_OWN / "checkpoints",
             metrics=CONTAINER_OWN / METRICS,
             code=CONTAINER_OWN / "code",
+            values=CONTAINER_OWN / "values",
             datasets=CONTAINER_OWN / "datasets",
             inputs=CONTAINER_OWN / "inputs",
             python_path=f"{CONTAINER_LIBRARY}:{cwd}" if spec.script else str(CONTAINER_LIBRARY),
@@ -286,11 +308,16 @@ class Workspace:
         inside: _Places,
         paths: dict[str, Path],
         inputs: dict[str, Path],
+        snapshot: Frozen | None,
     ) -> tuple[Mount, ...]:
         job = self.job(attempt.job_uuid)
         own = self.attempt(attempt.job_uuid, attempt.number)
         writable: list[tuple[Path, PurePath]] = [
-            (self.root_dir, CONTAINER_ROOT),
+            *(
+                [(self.root_dir, CONTAINER_ROOT)]
+                if snapshot is None
+                else snapshot.mounts(self.root_dir)
+            ),
             (job / "output", inside.output),
             (job / "checkpoints", inside.checkpoints),
             (own / METRICS, inside.metrics),
@@ -301,22 +328,63 @@ class Workspace:
         readable += [(_PACKAGE / ours, library / theirs) for ours, theirs in _LIBRARY.items()]
         if attempt.spec.script is not None:
             readable.append((job / "code", inside.code))
+        if attempt.spec.variables:
+            readable.append((job / "values", inside.values))
         return tuple(
             Mount(str(source), str(target), read_only)
             for several, read_only in ((writable, False), (readable, True))
             for source, target in several
         )
 
-    def _hidden(self) -> tuple[str, ...]:
+    def _hidden(self, snapshot: Frozen | None) -> tuple[str, ...]:
         """Where a container sees an empty directory in place of one that is ours."""
         # A container would not follow a link on the way as this machine does.
         root = self.root_dir.resolve()
         own = (one.resolve() for one in self._own() if one.is_dir())
-        return tuple(
-            str(CONTAINER_ROOT / one.relative_to(root))
-            for one in own
-            if one != root and one.is_relative_to(root)
+        paths = [one.relative_to(root) for one in own if one != root and one.is_relative_to(root)]
+        if snapshot is not None:
+            return tuple(map(str, snapshot.hidden(paths)))
+        return tuple(str(CONTAINER_ROOT / path) for path in paths)
+
+    def fill(self, attempt: Attempt) -> None:
+        """Write out the snapshot and the values of an attempt, which may be long work.
+
+        Raises
+        ------
+        OSError
+            If it cannot be done; the text is for a person.
+        """
+        store, spec, job = self._store(attempt), attempt.spec, self.job(attempt.job_uuid)
+        if spec.variables:
+            checkout.copy_values(store, spec.variables, job / "values")
+        snapshot = self._frozen(attempt)
+        if snapshot is None:
+            return
+        if attempt.number > 1:  # nobody looks at that one any more
+            earlier = self.attempt(attempt.job_uuid, attempt.number - 1) / SNAPSHOT
+            shutil.rmtree(earlier, ignore_errors=True)
+        checkout.check_out(store, snapshot.manifest, snapshot.base, snapshot.original)
+        if spec.image is None and spec.output_path is not None:
+            cwd = snapshot.root / snapshot.below(self.working_dir(spec.working_dir))
+            checkout.link_output(cwd, spec.output_path, self.output_dir_of(attempt))
+
+    def _frozen(self, attempt: Attempt) -> Frozen | None:
+        digest = attempt.spec.snapshot
+        if digest is None:
+            return None
+        manifest = checkout.manifest_of(self._store(attempt), digest)
+        base = self.attempt(attempt.job_uuid, attempt.number) / SNAPSHOT
+        return Frozen.from_manifest(
+            manifest, base, self.root_dir, container=attempt.spec.image is not None
         )
+
+    def _store(self, attempt: Attempt) -> SnapshotStore:
+        return SnapshotStore(self.data_dir, attempt.owner)
+
+    def output_dir_of(self, attempt: Attempt) -> Path:
+        """Where the results of an attempt's job are."""
+        spec = attempt.spec
+        return self.output_dir(attempt.job_uuid, spec.working_dir, spec.output_path, spec.image)
 
     def _dataset(self, dataset: DataSet) -> Path:
         """Where a data set is, if that is still what was registered and allowed."""

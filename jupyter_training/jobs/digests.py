@@ -11,6 +11,8 @@ _NOT_WHAT_IT_DOES = frozenset(
     {
         *("name", "description", "priority", "max_retries", "time_limit_s", "notify"),
         *("cpu_cores", "memory_gb", "gpu_count", "gpu_type", "executor", "depends_on", "cache"),
+        # Of the files of a snapshot those count that the command names, as without one.
+        *("snapshot", "environment"),
     }
 )
 """Fields that change when, where and how often a job runs, and not what it does."""

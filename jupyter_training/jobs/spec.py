@@ -39,6 +39,7 @@ from jupyter_training.jobs.requests import (
     checked,
     without_nul,
 )
+from jupyter_training.jobs.snapshots import Digest
 
 SCRIPT_PLACEHOLDER = "{script}"
 """An element of `command` that stands for the path of the stored script."""
@@ -140,7 +141,16 @@ class JobSpec(BaseModel):
         Stored with the job; an element ``{script}`` of an array `command` becomes its path.
     working_dir
         Where it runs; relative to the server's root directory, which is also the default. In a
-        container any other absolute path is the container's own.
+        container any other absolute path is the container's own. With a snapshot, a directory in
+        there.
+    snapshot
+        The SHA-256 of the manifest of the files it runs with, uploaded to
+        ``api/training-snapshots``. Without one it runs in `working_dir` itself.
+    environment
+        The SHA-256 of a JSON object, uploaded likewise, that tells with which software it was
+        submitted.
+    variables
+        Values that it can load, by name: the SHA-256 of each, uploaded likewise.
     env_vars
         Added to the environment.
     dataset_ids
@@ -186,6 +196,11 @@ class JobSpec(BaseModel):
     command: Annotated[str | list[str] | None, Field(validate_default=True)] = None
     script: Script | None = None
     working_dir: Annotated[Line, Field(max_length=512)] | None = None
+    snapshot: Digest | None = None
+    environment: Digest | None = None
+    variables: dict[Annotated[str, Field(max_length=128)], Digest] = Field(
+        default_factory=dict, max_length=1000
+    )
     env_vars: dict[str, str] = Field(default_factory=dict, max_length=1000)
     dataset_ids: list[DataSetId | DataSetName] = Field(default_factory=list, max_length=100)
     output_path: Annotated[Line, Field(max_length=512)] | None = None
@@ -292,6 +307,14 @@ class JobSpec(BaseModel):
         for word in words:
             without_nul(word)
         return command
+
+    @field_validator("variables")
+    @classmethod
+    def _identifiers(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name in variables:
+            if not name.isidentifier():
+                raise ValueError(f"{name!r} is not the name of a variable")
+        return variables
 
     @field_validator("env_vars")
     @classmethod
@@ -402,7 +425,7 @@ def parse(data: object) -> JobSpec:
 
 _INHERITED = (
     *("cpu_cores", "memory_gb", "gpu_count", "gpu_type", "image", "working_dir", "dataset_ids"),
-    *("max_retries", "time_limit_s", "executor", "cache"),
+    *("max_retries", "time_limit_s", "executor", "cache", "snapshot", "environment"),
 )
 """What is said of a pipeline and holds for each stage that says nothing else."""
 

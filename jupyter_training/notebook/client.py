@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -194,6 +194,47 @@ class Client:
         except httpx.TransportError as error:
             raise self._gone(error) from None
 
+    def code(self, reference: str) -> dict[str, Any]:
+        """What a job runs."""
+        return self._object("GET", _path(reference, "code"))
+
+    def environment(self, reference: str) -> dict[str, Any]:
+        """With which software a job was submitted."""
+        return self._object("GET", _path(reference, "environment"))
+
+    def snapshot_limits(self) -> dict[str, Any]:
+        """What may be uploaded."""
+        return self._object("GET", "api/training-snapshots")
+
+    def missing_contents(self, digests: Sequence[str]) -> list[str]:
+        """Which of these contents the server lacks; it keeps the others for a while."""
+        asked = {"digests": list(dict.fromkeys(digests))}
+        return cast(
+            "list[str]", self._object("POST", "api/training-snapshots", json=asked)["missing"]
+        )
+
+    def put_content(self, digest: str, content: bytes | Iterable[bytes], size: int) -> None:
+        """Upload a content of so many bytes."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        self._ask("PUT", f"api/training-snapshots/{digest}", content=content, headers=headers)
+
+    def content(self, digest: str) -> bytes:
+        """A content as a whole."""
+        return b"".join(self.open_content(digest))
+
+    def open_content(self, digest: str) -> Iterator[bytes]:
+        """A content as it comes."""
+        headers = {"Accept-Encoding": "identity"}
+        path = f"api/training-snapshots/{digest}"
+        try:
+            with self._http.stream("GET", path, headers=headers) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise _error(answer)
+                yield from answer.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._gone(error) from None
+
     def children(self, reference: str) -> list[dict[str, Any]]:
         """The jobs that a job is made of, in the order in which they were made."""
         found: list[dict[str, Any]] = []
@@ -216,6 +257,11 @@ class Client:
     def held(self, **query: str) -> dict[str, Any]:
         """Who has held how much: `by`, `since`, `until`."""
         return self._object("GET", "api/training-usage", params=query)
+
+    def changes(self, since: int | None = None, wait_s: int = 0) -> dict[str, Any]:
+        """What has changed in the user's jobs after a number, as soon as there is something."""
+        query = {"wait": wait_s} | ({} if since is None else {"since": since})
+        return self._object("GET", "api/training-changes", params=query)
 
     def resources(self) -> dict[str, Any]:
         """The machines."""

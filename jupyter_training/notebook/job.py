@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import secrets
-import shutil
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
+from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError
 from jupyter_training.notebook.discovery import Connection
 from jupyter_training.notebook.options import words
 
 if TYPE_CHECKING:
+    from jupyter_training.notebook.code import Code
+    from jupyter_training.notebook.environment import Environment
     from jupyter_training.notebook.metrics import Metrics
     from jupyter_training.notebook.usage import JobUsage
 
@@ -169,14 +169,30 @@ class Job:
             If it had not ended by then.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = WAIT_S if deadline is None else deadline - time.monotonic()
-            wait_s = max(0, min(WAIT_S, int(left) + 1))
-            self.told = ask(partial(Client.job, reference=self.id, wait_s=wait_s))
-            if self.told["status"] in ENDED:
-                return self
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{self.name} ({self.id}) is still {self.told['status']}")
+        try:
+            while True:
+                left = WAIT_S if deadline is None else deadline - time.monotonic()
+                self._look(max(0, min(WAIT_S, int(left) + 1)))
+                if self.told["status"] in ENDED:
+                    return self
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(f"{self.name} ({self.id}) is still {self.told['status']}")
+        except KeyboardInterrupt:
+            print(f"{self.name} ({self.id}) goes on; job.cancel() ends it.")
+            raise
+
+    def __await__(self) -> Generator[Any, None, Job]:
+        """``await job``: the job, when it has ended; meanwhile other tasks go on."""
+        return self._ended().__await__()
+
+    async def _ended(self) -> Job:
+        while self.told["status"] not in ENDED:
+            await asyncio.to_thread(self._look, WAIT_S)
+        return self
+
+    def _look(self, wait_s: int) -> None:
+        """Ask what has become of it, as soon as it has ended or after so many seconds."""
+        self.told = ask(partial(Client.job, reference=self.id, wait_s=wait_s))
 
     def cancel(self) -> Job:
         """Cancel it; returns when none of its processes is left."""
@@ -253,6 +269,60 @@ class Job:
 
         return of_job(self.id, attempt, max_points)
 
+    def result(self, name: str | None = None, *, timeout: float | None = None) -> Any:
+        """What it gives back, as soon as it has ended.
+
+        That is what a function returned, or the variable that ``--out`` named; of several, a
+        dictionary. It is unpickled, which runs what your own job has written.
+
+        Parameters
+        ----------
+        name
+            Of several variables, only this one.
+        timeout
+            Seconds after which to give up; None to wait for as long as it takes.
+
+        Raises
+        ------
+        Exception
+            What the function raised; its cause has the traceback of the job.
+        JobFailed
+            If it did not complete.
+        TrainingError
+            If it gives nothing back, or that cannot be read here.
+        TimeoutError
+            If it had not ended by then.
+        """
+        from jupyter_training.notebook.exchange import result
+
+        return result(self.wait(timeout).told, self.id, name)
+
+    def code(self, to: str | os.PathLike[str] | None = None) -> Code:
+        """What it runs: the command, the cell, and the files as they were when it was submitted.
+
+        Parameters
+        ----------
+        to
+            A directory, new or empty, to write all of that into.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be written.
+        """
+        from jupyter_training.notebook.code import code
+
+        found = code(self.id)
+        if to is not None:
+            found.write(to)
+        return found
+
+    def environment(self) -> Environment:
+        """With which software it was submitted: interpreter, packages, and the commit in git."""
+        from jupyter_training.notebook.environment import Environment
+
+        return Environment(ask(lambda client: client.environment(self.id)))
+
     def outputs(
         self, path: str | os.PathLike[str] = "", *, recursive: bool = False
     ) -> list[dict[str, Any]]:
@@ -312,7 +382,9 @@ class Job:
         return download(self.id, path, to)
 
 
-def submit(command: str | Sequence[str], *, name: str | None = None, **fields: Any) -> Job:
+def submit(
+    command: str | Sequence[str], *, name: str | None = None, snapshot: bool = True, **fields: Any
+) -> Job:
     """Submit a job.
 
     Parameters
@@ -322,6 +394,9 @@ def submit(command: str | Sequence[str], *, name: str | None = None, **fields: A
         expanded. ``python`` is the Python of this kernel.
     name
         What you call it; by default the script or the program.
+    snapshot
+        Whether it runs in a copy of the current directory as it is now. Otherwise it runs in the
+        directory itself, with what is there when it starts.
     **fields
         The other fields of a job, such as ``cpu_cores``, ``memory_gb``, ``gpu_count``,
         ``env_vars``, ``max_retries`` or ``time_limit_s``.
@@ -337,88 +412,22 @@ def submit(command: str | Sequence[str], *, name: str | None = None, **fields: A
     """
     argv = words(command) if isinstance(command, str) else list(command)
     return send(
-        {**of_command(argv, fields.get("image")), **({"name": name} if name else {}), **fields}
+        {
+            **specs.of_command(argv, fields.get("image")),
+            **({"name": name} if name else {}),
+            **fields,
+        },
+        snapshot=snapshot,
     )
 
 
-def send(spec: dict[str, Any]) -> Job:
-    """Submit what a JobSpec says."""
+def send(spec: dict[str, Any], *, snapshot: bool = True) -> Job:
+    """Submit what a JobSpec says, with a snapshot of its directory or without."""
+    here = ask(lambda client: specs.recorded(client, spec, snapshot=snapshot, say=connection.say))
+    wanted = {**spec, **here}
     # One key for this one wish, so that asking again after a lost answer is not a second job.
     key = secrets.token_hex(16)
-    return Job(ask(lambda client: client.submit(spec, key=key)))
-
-
-def of_command(argv: Sequence[str], image: str | None = None) -> dict[str, Any]:
-    """The fields of a job that runs a program, or a Python script, here.
-
-    Parameters
-    ----------
-    image
-        The container image that it runs in, if it does: with that image's own Python.
-    """
-    argv = list(argv)
-    if not argv or not argv[0]:
-        raise TrainingError("What should be run? Name a script or a program.")
-    if argv[0].endswith(".py"):
-        script = Path(argv[0]).expanduser().absolute()
-        if not script.is_file():
-            raise TrainingError(f"There is no script {script}.")
-        name, argv = script.stem, [*_python(script, image), *argv[1:]]
-    else:
-        scripts = [Path(word).stem for word in argv[1:] if word.endswith(".py")]
-        name = (scripts or [Path(argv[0]).name])[0]
-        argv[0] = argv[0] if image is not None else _program(argv[0])
-    return {"name": name, "command": argv, "working_dir": os.getcwd()}
-
-
-def _python(script: Path, image: str | None) -> list[str]:
-    """How to run a script."""
-    if image is None:
-        return [sys.executable, str(script)]
-    try:
-        # A container has another path to the same directory.
-        return ["python3", str(script.relative_to(Path.cwd()))]
-    except ValueError:
-        raise TrainingError(
-            f"{script} is not below this directory ({Path.cwd()}), so a container would not see it."
-        ) from None
-
-
-def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, Any]:
-    """The fields of a job that runs the text of a cell in this Python environment, or an image's.
-
-    Raises
-    ------
-    TrainingError
-        If the text is not Python.
-    """
-    try:
-        compile(text, "cell.py", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        where = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise TrainingError(
-            f"This cell is not a Python script: {where}{said}. A job runs outside of the "
-            "notebook, so lines with % or ! cannot be in it."
-        ) from None
-    return {
-        "name": name or notebook_name() or "cell",
-        "command": ["python3" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
-        "script": {"name": "cell.py", "text": text},
-        "working_dir": os.getcwd(),
-    }
-
-
-def notebook_name() -> str:
-    """The name of this kernel's notebook; empty if that is not known."""
-    return Path(os.environ.get("JPY_SESSION_NAME", "").removeprefix("RTC:")).stem
-
-
-def _program(word: str) -> str:
-    if re.fullmatch(r"python[\d.]*", word):
-        return sys.executable
-    # The search path of this kernel or terminal is not that of the server.
-    return shutil.which(word) or word
+    return Job(ask(lambda client: client.submit(wanted, key=key)))
 
 
 def get_job(reference: str | int) -> Job:

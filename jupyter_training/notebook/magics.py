@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError as ShownError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
@@ -22,13 +26,22 @@ from jupyter_training.notebook.options import (
     UsageError,
     add_job_options,
     add_metrics_options,
+    add_notebook_options,
     add_usage_options,
     job_fields,
+    variables,
     words,
 )
 from jupyter_training.notebook.pipelines import Collected, Pipeline
 from jupyter_training.notebook.tables import DataSetTable, JobTable, MachineTable
+from jupyter_training.notebook.this_notebook import (
+    PARAMETERS,
+    Journal,
+    has_parameters,
+    path_of_this_notebook,
+)
 from jupyter_training.notebook.usage import JobUsage, UsageTable, asked_usage
+from jupyter_training.run_notebook import VARIABLE as RUNNING_NOTEBOOK
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -72,10 +85,30 @@ def _train_parser() -> Parser:
             "Submit this cell as a training job. It runs away from the kernel, in the same Python\n"
             "environment, and can import from the notebook's directory.\n\n"
             "%train [options] script.py [arguments] does the same with a script; options for the\n"
-            "job stand before the script, and what follows it belongs to the script."
+            "job stand before the script, and what follows it belongs to the script.\n\n"
+            "%train --notebook [-p lr 0.1] submits this notebook, as it was saved."
         ),
     )
     add_job_options(parser)
+    values = parser.add_argument_group("what goes in and out")
+    values.add_argument(
+        "--in",
+        dest="ins",
+        type=variables,
+        action="extend",
+        default=[],
+        metavar="A,B",
+        help="variables of this notebook that the script finds",
+    )
+    values.add_argument(
+        "--out",
+        dest="outs",
+        type=variables,
+        action="extend",
+        default=[],
+        metavar="C",
+        help="variables of the script that job.result() gives back",
+    )
     parser.add_argument("--wait", action="store_true", help="wait until it has ended")
     parser.add_argument(
         "--dry-run", action="store_true", help="only check it and tell where it would run"
@@ -118,8 +151,18 @@ def _pipeline_parser() -> Parser:
     return parser
 
 
-def _submit(spec: dict[str, Any], options: argparse.Namespace) -> Job | None:
-    """Submit a job, or tell where it would run, and wait for it if that is wanted."""
+def _submit(
+    spec: dict[str, Any],
+    options: argparse.Namespace,
+    then: Callable[[Job], None] = lambda _: None,
+) -> Job | None:
+    """Submit a job, or tell where it would run, and wait for it if that is wanted.
+
+    Parameters
+    ----------
+    then
+        Called with a job that was waited for and has completed.
+    """
     if options.dry_run:
         told = jobs.ask(lambda client: client.forecast(spec))
         where = f"on {told['node']}: " if told["node"] else ""
@@ -128,13 +171,15 @@ def _submit(spec: dict[str, Any], options: argparse.Namespace) -> Job | None:
             f"{told['gpu_count']}GPU) {where}{told['reason']}"
         )
         return None
-    job = jobs.send(spec)
+    job = jobs.send(spec, snapshot=not options.no_snapshot)
     if options.wait:
         show(job)
         try:
             job.wait()
         except KeyboardInterrupt:
-            print(f"{job.name} goes on; %train_cancel {job.id} ends it.")
+            return None  # it has been told that the job goes on
+        if job.told["status"] == "completed":
+            then(job)
         return None
     return job
 
@@ -153,6 +198,8 @@ class TrainingMagics(Magics):
         super().__init__(shell)
         jobs.connection.say = print
         self._pipelines = Collected()
+        self._journal = Journal()
+        self._journal.watch(shell)
 
     @no_var_expand
     @line_cell_magic
@@ -162,19 +209,36 @@ class TrainingMagics(Magics):
         parser = _train_parser()
         if cell is None:
             parser.prog = "%train"
-            parser.add_argument("script", nargs="?", help="a script or a program")
+            parser.add_argument(
+                "--notebook", action="store_true", help="submit this notebook itself"
+            )
+            add_notebook_options(parser)
+            parser.add_argument("script", nargs="?", help="a script, a notebook or a program")
             parser.add_argument("arguments", nargs="...", help="what it gets")
         options = parser.parse_args(words(line))
         if cell is not None:
-            spec = jobs.of_cell(cell, options.name, options.image)
+            spec = specs.of_cell(cell, options.name, options.image)
+        elif options.notebook or (options.script or "").endswith(".ipynb"):
+            found = self._notebook(options)
+            if found is None:
+                return None
+            spec = specs.of_notebook(found, options.parameters, options.image)
         elif options.script is None:
             raise UsageError("%train: name a script, or use %%train above a cell; -h for help")
+        elif options.parameters:
+            raise UsageError(
+                f"%train: -p is for notebooks; write {options.script}'s arguments after it"
+            )
         else:
-            spec = jobs.of_command([options.script, *options.arguments], options.image)
+            spec = specs.of_command([options.script, *options.arguments], options.image)
         spec.update(job_fields(options))
+        if options.ins or options.outs:
+            if cell is None and not (options.script or "").endswith(".py"):
+                raise UsageError("%train: --in and --out are for cells and for Python scripts")
+            spec = self._with_values(spec, options)
         if options.stage is not None or options.after or options.pipeline is not None:
             return self._collect(options, spec)
-        return _submit(spec, options)
+        return _submit(spec, options, lambda job: self._take(job, options.outs))
 
     def _collect(self, options: argparse.Namespace, spec: dict[str, Any]) -> Pipeline:
         """Keep what a cell says of a stage, until the pipeline is submitted."""
@@ -186,7 +250,7 @@ class TrainingMagics(Magics):
                 "others of its pipeline; --name, --wait and --dry-run are options of that"
             )
         after = [name.strip() for names in options.after for name in names.split(",")]
-        pipeline = options.pipeline or jobs.notebook_name() or "pipeline"
+        pipeline = options.pipeline or specs.notebook_name() or "pipeline"
         found = self._pipelines.add(pipeline, options.stage, spec, after)
         print(f"Stage {options.stage} of {found.name}; %train_pipeline submits all of these:")
         return found
@@ -209,6 +273,74 @@ class TrainingMagics(Magics):
         if options.cache:
             spec["cache"] = True
         return _submit(spec, options)
+
+    def _with_values(self, spec: dict[str, Any], options: Any) -> dict[str, Any]:
+        from jupyter_training.notebook import exchange
+
+        assert self.shell is not None
+        given = exchange.named(options.ins, self.shell.user_ns)
+        if options.dry_run:
+            for name, value in given.items():
+                exchange.pack(name, value)
+            return spec
+        inputs, told = exchange.upload(given) if given else ({}, "")
+        if told:
+            print(f"in: {told}")
+        return specs.with_values(spec, inputs, options.outs)
+
+    def _take(self, job: Job, names: list[str]) -> None:
+        """Put what a job gives back into the namespace."""
+        if not names:
+            return
+        assert self.shell is not None
+        self.shell.user_ns.update({name: job.result(name) for name in names})
+        print(f"out: {', '.join(names)}")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_result(self, line: str) -> None:
+        """Put what a job gives back into this notebook."""
+        parser = _job_parser(
+            "%train_result", "Put the variables that a job gives back into this notebook."
+        )
+        parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+        options = parser.parse_args(words(line))
+        job = jobs.get_job(options.job).wait()
+        from jupyter_training.notebook.exchange import names
+
+        if job.told["status"] != "completed":
+            job.result()  # raises, and says why there is none
+        wanted = options.names or names(job.id)
+        if not wanted:
+            raise UsageError(f"{job.name} ({job.id}) gives no variables back; name them with --out")
+        self._take(job, wanted)
+
+    def _notebook(self, options: Any) -> Path | None:
+        """The notebook to submit; None if it is the job that runs this very cell."""
+        if options.script is not None:
+            if options.notebook or options.arguments:
+                raise UsageError("%train: one notebook at a time, and no arguments for it")
+            path = Path(options.script)
+        elif os.environ.get(RUNNING_NOTEBOOK):
+            print("This is the notebook that runs as a job, so it is not submitted again.")
+            return None
+        else:
+            path = path_of_this_notebook(self.shell)
+            ran = self._journal.unsaved_in(self.shell, path)
+            if ran:
+                numbers = ", ".join(f"[{one.number}]" for one in ran)
+                saved_at = time.strftime("%H:%M:%S", time.localtime(path.stat().st_mtime))
+                print(
+                    f"Unsaved edits: {path.name} was last saved at {saved_at}, without what you "
+                    f"ran in {numbers} since. The job runs the saved file."
+                )
+        if options.parameters and path.is_file() and not has_parameters(path):
+            print(
+                f"No cell of {path.name} has the tag {PARAMETERS!r}, so the given values come "
+                "before its first cell, and what it assigns itself comes after them."
+            )
+        return path
 
     @no_var_expand
     @line_magic

@@ -8,7 +8,7 @@ import difflib
 import io
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 
@@ -30,6 +30,8 @@ class Parser(argparse.ArgumentParser):
         }
         super().__init__(**kwargs)
         self.commands: list[Parser] = []
+        # Before Python 3.14 it takes -1e-3 for an option.
+        self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -110,6 +112,15 @@ def variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+def variables(text: str) -> list[str]:
+    """The names of variables in ``a,b``."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not name.isidentifier():
+            raise argparse.ArgumentTypeError(f"{name!r} is not the name of a variable")
+    return names
+
+
 def dataset(text: str) -> int | str:
     """A data set's number, or its name."""
     return int(text) if text.isdecimal() and text.isascii() else text
@@ -154,6 +165,11 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--output", metavar="DIR", help="where its results go")
     how.add_argument("--image", metavar="I", help="run it in a container of this image")
     how.add_argument("--executor", metavar="E", help="what runs it")
+    how.add_argument(
+        "--no-snapshot",
+        action="store_true",
+        help="run it in this directory itself, with what is there when it starts",
+    )
     told = parser.add_argument_group("who is told of it outside of Jupyter")
     told.add_argument(
         "--notify",
@@ -238,6 +254,48 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
         fields["notify"] = [{"to": to, "on": on} if on else to for to in options.notify]
     elif options.notify_on:
         raise UsageError("--notify-on needs --notify, which says who is told")
+    return fields
+
+
+def add_notebook_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a notebook gets."""
+    parser.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="parameters",
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebook; may be given several times",
+    )
+
+
+_READ: dict[str, Callable[[str], Any]] = {"memory": gigabytes, "time_limit": duration_s}
+
+
+def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a JobSpec that are given as options in Python, or by their own names.
+
+    Raises
+    ------
+    TypeError
+        If there is no such option.
+    """
+    fields: dict[str, Any] = {}
+    known = {*_FIELDS, *_FIELDS.values(), "env", "env_vars", "notify"}
+    for name, value in options.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise TypeError(f"there is no option {name}{hint}")
+        if name in _READ and isinstance(value, str):
+            try:
+                value = _READ[name](value)
+            except argparse.ArgumentTypeError as error:
+                raise TypeError(f"{name}: {error}") from None
+        if name == "dataset" and isinstance(value, str | int):
+            value = [value]
+        fields[{"env": "env_vars"}.get(name, _FIELDS.get(name, name))] = value
     return fields
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.job import Job
 from jupyter_training.notebook.options import UsageError, words
@@ -72,7 +73,7 @@ class Pipeline:
         """
         argv = words(command) if isinstance(command, str) else list(command)
         image = fields.get("image", self._fields.get("image"))
-        return self.add(name, {**jobs.of_command(argv, image), **fields}, after)
+        return self.add(name, {**specs.of_command(argv, image), **fields}, after)
 
     def add(self, name: str, spec: dict[str, Any], after: str | Iterable[str] = ()) -> Pipeline:
         """Add a stage that is described as a JobSpec is."""
@@ -147,7 +148,7 @@ def _located(spec: dict[str, Any], where: Path, image: object) -> dict[str, Any]
     if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv):
         if argv[0].endswith(".py") and image is None:
             argv = [str(where / argv[0]), *argv[1:]]
-        found["command"] = jobs.of_command(argv, image if isinstance(image, str) else None)[
+        found["command"] = specs.of_command(argv, image if isinstance(image, str) else None)[
             "command"
         ]
     stages = spec.get("stages")

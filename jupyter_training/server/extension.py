@@ -17,6 +17,7 @@ from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union, de
 
 from jupyter_training import servers
 from jupyter_training.engine import delivery
+from jupyter_training.engine.contents import Limits
 from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.feed import Feed
 from jupyter_training.engine.inventory import Machine
@@ -144,6 +145,23 @@ class TrainingApp(ExtensionApp):
         help="""How much of what an attempt of a job prints is kept, in MB of 1024**2 bytes; 0 for
         all. Of a longer log the first half of that and the newest part are kept, and what is
         between is given back to the file system.""",
+    ).tag(config=True)
+
+    snapshot_limit_mb = Integer(
+        500,
+        min=1,
+        help="""How large the snapshot may be of the directory that a job is submitted from, in MB
+        of 1024**2 bytes. What .gitignore and .trainignore name does not count.""",
+    ).tag(config=True)
+
+    snapshot_limit_files = Integer(
+        20_000, min=1, help="""How many files a snapshot may have."""
+    ).tag(config=True)
+
+    value_limit_gb = Integer(
+        16,
+        min=1,
+        help="""How large a value may be that is given to a job, in GB of 1024**3 bytes.""",
     ).tag(config=True)
 
     schedule_interval = Float(
@@ -277,6 +295,7 @@ class TrainingApp(ExtensionApp):
         self._registered = await asyncio.to_thread(
             servers.register, self._url(), self._tokens.make(owner()), embedded=self.embedded
         )
+        self._tasks.append(asyncio.create_task(service.contents.keep_clean()))
         if self.embedded:
             idle = self._running.end_when_idle(self.idle_timeout)
             self._tasks.append(asyncio.create_task(idle))
@@ -352,6 +371,11 @@ class TrainingApp(ExtensionApp):
             stop_s=self.stop_grace + _STOP_MARGIN_S,
             live_gpus=self._machine.live_gpus,
             receivers=self._receivers(),
+            limits=Limits(
+                snapshot_bytes=self.snapshot_limit_mb * 1024**2,
+                snapshot_files=self.snapshot_limit_files,
+                content_bytes=self.value_limit_gb * 1024**3,
+            ),
         )
         self._logs = service.logs
         return service

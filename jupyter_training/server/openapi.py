@@ -11,6 +11,7 @@ import yaml
 from jupyter_training._version import __version__
 from jupyter_training.jobs.datasets import DataSetSpec
 from jupyter_training.jobs.lifecycle import Cause, Status
+from jupyter_training.jobs.snapshots import Manifest
 from jupyter_training.jobs.spec import JobSpec
 
 
@@ -31,7 +32,7 @@ def _document() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(text)
     content["info"]["version"] = __version__
     schemas = content["components"]["schemas"]
-    for model in (JobSpec, DataSetSpec):
+    for model in (JobSpec, DataSetSpec, Manifest):
         asked = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(asked.pop("$defs", {}))
         schemas[model.__name__] = asked

@@ -27,7 +27,7 @@ from jupyter_training.jobs.digests import definition
 from jupyter_training.jobs.gangs import Launcher
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
-from jupyter_training.jobs.spec import JobSpec
+from jupyter_training.jobs.spec import JobSpec, Script
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import upstreams as edges
 from jupyter_training.store.records import Event, Job
@@ -178,6 +178,9 @@ def submit(
         # The URLs of receivers are secrets, and nobody who runs the job needs them.
         "spec": spec.model_copy(update={"notify": []}).model_dump(mode="json"),
         "receivers": [receiver.to_json() for receiver in receivers],
+        "snapshot": spec.snapshot,
+        "environment": spec.environment,
+        "variables": spec.variables,
         "status": Status.PENDING.value,
         "progress": 0,
         "attempt": 0,
@@ -279,6 +282,13 @@ def find(connection: Connection, reference: str, username: str | None) -> Job | 
         values["name"] = reference
     row = connection.execute(query, values).mappings().one_or_none()
     return None if row is None else Job.from_row(row)
+
+
+def script(connection: Connection, number: int) -> Script | None:
+    """The script that is stored with a job."""
+    query = select(training_jobs.c.spec).where(training_jobs.c.id == number)
+    told = connection.execute(query).scalar_one()["script"]
+    return None if told is None else Script.model_validate(told)
 
 
 def _new_id(made: CursorResult[Any]) -> int:

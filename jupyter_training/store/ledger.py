@@ -100,9 +100,11 @@ _TO_CLAIM = (
         _jobs.dataset_ids,
         _jobs.digest,
         and_(_jobs.parent_id.is_(None), ~_depends_on_others).label("is_alone"),
+        customers.c.username,
     )
+    .select_from(training_jobs.join(customers))
     .where(_jobs.id == bindparam("the_job"), has_status(WAITING), _jobs.hold.is_(None))
-    .with_for_update()
+    .with_for_update(of=training_jobs)
 )
 _CLAIM = insert(training_attempts)
 _ATTEMPT = select(training_attempts).where(_OF_TOKEN)
@@ -274,6 +276,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         datasets.of_job(connection, row.dataset_ids),
         () if row.is_alone else upstreams.of_job(connection, start.job_id),
         row.digest,
+        row.username,
     )
 
 

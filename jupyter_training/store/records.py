@@ -52,6 +52,8 @@ class Job:
         What it does, if other jobs may be reused that did the same.
     origin
         The run whose results it has, if it was not run itself: a job id, ``#``, an attempt.
+    snapshot, environment, variables
+        The contents that it refers to, by their SHA-256; the variables by their names.
     """
 
     id: int
@@ -76,6 +78,9 @@ class Job:
     env_vars: dict[str, str]
     dataset_ids: list[int]
     output_path: str | None
+    snapshot: str | None
+    environment: str | None
+    variables: dict[str, str]
     status: Status
     cause: Cause | None
     reason: str | None
@@ -251,6 +256,8 @@ class Attempt:
         The jobs whose results it reads; likewise.
     digest
         What its job does, if later ones may reuse it; likewise.
+    owner
+        The user name of its job's customer, whose contents it may read; likewise.
     """
 
     job_id: int
@@ -265,6 +272,7 @@ class Attempt:
     datasets: tuple[DataSet, ...] = ()
     upstreams: tuple[UpstreamJob, ...] = ()
     digest: str | None = None
+    owner: str = ""
 
     @property
     def placement(self) -> Placement:

@@ -120,6 +120,10 @@ training_jobs = Table(
     Column("dataset_ids", Json, nullable=False),
     Column("output_path", String(512)),
     Column("spec", Json, nullable=False),
+    # By their SHA-256, the contents in its user's store that it refers to.
+    Column("snapshot", String(64)),
+    Column("environment", String(64)),
+    Column("variables", Json, nullable=False, server_default="{}"),
     # Where it stands.
     Column("status", String(32), nullable=False),
     Column("cause", String(32)),

@@ -33,6 +33,7 @@ SCRIPT = r"""
 exec 9>>"$RECORD.lock$RANK"
 flock --nonblock 9 || echo "twice $JUPYTER_TRAINING_ATTEMPT" >>"$RECORD"
 echo "begin $JUPYTER_TRAINING_ATTEMPT${RANK:+ of rank $RANK}" >>"$RECORD"
+[ -z "$WORD" ] || grep -qx "$WORD" word.txt || echo "twice: no snapshot" >>"$RECORD"
 line=0
 while [ $line -lt "$LINES" ]; do
   line=$((line + 1))
@@ -89,6 +90,11 @@ class TestJob:
         return self.does == "is cancelled"
 
     @property
+    def word(self) -> str:
+        """What stands in the file of its snapshot; empty if it has none."""
+        return f"word {self.number}" if self.number % 3 == 0 else ""
+
+    @property
     def status(self) -> Status:
         """How it has to end."""
         if self.is_to_be_cancelled:
@@ -110,7 +116,7 @@ class TestJob:
         """A file that is there when somebody was told of its end."""
         return place / "over" / str(self.number)
 
-    def spec(self, place: Path) -> dict[str, Any]:
+    def spec(self, place: Path, snapshot: str | None = None) -> dict[str, Any]:
         if self.stages is not None:
             env = {"LINES": str(LINES), "NUMBER": str(self.number)}
             return {"name": self.key, "stages": self.stages.specs(place, SCRIPT, env)}
@@ -122,10 +128,12 @@ class TestJob:
                 "KIND": self.kind,
                 "LINES": str(LINES),
                 "NUMBER": str(self.number),
+                "WORD": self.word if snapshot is not None else "",
             },
             "cpu_cores": 1,
             "memory_gb": 1,
             "gpu_count": self.number % 2,
             "max_retries": 1,
             **({"nodes": NODES} if self.is_gang else {}),
+            "snapshot": snapshot,
         }

@@ -24,11 +24,13 @@ from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.notifier import Notifier
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.service import Seen, TrainingService
+from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.lifecycle import ENDED, RetryPolicy, Status
 from jupyter_training.jobs.messages import Message
+from jupyter_training.jobs.snapshots import File, Manifest, digest
 from jupyter_training.scheduling.resources import Gpu, Node
 from jupyter_training.store import outbox
 from jupyter_training.store.database import Database
@@ -91,7 +93,9 @@ async def one_after_another(
         job = TestJob(number)
         if job.over(place).exists():
             continue
-        spec = {**job.spec(place), "notify": [{"to": RECEIVER, "on": list(OCCASIONS)}]}
+        snapshot = await uploaded(service, place, job) if job.word else None
+        spec = job.spec(place, snapshot)
+        spec["notify"] = [{"to": RECEIVER, "on": list(OCCASIONS)}]
         seen, _ = await service.submit(USER, spec, idempotency_key=job.key)
         while seen.job.status not in ENDED:
             if job.is_to_be_cancelled and seen.job.status is Status.RUNNING:
@@ -101,6 +105,27 @@ async def one_after_another(
                     USER, seen.job.job_id, 0.2, partial(differs, seen)
                 )
         job.over(place).touch()
+
+
+async def uploaded(service: TrainingService, place: Path, job: TestJob) -> str:
+    """Upload the snapshot of a job, and delete what no job has needed for long."""
+    word = f"{job.word}\n".encode()
+    file = File(path="word.txt", sha256=await put(service, word), size=len(word))
+    name = await put(service, Manifest(root=str(place / "snapshot"), files=[file]).encoded())
+    old = await put(service, f"old {job.number}".encode())
+    os.utime(SnapshotStore(place / "data", USER).path(old), (1, 1))
+    await service.contents.collect()
+    return name
+
+
+async def put(service: TrainingService, content: bytes) -> str:
+    """Upload a content, as a request would."""
+    name = digest(content)
+    draft = await service.contents.receive(USER, name)
+    draft.write(content)
+    draft.finish()
+    draft.close()
+    return name
 
 
 def differs(before: Seen, now: Seen) -> bool:

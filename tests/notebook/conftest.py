@@ -24,6 +24,8 @@ class Kernel:
     def __init__(self, client: BlockingKernelClient) -> None:
         self.client = client
         self.messages: list[dict[str, Any]] = []
+        # On a busy machine a kernel may be silent for long while it starts.
+        client.hb_channel.time_to_dead = PATIENCE_S
         client.start_channels()
         client.wait_for_ready(timeout=PATIENCE_S)
 

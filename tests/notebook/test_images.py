@@ -39,3 +39,36 @@ def test_a_container_from_a_terminal_and_from_a_notebook(
     (job,) = container_server.api.get("api/training-jobs?q=inside").json()
     assert (job["status"], job["executor"]) == ("completed", "docker")
     assert container_server.api.log(job["job_id"]) == ["in /workspace with /training/output"]
+
+
+def test_a_container_runs_in_the_copy_and_finds_what_is_not_in_it(
+    home: Home, engine: Engine
+) -> None:
+    server = home.start(docker_url=engine.url, data_dir=str(home.path / "work" / "own"))
+    project = home.path / "work" / "project"
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "x").write_text("data")
+    (home.path / "work" / "shared").write_text("shared")
+    (project / ".trainignore").write_text("data/\n")
+    (project / "helper.py").write_text("WORD = 'as it was'")
+    (project / "train.py").write_text(
+        "import helper, os; print(helper.WORD, open('data/x').read(), open('../shared').read())\n"
+        "print(os.getcwd(), os.listdir('/workspace/own'), os.listdir('/training/workspace/own'))\n"
+        "open('helper.py', 'w').write('WORD = 3')\n"
+    )
+    submitted = subprocess.run(
+        [
+            *(sys.executable, "-m", "jupyter_training", "submit", "--cpus", "1", "--memory", "1"),
+            *("--image", IMAGE, "--retries", "0", "train.py"),
+        ],
+        env=home.env,
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (project / "helper.py").write_text("WORD = 'edited'")
+    job_id = submitted.stdout.strip()
+    assert server.api.ended(job_id)["status"] == "completed", server.api.log(job_id)
+    assert server.api.log(job_id) == ["as it was data shared", "/workspace/project [] []"]
+    assert (project / "helper.py").read_text() == "WORD = 'edited'"

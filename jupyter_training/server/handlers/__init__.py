@@ -12,6 +12,7 @@ from jupyter_training.server.handlers import (
     notifications,
     outputs,
     resources,
+    snapshots,
     usage,
 )
 
@@ -21,6 +22,7 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *outputs.HANDLERS,
     *metrics.HANDLERS,
     *datasets.HANDLERS,
+    *snapshots.HANDLERS,
     *resources.HANDLERS,
     *notifications.HANDLERS,
     *usage.HANDLERS,

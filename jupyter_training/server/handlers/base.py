@@ -16,6 +16,7 @@ from jupyter_training.engine.datasets import NoSuchDataSet, NotYours
 from jupyter_training.engine.engine import DatabaseAway
 from jupyter_training.engine.job_logs import NoSuchJob
 from jupyter_training.engine.service import Conflict, TrainingService
+from jupyter_training.engine.snapshots import NoSuchContent, TooLarge, WrongContent
 from jupyter_training.jobs.requests import FieldError, InvalidRequest
 from jupyter_training.server.identity import TrainingTokenProvider, customer_of
 from jupyter_training.server.running import Closing, NotAvailable, Running
@@ -67,6 +68,12 @@ def endpoint(
                 self.refuse(404, "no_such_job", str(unknown))
             except NoSuchDataSet as unknown:
                 self.refuse(404, "no_such_dataset", str(unknown))
+            except NoSuchContent as unknown:
+                self.refuse(404, "no_such_content", str(unknown))
+            except WrongContent as wrong_content:
+                self.refuse(400, "wrong_content", str(wrong_content))
+            except TooLarge as large:
+                self.refuse(413, "too_large", str(large))
             except NotYours as forbidden:
                 self.refuse(403, "forbidden", str(forbidden))
             except (Conflict, InUse, NameTaken) as conflict:

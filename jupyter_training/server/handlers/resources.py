@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_training.server import openapi, representation
 from jupyter_training.server.handlers.base import MAX_NUMBER, TrainingHandler, endpoint
+from jupyter_training.server.handlers.jobs import MAX_WAIT_S
 
 
 class ResourcesHandler(TrainingHandler):
@@ -39,7 +40,9 @@ class ChangesHandler(TrainingHandler):
         since = self.integer("since", None, least=0, most=MAX_NUMBER)
         limit = self.integer("limit", 100, least=1, most=1000)
         assert limit is not None
-        self.answer(representation.changes(await service.changes(self.user, since, limit)))
+        wait_s = self.count("wait", 0, most=MAX_WAIT_S)
+        found = await service.changes(self.user, since, limit, wait_s)
+        self.answer(representation.changes(found))
 
 
 class OpenApiHandler(TrainingHandler):

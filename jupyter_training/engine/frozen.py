@@ -1,0 +1,98 @@
+"""Where the snapshot of a job is written out, and where the job sees it.
+
+On this machine it is below the attempt's directory. A container sees it in the place of the
+directory that it is of, if that is below the server's root directory. What the snapshot covers
+there is seen in a second place, which the links in it lead to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from jupyter_training.engine import checkout
+from jupyter_training.jobs.snapshots import Manifest
+
+SNAPSHOT = "snapshot"
+
+CONTAINER_ROOT, CONTAINER_OWN = PurePosixPath("/workspace"), PurePosixPath("/training")
+"""Where a container finds the server's root directory, and what is the job's own."""
+
+CONTAINER_ORIGINAL = CONTAINER_OWN / "workspace"
+"""Where a container finds the root directory as it is, if a snapshot covers part of it."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The files that came with a job.
+
+    Attributes
+    ----------
+    of
+        The directory that it is a snapshot of.
+    base, root
+        What it is written out below, and where it is then itself.
+    in_container
+        Where a container sees it.
+    original
+        Where the job sees the directory as it is; None if it does not.
+    """
+
+    manifest: Manifest
+    of: PurePath
+    base: Path
+    root: Path
+    in_container: PurePosixPath
+    original: PurePath | None
+
+    @classmethod
+    def from_manifest(
+        cls, manifest: Manifest, base: Path, root_dir: Path, *, container: bool
+    ) -> Frozen:
+        """Of a snapshot that is to be written out below `base`, for a container or not."""
+        of = PurePath(manifest.root)
+        in_container, original = CONTAINER_OWN / SNAPSHOT, None if container else of
+        if of.is_relative_to(root_dir):
+            below = of.relative_to(root_dir)
+            in_container = CONTAINER_ROOT / below
+            original = CONTAINER_ORIGINAL / below if container else of
+        root = checkout.place(base, manifest.root)
+        return cls(manifest, of, base, root, in_container, original)
+
+    def below(self, directory: PurePath) -> PurePath:
+        """A directory of those that it is a snapshot of, relative to the first of them."""
+        return directory.relative_to(self.of) if directory.is_relative_to(self.of) else PurePath()
+
+    def files_from(self, directory: PurePath) -> dict[str, str]:
+        """By their paths from a directory of it, the SHA-256 of its files."""
+        below = self.below(directory)
+        return {os.path.relpath(file.path, below): file.sha256 for file in self.manifest.files}
+
+    def mounts(self, root_dir: Path) -> list[tuple[Path, PurePath]]:
+        """What of its user's files a container sees: on this machine, and in there."""
+        # The outer one comes first, or it would cover the inner one.
+        outer: list[tuple[Path, PurePath]] = [(root_dir, CONTAINER_ROOT)]
+        covered = self.in_container == CONTAINER_ROOT
+        inner: list[tuple[Path, PurePath]] = [
+            (root_dir, CONTAINER_ORIGINAL),
+            (self.root, self.in_container),
+        ]
+        return inner if covered else outer + inner
+
+    def hidden(self, paths: Iterable[PurePath]) -> list[PurePath]:
+        """Where a container sees directories of the server's own, which it is not to see.
+
+        Parameters
+        ----------
+        paths
+            Below the server's root directory.
+        """
+        hidden: list[PurePath] = []
+        for path in paths:
+            hidden.append(CONTAINER_ORIGINAL / path)
+            # A snapshot has nothing in it that is the server's own.
+            if not (CONTAINER_ROOT / path).is_relative_to(self.in_container):
+                hidden.append(CONTAINER_ROOT / path)
+        return hidden

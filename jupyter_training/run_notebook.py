@@ -1,0 +1,163 @@
+"""Run a notebook as a job: ``python -m jupyter_training.run_notebook NOTEBOOK [-p NAME VALUE]…``.
+
+It runs in the environment of the job, and papermill does the work. The executed notebook is among
+the results after each cell, also when the job fails or is cancelled, and whoever reads it there
+never sees half of one. The progress is how many of its cells with code are done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_training import report
+
+VARIABLE = "JUPYTER_TRAINING_NOTEBOOK"
+"""In the notebook that runs as a job: which one it is."""
+
+_SCHEME = "whole://"
+
+
+def value_of(text: str) -> Any:
+    """A parameter as it was written: a number, true, false, none, or else a text.
+
+    It is JSON where that can be: ``[1, 2]`` is a list.
+    """
+    words: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    if text[:1] in ("[", "{", '"'):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    return text
+
+
+def main(argv: list[str]) -> int:
+    """Run it.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    notebook, parameters = _words(argv)
+    try:
+        import papermill
+        from papermill.exceptions import PapermillExecutionError
+    except ImportError:
+        print(
+            "To run a notebook as a job, papermill has to be installed where the job runs: "
+            "pip install 'jupyter-training[notebook]'",
+            file=sys.stderr,
+        )
+        return 2
+    _register()
+    directory = os.environ.get("JUPYTER_TRAINING_OUTPUT_DIR", ".")
+    target = os.path.join(directory, os.path.basename(notebook))
+    os.environ[VARIABLE] = notebook
+    name = _kernel_of(notebook)
+    try:
+        papermill.execute_notebook(
+            _literal(notebook),
+            _SCHEME + _literal(target),
+            parameters=parameters,
+            engine_name="jupyter_training",
+            kernel_name=name,
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+        )
+    except PapermillExecutionError as error:
+        print(error, file=sys.stderr)
+        print(f"The notebook as far as it came: {target}", file=sys.stderr)
+        return 1
+    print(f"The executed notebook: {target}")
+    return 0
+
+
+def _words(argv: list[str]) -> tuple[str, dict[str, Any]]:
+    notebook, rest = argv[0], argv[1:]
+    parameters = {}
+    while rest:
+        option, name, value, *rest = rest
+        assert option == "-p"
+        parameters[name] = value_of(value)
+    return notebook, parameters
+
+
+def _literal(path: str) -> str:
+    """A path in which papermill replaces nothing."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _kernel_of(notebook: str) -> str:
+    """Which kernel it is to have: for Python, that of the environment that this runs in."""
+    metadata = json.loads(Path(notebook).read_text(encoding="utf-8")).get("metadata", {})
+    spec = metadata.get("kernelspec", {})
+    if spec.get("language", "python").lower() == "python":
+        return "python3"
+    return str(spec["name"])
+
+
+class _WholeFiles:
+    """Writes files that are whole whenever somebody looks."""
+
+    def write(self, text: str, path: str) -> None:
+        """Write one."""
+        target = path[len(_SCHEME) :]
+        draft = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.draft")
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(draft, target)
+
+    def pretty_path(self, path: str) -> str:
+        """What it is called."""
+        return path[len(_SCHEME) :]
+
+
+def _register() -> None:
+    """Tell papermill how to write, and what to do after each cell."""
+    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.iorw import papermill_io
+
+    class Engine(NBClientEngine):  # type: ignore[misc]
+        """Reports which cells are done."""
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+            total = max(1, sum(cell.cell_type == "code" for cell in nb_man.nb.cells))
+            completed, failed, done = nb_man.cell_complete, nb_man.cell_exception, 0
+            has_failed = False
+
+            def fail(cell: Any, **more: Any) -> None:
+                nonlocal has_failed
+                has_failed = True  # it is said to be complete all the same
+                failed(cell, **more)
+
+            def complete(cell: Any, cell_index: Any = None, **more: Any) -> None:
+                nonlocal done
+                completed(cell, cell_index=cell_index, **more)
+                if cell.cell_type == "code" and not has_failed:
+                    done += 1
+                    print(f"Cell {done} of {total} is done", flush=True)
+                    report(progress=done / total)  # type: ignore[operator]
+
+            nb_man.cell_complete, nb_man.cell_exception = complete, fail
+            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+    papermill_io.register(_SCHEME, _WholeFiles())
+    papermill_engines.register("jupyter_training", Engine)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""Waiting for jobs, and ceasing to wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Api, Server
+from tests.notebook.conftest import Kernel
+
+
+@pytest.fixture
+def kernel(server: Server, kernel_of: Callable[[Server], Kernel]) -> Kernel:
+    started = kernel_of(server)
+    started.run(
+        "%load_ext jupyter_training\n"
+        "from jupyter_training import as_completed, submit, wait_all\n"
+        "def waits(pipe):\n"
+        "    return submit(['sh', '-c', f'cat {pipe}'], name=pipe.name, cpu_cores=1, memory_gb=1,\n"
+        "                  snapshot=False)\n"
+        "from pathlib import Path"
+    )
+    return started
+
+
+def test_jobs_come_in_the_order_of_their_ends(kernel: Kernel, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        os.mkfifo(tmp_path / name)
+    kernel.run(f"jobs = [waits(Path({str(tmp_path)!r}) / name) for name in ('first', 'second')]")
+    kernel.run("ended = as_completed(jobs, timeout=100)")
+    (tmp_path / "second").open("w").close()
+    assert kernel.value("next(ended).name") == "second"
+    (tmp_path / "first").open("w").close()
+    assert kernel.value("[job.name for job in ended]") == ["first"]
+    assert kernel.value("[job.name for job in wait_all(jobs)]") == ["first", "second"]
+
+
+def test_waiting_comes_to_an_end_in_time(kernel: Kernel, server: Server, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    kernel.run(f"job = waits(Path({str(tmp_path / 'pipe')!r}))")
+    error = kernel.run("wait_all([job], timeout=0.1)").error
+    assert error.startswith("TimeoutError: pipe (job-")
+    assert "had not ended after 0.1 s" in error
+    assert kernel.run("job.wait(0.1)").error.startswith("TimeoutError")
+    kernel.run("job.cancel()")
+    assert kernel.value("[one.told['status'] for one in as_completed([job])]") == ["cancelled"]
+
+
+def test_a_job_can_be_awaited_while_other_tasks_go_on(kernel: Kernel, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    kernel.run(f"job = waits(Path({str(tmp_path / 'pipe')!r}))")
+    told = kernel.run(
+        "import asyncio\n"
+        "async def open_it():\n"
+        f"    await asyncio.to_thread(open, {str(tmp_path / 'pipe')!r}, 'w')\n"
+        "ended, _ = await asyncio.gather(job, open_it())\n"
+        "ended.told['status']"
+    )
+    assert told.text == "'completed'"
+
+
+def test_who_interrupts_a_wait_is_told_that_the_job_goes_on(
+    kernel: Kernel, server: Server, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pid = kernel.value("__import__('os').getpid()")
+    kernel.run(f"job = waits(Path({str(tmp_path / 'pipe')!r}))")
+    job_id = kernel.value("job.id")
+    for code in ("job.wait()", "wait_all([job])"):
+        marked = f"print('waits', flush=True)\n{code}"
+        timer = threading.Timer(3.0, os.kill, (pid, signal.SIGINT))
+        timer.start()
+        cell = kernel.run(marked)
+        timer.join()
+        assert cell.error.startswith("KeyboardInterrupt")
+        printed = "".join(one["content"].get("text", "") for one in cell.messages)
+        assert "goes on" in printed or "go on" in printed
+    assert server.api.job(job_id)["status"] == "running"
+    (tmp_path / "pipe").open("w").close()
+    assert server.api.ended(job_id)["status"] == "completed"
+
+
+def test_changes_are_told_as_soon_as_there_are_some(api: Api) -> None:
+    since = api.get("api/training-changes").json()["sequence"]
+    assert api.get(f"api/training-changes?since={since}&wait=1").json()["changes"] == []
+    found: list[str] = []
+
+    def wait() -> None:
+        page = api.get(f"api/training-changes?since={since}&wait=60").json()
+        found.extend(one["job_id"] for one in page["changes"])
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    job = api.submit("true")
+    waiting.join(50)
+    assert found[0] == job["job_id"]
+    assert api.get("api/training-changes?since=0&wait=61").status_code == 400

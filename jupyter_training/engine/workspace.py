@@ -15,9 +15,9 @@
 A container sees the server's root directory as ``/workspace`` and of all this only what is its own:
 below ``/training`` its output, its checkpoints, its script, its data sets, its inputs, its values
 and the file for its metrics, and `report` with its callbacks, so that nothing has to be installed
-in the image. Not the records: those are its supervisor's, and a job must not be able to write its own
-end. Where the installation's own directory is below the root directory, a container sees an empty
-one in its place. What is true of snapshots is in `frozen`.
+in the image. Not the records: those are its supervisor's, and a job must not be able to write its
+own end. Where the installation's own directory is below the root directory, a container sees an
+empty one in its place. What is true of snapshots is in `frozen`.
 """
 
 from __future__ import annotations

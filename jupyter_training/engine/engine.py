@@ -239,10 +239,20 @@ class Engine:
             told = trouble(error)
         raise DatabaseAway(f"{told} Jobs that run go on.")
 
-    def poke(self, job: int, *, cancel: bool = False) -> None:
-        """A person has submitted, cancelled or otherwise changed a job: look at it now."""
-        self._due.queue = self._due.families = True
+    def poke(self, job: int, *, cancel: bool = False, family: bool = False) -> None:
+        """A person has submitted, cancelled or otherwise changed a job: look at it now.
+
+        Parameters
+        ----------
+        cancel
+            Whether somebody may want it to be stopped.
+        family
+            Whether others were changed with it.
+        """
+        self._due.queue = True
         self._due.cancels |= cancel
+        self._due.families |= family
+        self._due.changed.add(job)
         self.changes.tell([job])
         self._bus.wake_others()
         self._wake()

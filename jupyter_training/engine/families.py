@@ -135,7 +135,7 @@ def advance(
     it = Advance()
     news = set(changed)
     held = upstreams.all_held(connection) if look_at_all else []
-    held += upstreams.held_among(connection, told.keys() - set(held)) if told else []
+    held += upstreams.held_among(connection, (news | told.keys()) - set(held))
     parents = families.open_parents(connection) if look_at_all else []
     while news or held or parents:
         held = held or upstreams.dependents(connection, news)

@@ -174,7 +174,7 @@ class TrainingService:
             lambda c: submission.put(c, it, username=user, idempotency_key=idempotency_key, now=now)
         )
         if created:
-            self._engine.poke(job.id)
+            self._engine.poke(job.id, family=_has_family(job))
         if job.is_parent or job.hold is not None:
             return (await self._look(user, [job]))[0], created
         # Why it waits, if it has to, is not known before the next turn.
@@ -263,7 +263,7 @@ class TrainingService:
         job = await self._job(user, reference)
         request = families.request_cancel if job.is_parent else jobs.request_cancel
         job = await self._engine.write(lambda c: request(c, job, by=user, now=_now()))
-        self._engine.poke(job.id, cancel=True)
+        self._engine.poke(job.id, cancel=True, family=_has_family(job))
         seen = await self.wait_for_end(user, str(job.id), self._stop_s)
         if _ended(seen.job) and seen.job.status is not Status.CANCELLED:
             raise Conflict(
@@ -292,7 +292,7 @@ class TrainingService:
         except InvalidJob as gone:
             told = gone.errors[0].message
             raise Conflict(f"{job.job_id} cannot be run again: {told} any more.") from None
-        self._engine.poke(job.id)
+        self._engine.poke(job.id, family=_has_family(job))
         return (await self._look(user, [job]))[0]
 
     async def remove(self, user: str, reference: str) -> None:
@@ -310,7 +310,7 @@ class TrainingService:
             raise Conflict(f"{stale}.") from None
         for job_id in gone:
             await asyncio.to_thread(self._workspace.remove, job_id)
-        self._engine.poke(job.id)
+        self._engine.poke(job.id, family=_has_family(job))
 
     async def history(self, user: str, reference: str) -> list[Event]:
         """What happened to a job, oldest first."""
@@ -495,6 +495,11 @@ class TrainingService:
 
 def _ended(job: Job) -> bool:
     return job.status in ENDED
+
+
+def _has_family(job: Job) -> bool:
+    """Whether other jobs change with it."""
+    return job.is_parent or job.parent_id is not None
 
 
 def _past(status: Status) -> str:

@@ -74,8 +74,10 @@ class Due:
         Whether somebody may want a job to be stopped.
     sweep
         Whether to look for attempts that nobody follows.
+    changed
+        The numbers of jobs that somebody has changed, for what follows for others.
     families
-        Whether any job may have changed that others depend on or are parents of.
+        Whether any other job may have changed that others depend on, or a whole family.
     told
         By the numbers of jobs, what was done for them outside has returned.
     """
@@ -83,6 +85,7 @@ class Due:
     queue: bool = False
     cancels: bool = False
     sweep: bool = False
+    changed: set[int] = field(default_factory=set)
     families: bool = False
     told: dict[int, Any] = field(default_factory=dict)
 
@@ -166,7 +169,7 @@ class TurnWriter:
         return families.advance(
             connection,
             self._coordinators,
-            changed | due.told.keys(),
+            changed | due.changed,
             due.told,
             now,
             reuse=self._workspace.reuse,

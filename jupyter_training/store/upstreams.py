@@ -166,8 +166,9 @@ def all_held(connection: Connection) -> list[int]:
 
 def held_among(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Those of these jobs that are held back."""
-    query = _HELD.where(_jobs.id.in_(list(numbers))).order_by(_jobs.id)
-    return list(connection.scalars(query))
+    several = list(numbers)
+    query = _HELD.where(_jobs.id.in_(several)).order_by(_jobs.id)
+    return list(connection.scalars(query)) if several else []
 
 
 def held_children(connection: Connection, parent: int) -> list[int]:

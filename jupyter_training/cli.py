@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except TrainingError as error:
+        if options.traceback:
+            traceback.print_exc()
         print(f"jupyter training: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read this has read enough
@@ -82,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="jupyter training", description="Queue, run and watch training jobs from a terminal."
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="with an error, show where in the code it was"
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -34,6 +34,10 @@ class TrainingError(RuntimeError):
         super().__init__(message)
         self.status, self.reason = status, reason
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the sentence; ``%train_traceback`` shows the rest."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ServerGone(TrainingError):
     """There is no server any more where there was one, or it is about to end."""

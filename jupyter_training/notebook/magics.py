@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from IPython.core.error import UsageError as ShownError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
+from jupyter_training.notebook import completion, specs
 from jupyter_training.notebook import job as jobs
-from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
@@ -60,7 +62,8 @@ def _told_plainly(magic: _F) -> _F:
             print(asked)
             return None
         except (UsageError, TrainingError) as error:
-            raise ShownError(str(error)) from None
+            # Only the sentence is shown; %train_traceback shows the rest.
+            raise ShownError(str(error)) from error
 
     return plain  # type: ignore[return-value]
 
@@ -68,6 +71,7 @@ def _told_plainly(magic: _F) -> _F:
 def load(shell: InteractiveShell) -> None:
     """Register the magics."""
     shell.register_magics(TrainingMagics)
+    completion.load(shell)
     if _help_alone not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(_help_alone)
 
@@ -125,6 +129,17 @@ def _train_parser() -> Parser:
     stages.add_argument(
         "--pipeline", metavar="S", help="of which pipeline (default: the notebook's name)"
     )
+    return parser
+
+
+def _script_parser() -> Parser:
+    """``%train``: what ``%%train`` takes, and a script."""
+    parser = _train_parser()
+    parser.prog = "%train"
+    parser.add_argument("--notebook", action="store_true", help="submit this notebook itself")
+    add_notebook_options(parser)
+    parser.add_argument("script", nargs="?", help="a script, a notebook or a program")
+    parser.add_argument("arguments", nargs="...", help="what it gets")
     return parser
 
 
@@ -206,15 +221,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train(self, line: str, cell: str | None = None) -> Job | Pipeline | None:
         """Submit the cell, or a script, as a training job: ``%%train -h`` for help."""
-        parser = _train_parser()
-        if cell is None:
-            parser.prog = "%train"
-            parser.add_argument(
-                "--notebook", action="store_true", help="submit this notebook itself"
-            )
-            add_notebook_options(parser)
-            parser.add_argument("script", nargs="?", help="a script, a notebook or a program")
-            parser.add_argument("arguments", nargs="...", help="what it gets")
+        parser = _train_parser() if cell is not None else _script_parser()
         options = parser.parse_args(words(line))
         if cell is not None:
             spec = specs.of_cell(cell, options.name, options.image)
@@ -345,6 +352,19 @@ class TrainingMagics(Magics):
     @no_var_expand
     @line_magic
     @_told_plainly
+    def train_traceback(self, line: str) -> None:
+        """Print where in the code the last error was raised."""
+        description = "Print where in the code the last error was raised."
+        Parser(prog="%train_traceback", description=description).parse_args(words(line))
+        error: BaseException | None = getattr(sys, "last_value", None)
+        if error is None:
+            print("There was no error.")
+        else:
+            print("".join(traceback.format_exception(error)), end="")
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
     def train_jobs(self, line: str) -> JobTable | None:
         """List your jobs, newest first."""
         parser = Parser(prog="%train_jobs", description="List your jobs, newest first.")
@@ -452,3 +472,7 @@ class TrainingMagics(Magics):
         )
         parser.parse_args(words(line))
         return MachineTable(jobs.ask(lambda client: client.resources()))
+
+
+# `%%train?` shows all that -h does, of both.
+TrainingMagics.train.__doc__ = f"{_train_parser().format_help()}\n{_script_parser().format_help()}"

@@ -17,7 +17,17 @@ class UsageError(ValueError):
 
 
 class Help(Exception):
-    """Help was asked for; the text is the help."""
+    """Help was asked for; the text is the help.
+
+    Attributes
+    ----------
+    parser
+        Whose help it is.
+    """
+
+    def __init__(self, text: str, parser: Parser) -> None:
+        super().__init__(text)
+        self.parser = parser
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +60,7 @@ class Parser(argparse.ArgumentParser):
             with contextlib.redirect_stdout(shown):
                 found, unknown = self.parse_known_args(args, namespace)
         except SystemExit:
-            raise Help(shown.getvalue().rstrip()) from None
+            raise Help(shown.getvalue().rstrip(), self) from None
         if unknown:
             self.error(self._about(unknown[0]))
         return found

@@ -33,7 +33,7 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, parse
 from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import datasets, families, jobs, ledger, upstreams, usage
+from jupyter_training.store import datasets, families, jobs, ledger, lists, upstreams, usage
 from jupyter_training.store.records import Event, Job, UpstreamJob
 from jupyter_training.store.tables import Hold
 from jupyter_training.store.transitions import StaleWrite
@@ -231,9 +231,9 @@ class TrainingService:
             finally:
                 change.cancel()
 
-    async def listing(self, wanted: jobs.Filter) -> list[Seen]:
+    async def listing(self, wanted: lists.Filter) -> list[Seen]:
         """A user's jobs, newest first."""
-        found = await self._engine.read(lambda c: jobs.listing(c, wanted))
+        found = await self._engine.read(lambda c: lists.listing(c, wanted))
         return await self._look(wanted.username, found)
 
     async def children(self, user: str, reference: str, after: int, limit: int) -> list[Seen]:
@@ -245,7 +245,7 @@ class TrainingService:
             Only those with a greater number.
         """
         job = await self._job(user, reference)
-        return await self.listing(jobs.Filter(user, parent=job.id, after=after, limit=limit))
+        return await self.listing(lists.Filter(user, parent=job.id, after=after, limit=limit))
 
     async def cancel(self, user: str, reference: str) -> Seen:
         """Cancel a job, and wait until none of its processes is left.
@@ -315,7 +315,7 @@ class TrainingService:
     async def history(self, user: str, reference: str) -> list[Event]:
         """What happened to a job, oldest first."""
         job = await self._job(user, reference)
-        return await self._engine.read(lambda c: jobs.history(c, job.id))
+        return await self._engine.read(lambda c: lists.history(c, job.id))
 
     async def changes(
         self, user: str, since: int | None, limit: int, wait_s: float = 0
@@ -328,7 +328,7 @@ class TrainingService:
 
     async def history_of_servers(self, before: int | None, limit: int) -> list[Event]:
         """What happened to the servers, newest first: who schedules, since when, and after whom."""
-        return await self._engine.read(lambda c: jobs.history_of_servers(c, before, limit))
+        return await self._engine.read(lambda c: lists.history_of_servers(c, before, limit))
 
     async def output(
         self, user: str, reference: str, path: RelativePath, window: outputs.Window
@@ -353,7 +353,7 @@ class TrainingService:
             return Holdings(
                 ledger.known_nodes(connection),
                 ledger.held(connection, user),
-                jobs.count_waiting(connection),
+                lists.count_waiting(connection),
                 ledger.jobs_by_token(connection),
             )
 
@@ -364,7 +364,7 @@ class TrainingService:
 
     async def count_unended(self) -> int:
         """How many jobs, of all users, still want something from the scheduler."""
-        return await self._engine.read(jobs.count_unended)
+        return await self._engine.read(lists.count_unended)
 
     async def _check(self, user: str, spec: JobSpec) -> submission.Checked:
         """What runs a job and who is told of it, if all that it asks for is right."""
@@ -420,7 +420,7 @@ class TrainingService:
         summaries = await self.metrics.summaries(several)
 
         def look(connection: Connection) -> list[Seen]:
-            positions = jobs.queue_positions(connection, waiting)
+            positions = lists.queue_positions(connection, waiting)
             reasons = ledger.why_not(connection, now, user) if waiting else {}
             needs = upstreams.own(connection, [job.id for job in several])
             counts = families.counts(connection, parents)

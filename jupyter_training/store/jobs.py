@@ -9,15 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     CursorResult,
     Select,
     and_,
     bindparam,
-    func,
     insert,
-    or_,
     select,
     update,
 )
@@ -30,18 +27,16 @@ from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec, Script
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import upstreams as edges
-from jupyter_training.store.records import Event, Job
+from jupyter_training.store.records import Job
 from jupyter_training.store.tables import (
-    SEQUENCE,
     Hold,
     customers,
     training_attempts,
-    training_events,
     training_jobs,
 )
 from jupyter_training.store.transitions import StaleWrite, move, record
 
-_JOBS: Select[Any] = select(
+JOBS: Select[Any] = select(
     # The whole specification may hold a script of megabytes, and only a launch needs it.
     *(column for column in training_jobs.c if column.name != "spec"),
     customers.c.username,
@@ -68,14 +63,15 @@ _JOBS: Select[Any] = select(
         ),
     )
 )
+"""All that `Job.from_row` reads."""
 
 
 # Statements that every submit or look needs are built once.
 _CUSTOMER = select(customers.c.id).where(customers.c.username == bindparam("username"))
 _NEW_JOB = insert(training_jobs)
-_BY_NUMBER = _JOBS.where(training_jobs.c.id == bindparam("number"))
-_BY_NAME = _JOBS.where(training_jobs.c.uuid == bindparam("name"))
-_BY_KEY = _JOBS.where(
+_BY_NUMBER = JOBS.where(training_jobs.c.id == bindparam("number"))
+_BY_NAME = JOBS.where(training_jobs.c.uuid == bindparam("name"))
+_BY_KEY = JOBS.where(
     training_jobs.c.customer_id == bindparam("customer"),
     training_jobs.c.idempotency_key == bindparam("key"),
 )
@@ -258,7 +254,7 @@ def several(connection: Connection, numbers: Sequence[int]) -> list[Job]:
     """The jobs of these numbers, by their number."""
     if not numbers:
         return []
-    query = _JOBS.where(training_jobs.c.id.in_(numbers)).order_by(training_jobs.c.id)
+    query = JOBS.where(training_jobs.c.id.in_(numbers)).order_by(training_jobs.c.id)
     return [Job.from_row(row) for row in connection.execute(query).mappings()]
 
 
@@ -295,149 +291,6 @@ def _new_id(made: CursorResult[Any]) -> int:
     key = made.inserted_primary_key
     assert key is not None  # every table here has one
     return int(key[0])
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which jobs a list shows.
-
-    Attributes
-    ----------
-    text
-        Stands in the name, the description or the job id.
-    before
-        Only jobs with a smaller number: where the next page begins.
-    with_children
-        Whether jobs are wanted, too, that are parts of others.
-    parent, after
-        Only the children of the job with this number, in the order in which they were made, and
-        only those with a greater number: where the next page begins.
-    """
-
-    username: str
-    status: tuple[Status, ...] = ()
-    job_type: str | None = None
-    text: str | None = None
-    before: int | None = None
-    limit: int = 100
-    with_children: bool = False
-    parent: int | None = None
-    after: int = 0
-
-
-def listing(connection: Connection, wanted: Filter) -> list[Job]:
-    """Jobs, newest first; the children of one, oldest first."""
-    query = _JOBS.where(customers.c.username == wanted.username)
-    if wanted.parent is not None:
-        query = query.where(training_jobs.c.parent_id == wanted.parent)
-    elif not wanted.with_children:
-        query = query.where(training_jobs.c.parent_id.is_(None))
-    if wanted.status:
-        query = query.where(training_jobs.c.status.in_([one.value for one in wanted.status]))
-    if wanted.job_type:
-        query = query.where(training_jobs.c.job_type == wanted.job_type)
-    if wanted.text:
-        text = wanted.text
-        query = query.where(
-            or_(
-                training_jobs.c.name.icontains(text, autoescape=True),
-                training_jobs.c.description.icontains(text, autoescape=True),
-                training_jobs.c.uuid == text,
-            )
-        )
-    number = training_jobs.c.id
-    if wanted.before is not None:
-        query = query.where(number < wanted.before)
-    if wanted.after:
-        query = query.where(number > wanted.after)
-    query = query.order_by(number.desc() if wanted.parent is None else number).limit(wanted.limit)
-    return [Job.from_row(row) for row in connection.execute(query).mappings()]
-
-
-def history(connection: Connection, number: int) -> list[Event]:
-    """What happened to a job, oldest first."""
-    return _events(
-        connection,
-        select(training_events)
-        .where(training_events.c.job_id == number)
-        .order_by(training_events.c.id),
-    )
-
-
-def history_of_servers(connection: Connection, before: int | None, limit: int) -> list[Event]:
-    """What happened to the servers, newest first: who schedules, since when, and after whom."""
-    query = select(training_events).where(training_events.c.job_id.is_(None))
-    if before is not None:
-        query = query.where(training_events.c.id < before)
-    return _events(connection, query.order_by(training_events.c.id.desc()).limit(limit))
-
-
-def _events(connection: Connection, query: Select[Any]) -> list[Event]:
-    return [
-        Event(
-            row.id,
-            row.at,
-            row.actor,
-            row.kind,
-            row.from_status,
-            row.to_status,
-            row.attempt,
-            row.cause,
-            row.reason,
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def queue_positions(connection: Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """How many jobs are served before each of these, plus one; only for those that wait."""
-    if not numbers:
-        return {}
-    other = training_jobs.alias()
-    place = func.coalesce(other.c.parent_id, other.c.id)
-    waiting = [status.value for status in WAITING]
-    query = select(
-        training_jobs.c.id,
-        select(func.count())
-        .select_from(other)
-        .where(
-            other.c.status.in_(waiting),
-            other.c.hold.is_(None),
-            or_(
-                other.c.priority > training_jobs.c.priority,
-                and_(
-                    other.c.priority == training_jobs.c.priority,
-                    or_(
-                        place < SEQUENCE,
-                        and_(place == SEQUENCE, other.c.id <= training_jobs.c.id),
-                    ),
-                ),
-            ),
-        )
-        .scalar_subquery(),
-    ).where(
-        training_jobs.c.id.in_(numbers),
-        training_jobs.c.status.in_(waiting),
-        training_jobs.c.hold.is_(None),
-    )
-    return {int(number): int(position) for number, position in connection.execute(query)}
-
-
-def count_unended(connection: Connection) -> int:
-    """How many jobs still want something from the scheduler."""
-    return _count(connection, frozenset(Status) - ENDED)
-
-
-def count_waiting(connection: Connection) -> int:
-    """How many jobs are in the queue."""
-    return _count(connection, WAITING, training_jobs.c.hold.is_(None))
-
-
-def _count(
-    connection: Connection, statuses: frozenset[Status], *others: ColumnElement[bool]
-) -> int:
-    there = training_jobs.c.status.in_([status.value for status in statuses])
-    return int(connection.execute(select(func.count()).where(there, *others)).scalar_one())
 
 
 def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:

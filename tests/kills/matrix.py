@@ -45,7 +45,7 @@ from jupyter_training.executors.processes import start_time
 from jupyter_training.executors.records import LOG, STARTED
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
 from jupyter_training.points import VARIABLE, Point
-from jupyter_training.store import jobs, ledger, outbox
+from jupyter_training.store import jobs, ledger, lists, outbox
 from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
 from tests.kills import pipelines
@@ -209,7 +209,7 @@ def look(
             wanted, job = TestJob(int(row.name.partition("-")[2])), jobs.get(connection, row.id)
             if job.status is not wanted.status:
                 wrong.append(f"{wanted} has {job.status}: {job.reason}")
-            walked = [Status(e.to_status) for e in jobs.history(connection, row.id) if e.to_status]
+            walked = [Status(e.to_status) for e in lists.history(connection, row.id) if e.to_status]
             if not all(may_follow(one, other) for one, other in itertools.pairwise(walked)):
                 wrong.append(f"{wanted} went {walked}")
             if wanted.stages is not None:
@@ -257,7 +257,7 @@ def look_at_told(database: Database, place: Path, outcome: Outcome) -> None:
         # Of a pipeline only the whole is told.
         query = select(training_jobs.c.name, training_jobs.c.id)
         for row in connection.execute(query.where(training_jobs.c.parent_id.is_(None))):
-            walked = [event.to_status for event in jobs.history(connection, row.id)]
+            walked = [event.to_status for event in lists.history(connection, row.id)]
             expected[row.name] += sum(walked.count(occasion) for occasion in OCCASIONS)
         if (left := outbox.next_at(connection)) is not None:
             outcome.wrong.append(f"somebody is still to be told: {left}")

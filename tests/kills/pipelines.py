@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.jobs.families import standing
 from jupyter_training.jobs.lifecycle import Cause, Status, may_follow
-from jupyter_training.store import families, jobs, upstreams
+from jupyter_training.store import families, jobs, lists, upstreams
 from jupyter_training.store.records import Job
 from jupyter_training.store.tables import training_attempts
 
@@ -108,7 +108,7 @@ def look(
         expected = wanted.statuses.get(name, stage.status)
         if stage.status is not expected:
             wrong.append(f"{called} has {stage.status}: {stage.reason}")
-        walked = [Status(e.to_status) for e in jobs.history(connection, stage.id) if e.to_status]
+        walked = [Status(e.to_status) for e in lists.history(connection, stage.id) if e.to_status]
         if not all(may_follow(one, other) for one, other in itertools.pairwise(walked)):
             wrong.append(f"{called} went {walked}")
         query = select(training_attempts).where(training_attempts.c.job_id == stage.id)

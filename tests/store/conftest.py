@@ -12,7 +12,7 @@ import pytest
 from jupyter_training.jobs.lifecycle import Exit, RetryPolicy, Status
 from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Gpu, Node, Resources
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import jobs, ledger, lists
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Attempt, Job
 
@@ -105,7 +105,7 @@ class Store:
         return cancelled
 
     def history(self, job: Job) -> list[str]:
-        return [event.to_status or event.kind for event in self.read(jobs.history, job.id)]
+        return [event.to_status or event.kind for event in self.read(lists.history, job.id)]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from jupyter_training.engine.submission import NOTHING
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status
 from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import families, jobs, ledger, upstreams
+from jupyter_training.store import families, jobs, ledger, lists, upstreams
 from jupyter_training.store.jobs import Within
 from jupyter_training.store.records import Attempt, Job
 from jupyter_training.store.transitions import StaleWrite
@@ -121,8 +121,8 @@ def failing() -> Exit:
 def test_only_what_may_begin_is_in_the_queue(store: Store) -> None:
     family = Family(store, DIAMOND)
     assert [one.id for one in store.read(ledger.queue, after(0))] == [family.numbers["a"]]
-    assert store.read(jobs.count_waiting) == 1
-    assert store.read(jobs.queue_positions, list(family.numbers.values())) == {
+    assert store.read(lists.count_waiting) == 1
+    assert store.read(lists.queue_positions, list(family.numbers.values())) == {
         family.numbers["a"]: 1
     }
     family.run()
@@ -145,7 +145,7 @@ def test_children_are_served_with_their_parent_and_not_behind_those_submitted_la
     served = [one.id for one in store.read(ledger.queue, after(0))]
     assert late > other.id
     assert served == [family.numbers["a"], family.numbers["b"], late, other.id]
-    positions = store.read(jobs.queue_positions, served)
+    positions = store.read(lists.queue_positions, served)
     assert [positions[number] for number in served] == [1, 2, 3, 4]
 
 

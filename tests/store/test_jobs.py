@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.store import families, jobs, ledger
-from jupyter_training.store.jobs import Filter
+from jupyter_training.store import families, jobs, ledger, lists
+from jupyter_training.store.lists import Filter
 from jupyter_training.store.transitions import StaleWrite
 from tests.store.conftest import MACHINE, Store, after
 
@@ -34,7 +34,7 @@ def test_a_list_is_filtered(store: Store) -> None:
     ids = [job.id for job in made]
 
     def listed(**wanted: object) -> list[int]:
-        found = store.read(jobs.listing, Filter("ada", **wanted))  # type: ignore[arg-type]
+        found = store.read(lists.listing, Filter("ada", **wanted))  # type: ignore[arg-type]
         return [job.id for job in found]
 
     assert listed() == ids[::-1]
@@ -50,9 +50,9 @@ def test_a_list_is_filtered(store: Store) -> None:
 def test_places_in_the_queue(store: Store) -> None:
     first, second, urgent = store.submit(), store.submit(), store.submit(priority=1)
     ids = [first.id, second.id, urgent.id]
-    assert store.read(jobs.queue_positions, ids) == {urgent.id: 1, first.id: 2, second.id: 3}
+    assert store.read(lists.queue_positions, ids) == {urgent.id: 1, first.id: 2, second.id: 3}
     store.cancel(first)
-    assert store.read(jobs.queue_positions, ids) == {urgent.id: 1, second.id: 2}
+    assert store.read(lists.queue_positions, ids) == {urgent.id: 1, second.id: 2}
 
 
 def test_why_a_job_waits_names_only_ones_own(store: Store) -> None:
@@ -109,14 +109,14 @@ def test_only_an_ended_job_is_removed_and_its_number_is_not_used_again(store: St
     store.run(job)
     store.write(families.remove, job, now=after(0))
     assert store.read(jobs.find, job.job_id, None) is None
-    assert store.read(jobs.history, job.id) == []
+    assert store.read(lists.history, job.id) == []
     assert store.submit().id > job.id
 
 
 def test_counts(store: Store) -> None:
     job = store.submit()
     store.submit()
-    assert store.read(jobs.count_unended) == 2
+    assert store.read(lists.count_unended) == 2
     store.run(job)
-    assert store.read(jobs.count_unended) == 1
-    assert store.read(jobs.count_waiting) == 0  # the other one was started, too
+    assert store.read(lists.count_unended) == 1
+    assert store.read(lists.count_waiting) == 0  # the other one was started, too

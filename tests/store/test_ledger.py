@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jupyter_training.jobs.lifecycle import Cause, Exit, Status
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import ledger, lists
 from jupyter_training.store.transitions import StaleWrite, move
 from tests.store.conftest import Store, after
 
@@ -145,4 +145,4 @@ def test_a_status_that_somebody_else_has_changed_is_left_alone(store: Store) -> 
         with pytest.raises(StaleWrite):
             store.write(move, job.id, before, after_, now=after(1), actor="x")
     assert store.history(job) == ["pending", "cancelled"]
-    assert all(event.reason for event in store.read(jobs.history, job.id))
+    assert all(event.reason for event in store.read(lists.history, job.id))

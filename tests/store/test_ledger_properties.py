@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection
 
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status, may_follow
-from jupyter_training.store import jobs, leases, ledger
+from jupyter_training.store import jobs, leases, ledger, lists
 from jupyter_training.store.database import Database
 from jupyter_training.store.leases import SCHEDULER, Fenced, Lease
 from jupyter_training.store.records import Attempt, Job, Server
@@ -138,7 +138,7 @@ class Ledger(RuleBasedStateMachine):
         for job in self.jobs:
             walked = [
                 Status(event.to_status)
-                for event in self.store.read(jobs.history, job.id)
+                for event in self.store.read(lists.history, job.id)
                 if event.to_status
             ]
             assert walked[0] is Status.PENDING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.usage import Totals
-from jupyter_training.store import families, jobs, usage
+from jupyter_training.store import families, lists, usage
 from tests.store.conftest import T0, Store, after
 
 GB = 1024**3
@@ -27,11 +27,11 @@ def test_a_report_on_an_attempt_that_has_ended_changes_nothing(store: Store) -> 
     (attempt,) = store.schedule()
     store.start(attempt, at=1)
     store.end(attempt, at=2)
-    events = store.read(jobs.history, job.id)
+    events = store.read(lists.history, job.id)
     store.write(usage.set_totals, attempt.token, Totals(1.0, 99.0, 99, 99))
     store.write(usage.set_idle, attempt.token, after(1), after(2))
     assert (store.job(job).cpu_seconds, store.job(job).idle_since) == (None, None)
-    assert store.read(jobs.history, job.id) == events
+    assert store.read(lists.history, job.id) == events
 
 
 def test_idle_gpus_are_in_the_history_once_however_often_it_is_reported(store: Store) -> None:
@@ -46,7 +46,7 @@ def test_idle_gpus_are_in_the_history_once_however_often_it_is_reported(store: S
     assert store.job(job).idle_since is None
     told = [
         (event.kind, event.attempt, event.reason)
-        for event in store.read(jobs.history, job.id)
+        for event in store.read(lists.history, job.id)
         if event.kind in ("idle", "busy")
     ]
     assert told == [

@@ -14,7 +14,7 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.server import representation
 from jupyter_training.server.handlers.base import MAX_NUMBER, BadRequest, TrainingHandler, endpoint
-from jupyter_training.store.jobs import Filter
+from jupyter_training.store.lists import Filter
 
 MAX_WAIT_S = 60
 

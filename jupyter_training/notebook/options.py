@@ -8,6 +8,7 @@ import difflib
 import io
 import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -64,6 +65,37 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.error(self._about(unknown[0]))
         return found
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse words; what stands behind a program is the program's, whatever it looks like.
+
+        argparse would take a ``--`` for its own.
+        """
+        given = list(sys.argv[1:] if args is None else args)
+        behind = [one.dest for one in self._actions if one.nargs == argparse.REMAINDER]
+        if not behind:
+            return super().parse_known_args(given, namespace)
+        given, rest = self._parted(given)
+        found, unknown = super().parse_known_args(given, namespace)
+        setattr(found, behind[0], rest)
+        return found, unknown
+
+    def _parted(self, args: list[str]) -> tuple[list[str], list[str]]:
+        """The options and the program, and what stands behind it."""
+        at = 0
+        while at < len(args):
+            word = args[at]
+            if not word.startswith("-") or self._negative_number_matcher.match(word):
+                return args[: at + 1], args[at + 1 :]
+            if word == "--":  # a program may be called anything
+                return [*args[:at], *args[at : at + 2]], args[at + 2 :]
+            action = self._option_string_actions.get(word)
+            at += 1
+            if action is not None:
+                at += action.nargs if isinstance(action.nargs, int) else 1
+        return args, []
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of writing to the terminal and leaving."""

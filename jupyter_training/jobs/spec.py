@@ -179,7 +179,11 @@ class JobSpec(BaseModel):
         same inputs; then it has the results of that one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"anyOf": [{"required": ["command"]}, {"required": ["stages"]}]},
+    )
 
     name: Annotated[Line, Field(max_length=256)]
     description: Annotated[Text, Field(max_length=10_000)] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,17 +147,25 @@ def _located(spec: dict[str, Any], where: Path, image: object) -> dict[str, Any]
     except UsageError:
         argv = None  # the server tells what is wrong with it
     if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv):
-        if argv[0].endswith(".py") and image is None:
-            argv = [str(where / argv[0]), *argv[1:]]
-        found["command"] = specs.of_command(argv, image if isinstance(image, str) else None)[
-            "command"
-        ]
+        found.update(_run(argv, where, image if isinstance(image, str) else None))
     stages = spec.get("stages")
     if isinstance(stages, list):
         found["stages"] = [
             _located(stage, where, image) if isinstance(stage, dict) else stage for stage in stages
         ]
     return found
+
+
+def _run(argv: list[str], where: Path, image: str | None) -> dict[str, Any]:
+    """How to run a program, a script or a notebook in a directory."""
+    if argv[0].endswith(".ipynb") and len(argv) == 1:
+        notebook = specs.of_notebook(where / argv[0], (), image)
+        return {name: notebook[name] for name in ("command", "working_dir")}
+    if not argv[0].endswith(".py"):
+        return {"command": specs.of_command(argv, image)["command"]}
+    if not (where / argv[0]).is_file():
+        raise TrainingError(f"There is no script {where / argv[0]}.")
+    return {"command": [sys.executable if image is None else "python3", *argv]}
 
 
 class Collected:

@@ -113,7 +113,10 @@ def test_a_file_names_scripts_that_lie_next_to_it(tmp_path: Path) -> None:
     assert (spec["name"], spec["working_dir"]) == ("digits", str(tmp_path))
     prepare, fit = spec["stages"]
     assert prepare["command"] == [sys.executable, "write.py"]
-    assert fit["command"] == [sys.executable, str(tmp_path / "read.py")]
+    assert fit["command"] == [sys.executable, "read.py"]
+    (tmp_path / "read.py").unlink()
+    with pytest.raises(TrainingError, match=f"There is no script {tmp_path}/read.py"):
+        of_file(file)
     assert fit["depends_on"] == ["prepare"]
     file = tmp_path / "same.json"
     file.write_text(json.dumps({"name": "digits", "stages": [{"name": "a", "command": "true"}]}))

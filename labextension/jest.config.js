@@ -6,11 +6,7 @@ module.exports = {
   transform: {
     '\\.tsx?$': [
       'ts-jest',
-      {
-        tsconfig: 'tsconfig.test.json',
-        isolatedModules: true,
-        diagnostics: false
-      }
+      { tsconfig: 'tsconfig.test.json', diagnostics: false }
     ]
   }
 };

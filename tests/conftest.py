@@ -181,6 +181,7 @@ class Home:
         module: str = "jupyter_server",
         root: Path | None = None,
         wait: bool = True,
+        port: int | None = None,
         **options: Any,
     ) -> Server:
         """Start a Jupyter server with the extension, and return when it serves.
@@ -191,10 +192,12 @@ class Home:
             Its root directory; by default the directory ``work`` of this home.
         wait
             Whether to; else it may not even answer yet.
+        port
+            Its port; by default a free one.
         """
         for name in ("work", "config", "data", "runtime"):
             (self.path / name).mkdir(exist_ok=True)
-        (ready, told), port = os.pipe(), free_port()
+        (ready, told), port = os.pipe(), port or free_port()
         traits = {
             "cpu_cores": 2,
             "memory_gb": 8,

@@ -40,7 +40,7 @@ def test_the_wheel_brings_the_built_extension_and_its_catalogue(distributions: P
         assert f"{lab}/static/{package['jupyterlab']['_build']['load'].split('/')[-1]}" in names
         assert f"{lab}/static/style.js" in names
         assert json.loads(wheel.read(f"{lab}/install.json"))["packageName"] == "jupyter-training"
-    assert not [name for name in names if "node_modules" in name or name.endswith(".tsbuildinfo")]
+    assert not [name for name in names if "/node_modules/" in name or name.endswith(".tsbuildinfo")]
 
 
 def test_the_source_distribution_has_the_sources_and_nothing_that_was_downloaded(
@@ -56,7 +56,13 @@ def test_the_source_distribution_has_the_sources_and_nothing_that_was_downloaded
         "labextension/src/index.ts",
         "jupyter_training/labextension/static/style.js",
     } <= names
-    unwanted = ("node_modules", "labextension/lib/", "labextension/.yarn/", ".tsbuildinfo", "cache")
+    unwanted = (
+        "/node_modules/",
+        "labextension/lib/",
+        "labextension/.yarn/",
+        ".tsbuildinfo",
+        "cache",
+    )
     assert not [name for name in names if any(part in name for part in unwanted)]
 
 

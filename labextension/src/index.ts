@@ -1,14 +1,22 @@
-import type {
-  JupyterFrontEnd,
-  JupyterFrontEndPlugin
-} from '@jupyterlab/application';
+/**
+ * Training jobs in JupyterLab.
+ */
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'jupyter-training:plugin',
-  autoStart: true,
-  activate: (app: JupyterFrontEnd) => {
-    void app;
-  }
-};
+import { createPlugin } from './plugins/create';
+import { environmentPlugin } from './plugins/environment';
+import { jobsPlugin } from './plugins/jobs';
+import { notificationsPlugin } from './plugins/notifications';
+import { panelPlugin } from './plugins/panel';
+import { statusPlugin } from './plugins/status';
 
-export default plugin;
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  environmentPlugin as JupyterFrontEndPlugin<unknown>,
+  jobsPlugin,
+  createPlugin,
+  panelPlugin,
+  statusPlugin,
+  notificationsPlugin
+];
+
+export default plugins;

@@ -13,7 +13,8 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 from tests.conftest import Home, Server
 
-BINDER = Path(__file__).parents[2] / "binder"
+ROOT = Path(__file__).parents[2]
+BINDER = ROOT / "binder"
 
 _BROWSER = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -27,12 +28,9 @@ _PATIENCE_MS = 60_000
 
 
 def start_lab(home: Home, **options: Any) -> Server:
-    """Start JupyterLab on a copy of the examples."""
-    shutil.copytree(BINDER, home.path / "work", ignore=shutil.ignore_patterns("__pycache__"))
-    settings = home.path / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    """Start JupyterLab on a copy of the examples, or again."""
+    if not (home.path / "work").exists():
+        _prepare(home)
     return home.start(
         "--LabApp.expose_app_in_browser=True",
         f"--LabApp.user_settings_dir={home.path / 'settings'}",
@@ -40,6 +38,24 @@ def start_lab(home: Home, **options: Any) -> Server:
         module="jupyterlab",
         **options,
     )
+
+
+def _prepare(home: Home) -> None:
+    shutil.copytree(BINDER, home.path / "work", ignore=shutil.ignore_patterns("__pycache__"))
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    configure(home, "@jupyterlab/apputils-extension", "notification", quiet)
+    # As it is built here, whatever is installed.
+    home.variables["JUPYTER_PATH"] = str(home.path / "share")
+    extensions = home.path / "share" / "labextensions"
+    extensions.mkdir(parents=True, exist_ok=True)
+    (extensions / "jupyter-training").symlink_to(ROOT / "jupyter_training" / "labextension")
+
+
+def configure(home: Home, extension: str, plugin: str, settings: dict[str, Any]) -> None:
+    """Write the settings of a plugin of JupyterLab."""
+    directory = home.path / "settings" / extension
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
 
 class Notebook:
@@ -62,14 +78,64 @@ class Notebook:
         return cell.locator(".jp-OutputArea")
 
 
+class Lab:
+    """JupyterLab in the browser, with the sidebar of training jobs open."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
+        self.panel = page.locator(".jp-Training-panel")
+        self.view = page.locator(".jp-Training-view:visible")
+
+    def open(self, query: str = "reset") -> None:
+        """Load the page, and show the sidebar."""
+        self.page.goto(f"{self.server.url}lab?token=the-servers-own&{query}")
+        self.restored()
+        self.do("training:show-panel")
+
+    def restored(self) -> None:
+        """Return when JupyterLab is as it was when it was left."""
+        self.page.wait_for_function("() => window.jupyterapp?.started")
+        self.page.evaluate("() => window.jupyterapp.restored")
+
+    def do(self, command: str, **args: str) -> None:
+        """Run a command, and do not wait for its end."""
+        run = "([command, args]) => void window.jupyterapp.commands.execute(command, args)"
+        self.page.evaluate(run, [command, args])
+
+    def row(self, name: str) -> Locator:
+        """The row of a job in the sidebar."""
+        title = self.page.locator(".jp-Training-name").get_by_text(name, exact=True)
+        return self.panel.locator(".jp-Training-jobRow").filter(has=title)
+
+    def tab(self, name: str) -> None:
+        """Show a tab of the job that is shown."""
+        self.view.get_by_role("tab", name=name, exact=True).click()
+
+    def theme(self, name: str) -> None:
+        """Change the theme."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+            name,
+        )
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
+
+@contextmanager
+def browser_page(**options: Any) -> Iterator[Page]:
+    """Open a page in a browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_BROWSER)
+        page = browser.new_page(**options)
+        page.set_default_timeout(_PATIENCE_MS)
+        yield page
+        browser.close()
+
+
 @contextmanager
 def notebook(server: Server, name: str = "quickstart.ipynb") -> Iterator[Notebook]:
     """Open a notebook, and wait for its kernel."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_BROWSER)
-        page = browser.new_page(viewport={"width": 1180, "height": 760}, device_scale_factor=2)
-        page.set_default_timeout(_PATIENCE_MS)
+    with browser_page(viewport={"width": 1180, "height": 760}, device_scale_factor=2) as page:
         page.goto(f"{server.url}lab/tree/{name}?token=the-servers-own&reset")
         page.wait_for_function(_KERNEL_IS_READY)
         yield Notebook(page)
-        browser.close()

@@ -1,0 +1,282 @@
+import { figures, quantity, smoothed } from '../charts/curves';
+import { LogBuffer, withoutEscapes } from '../log/buffer';
+import { marked, spansOf } from '../log/spans';
+import { matches, parseFilter } from '../model/filter';
+import {
+  EMPTY,
+  fieldOf,
+  parseDuration,
+  readForm,
+  trainLine,
+  valuesForFile,
+  valuesOf
+} from '../model/form';
+import { duration, figure, remaining, size } from '../model/times';
+import { shortModel } from '../model/words';
+import { job, trans } from './helpers';
+
+describe('the filter', () => {
+  test.each([
+    ['resnet', true],
+    ['RESNET 50', false],
+    ['status:run', true],
+    ['status:failed', false],
+    ['gpu:2', true],
+    ['gpu:1', false],
+    ['type:single resnet', true],
+    ['job-7f', true]
+  ])('%s', (typed, expected) => {
+    const one = job({ name: 'resnet50', gpu_count: 2, job_id: 'job-7f3a9c' });
+    expect(matches(one, parseFilter(typed))).toBe(expected);
+  });
+});
+
+describe('the form', () => {
+  test('asks for nothing that is left empty', () => {
+    const { spec, mistakes } = readForm({
+      ...EMPTY,
+      name: ' a ',
+      command: 'python a.py'
+    });
+    expect(spec).toEqual({ name: 'a', command: 'python a.py' });
+    expect(mistakes).toEqual({});
+  });
+
+  test('names what is wrong', () => {
+    const values = {
+      ...EMPTY,
+      gpus: 'two',
+      timeLimit: 'soon',
+      env: 'nonsense'
+    };
+    expect(readForm(values).mistakes).toEqual({
+      name: 'missing',
+      command: 'missing',
+      gpus: 'number',
+      timeLimit: 'duration',
+      env: 'variable'
+    });
+  });
+
+  test('a job that is duplicated asks for the same', () => {
+    const one = job({
+      name: 'a',
+      gpu_count: 2,
+      gpu_type: 'A100',
+      time_limit_s: 5400,
+      env_vars: { LR: '1=2', X: '' }
+    });
+    const { spec, mistakes } = readForm(valuesOf(one));
+    expect(mistakes).toEqual({});
+    expect(spec).toMatchObject({
+      name: 'a',
+      gpu_count: 2,
+      gpu_type: 'A100',
+      time_limit_s: 5400,
+      env_vars: { LR: '1=2', X: '' }
+    });
+  });
+
+  test('the line for a notebook quotes what has to be quoted', () => {
+    const values = {
+      ...EMPTY,
+      name: "it's mine",
+      command: 'python train.py --epochs 3',
+      gpus: '2',
+      gpuType: 'RTX 4090',
+      timeLimit: '90m'
+    };
+    expect(trainLine(values)).toBe(
+      `%train --name 'it'"'"'s mine' --gpus 2 --gpu-type 'RTX 4090' --time-limit 90m train.py --epochs 3`
+    );
+  });
+
+  test.each([
+    ['90', 90],
+    ['30m', 1800],
+    ['1h30m', 5400],
+    ['7d', 604800],
+    ['soon', null],
+    ['2x', null]
+  ])('%s is %s seconds', (text, expected) => {
+    expect(parseDuration(text)).toBe(expected);
+  });
+
+  test('a file in a directory is run in it', () => {
+    expect(valuesForFile('models/my net.py')).toEqual({
+      name: 'my net',
+      command: "python 'my net.py'",
+      workingDir: 'models'
+    });
+  });
+
+  test('knows which field the server means', () => {
+    expect(fieldOf('gpu_count')).toBe('gpus');
+    expect(fieldOf('env_vars.X')).toBe('env');
+    expect(fieldOf('stages')).toBe('form');
+  });
+});
+
+describe('times and amounts', () => {
+  test.each([
+    [42, '42 s'],
+    [300, '5 min'],
+    [4320, '1 h 12 min'],
+    [7200, '2 h'],
+    [187200, '2 d 4 h']
+  ])('%s s are %s', (seconds, expected) => {
+    expect(duration(seconds, trans)).toBe(expected);
+  });
+
+  test('the server knows better how long it takes than its progress', () => {
+    const now = new Date('2026-01-26T10:10:00Z');
+    const one = job({ progress: 50, started_at: '2026-01-26T10:00:00Z' });
+    expect(remaining(one, now)).toBe(600);
+    expect(remaining({ ...one, remaining_s: 7 }, now)).toBe(7);
+    expect(remaining({ ...one, status: 'failed' }, now)).toBeNull();
+  });
+
+  test('sizes and figures have as many digits as are of use', () => {
+    expect([0, 1023, 1536, 3e9].map(size)).toEqual([
+      '0 B',
+      '1023 B',
+      '1.5 KB',
+      '2.8 GB'
+    ]);
+    expect([3, 0.41237, 9.1e-5, 1234567.8].map(figure)).toEqual([
+      '3',
+      '0.4124',
+      '9.10e-5',
+      '1.23e+6'
+    ]);
+  });
+
+  test.each([
+    ['NVIDIA A100-SXM4-80GB', 'A100 80G'],
+    ['NVIDIA GeForce RTX 4090', 'RTX 4090'],
+    ['NVIDIA H100 PCIe', 'H100']
+  ])('%s is %s', (model, expected) => {
+    expect(shortModel(model)).toBe(expected);
+  });
+});
+
+describe('the log', () => {
+  test('lines that are written over are replaced, and what is partial comes last', () => {
+    const buffer = new LogBuffer();
+    buffer.append(['one', ' 10%'], 10, ['par']);
+    expect([buffer.length, buffer.line(2)]).toEqual([3, 'par']);
+    buffer.append([' 20%', 'two'], 20, [], 1);
+    expect([0, 1, 2].map(at => buffer.line(at))).toEqual([
+      'one',
+      ' 20%',
+      'two'
+    ]);
+    expect([buffer.length, buffer.end]).toEqual([3, 20]);
+  });
+
+  test('older lines are put before it, and what was read can be found again', () => {
+    const buffer = new LogBuffer();
+    buffer.clear(100);
+    buffer.append(['c'], 110);
+    expect(buffer.hasEarlier).toBe(true);
+    buffer.prepend(['a', 'b'], 0);
+    expect([buffer.line(2), buffer.shifted, buffer.hasEarlier]).toEqual([
+      'c',
+      -2,
+      false
+    ]);
+  });
+
+  test('finds text whatever its case and colour, and the next error going round', () => {
+    const buffer = new LogBuffer();
+    buffer.append(
+      ['Loss \u001b[31m1\u001b[0m', 'ValueError: no', 'loss 1 loss 1'],
+      1
+    );
+    expect(
+      buffer.find('loss 1').map(match => [match.line, match.start])
+    ).toEqual([
+      [0, 0],
+      [2, 0],
+      [2, 7]
+    ]);
+    expect([buffer.nextError(-1), buffer.nextError(1)]).toEqual([1, 1]);
+  });
+
+  test('a million lines are searched and kept', () => {
+    const buffer = new LogBuffer();
+    for (let thousand = 0; thousand < 1000; thousand++) {
+      buffer.append(
+        Array.from(
+          { length: 1000 },
+          (_, place) => `step ${thousand * 1000 + place}`
+        ),
+        thousand
+      );
+    }
+    expect(buffer.length).toBe(1_000_000);
+    expect(buffer.find('step 999999')).toHaveLength(1);
+  });
+
+  test('colours become classes, and nothing in a log becomes markup or a command', () => {
+    const spans = spansOf(
+      '\u001b[1;32mok\u001b[0m <b>\u001b]0;title\u0007\u001b[2Kx'
+    );
+    expect(spans.map(span => span.text).join('')).toBe('ok <b>x');
+    expect(spans[0].classes).toContain('ansi-green-fg');
+    expect(spans[0].classes).toContain('jp-TrainingLog-bold');
+    expect(withoutEscapes('\u001b[38;5;196mred\u001b[0m')).toBe('red');
+  });
+
+  test('what is found is marked across colours', () => {
+    const spans = marked(
+      [
+        { text: 'lo', classes: 'a' },
+        { text: 'ss 1', classes: 'b' }
+      ],
+      [{ start: 1, end: 3, isCurrent: true }]
+    );
+    expect(
+      spans.map(span => [span.text, span.classes.includes('match')])
+    ).toEqual([
+      ['l', false],
+      ['o', true],
+      ['s', true],
+      ['s 1', false]
+    ]);
+  });
+});
+
+describe('the charts', () => {
+  test('training and validation are in one picture', () => {
+    expect(
+      ['loss', 'val_loss', 'train/loss', 'loss_test'].map(quantity)
+    ).toEqual(Array(4).fill('loss'));
+    const one = (name: string): Parameters<typeof figures>[0][number] => ({
+      name,
+      source: 'printed',
+      points: 2,
+      steps: [2, 1],
+      times: ['2026-01-26T10:00:02Z', '2026-01-26T10:00:01Z'],
+      values: ['NaN', 3]
+    });
+    const shown = figures(
+      [one('loss'), one('val_loss'), one('acc')],
+      'step',
+      null
+    );
+    expect(shown.map(picture => picture.curves.length)).toEqual([2, 1]);
+    expect(shown[0].curves[0]).toEqual({
+      name: 'loss',
+      x: [1, 2],
+      y: [3, null]
+    });
+    const [timed] = figures([one('loss')], 'time', '2026-01-26T10:00:00Z');
+    expect(timed.curves[0].x).toEqual([1, 2]);
+  });
+
+  test('smoothing keeps a constant, and what is not there', () => {
+    expect(smoothed([2, null, 2], 0.9)).toEqual([2, null, 2]);
+    expect(smoothed([0, 1], 0.5)[1]).toBeCloseTo(2 / 3);
+  });
+});

@@ -1,0 +1,97 @@
+/**
+ * What components need besides what they show.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ISignal } from '@lumino/signaling';
+import React, {
+  createContext,
+  useContext,
+  useEffect,
+  useReducer,
+  useState
+} from 'react';
+
+import type { Connect } from '../log/follower';
+import type { JobsModel } from '../model/jobs';
+
+export interface ITraining {
+  trans: TranslationBundle;
+  /** The language tag for dates and numbers. */
+  locale: string | undefined;
+  model: JobsModel;
+  connect: Connect;
+  /** Run a command of the application. */
+  execute: (command: string, args?: Record<string, string>) => void;
+  /** The URL of a path below the server's base URL, as a link. */
+  link: (path: string) => string;
+}
+
+const Context = createContext<ITraining | null>(null);
+
+export const TrainingProvider = Context.Provider;
+
+export function useTraining(): ITraining {
+  const training = useContext(Context);
+  if (training === null) {
+    throw new Error('There is no TrainingProvider around this component');
+  }
+  return training;
+}
+
+/** Render again whenever a signal is emitted, at most once per frame. */
+export function useSignal(
+  ...signals: (ISignal<unknown, unknown> | undefined)[]
+): void {
+  const [, render] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    let frame = 0;
+    const again = (): void => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        render();
+      });
+    };
+    signals.forEach(signal => signal?.connect(again));
+    return () => {
+      cancelAnimationFrame(frame);
+      signals.forEach(signal => signal?.disconnect(again));
+    };
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, signals);
+}
+
+/** The time, again after each period while something depends on it. */
+export function useNow(periodMs: number | null): Date {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    if (periodMs === null) {
+      return;
+    }
+    const timer = setInterval(() => setNow(new Date()), periodMs);
+    return () => clearInterval(timer);
+  }, [periodMs]);
+  return now;
+}
+
+/** A button of JupyterLab's look. */
+export function Button(props: {
+  children: React.ReactNode;
+  onClick: () => void;
+  kind?: 'accept' | 'warn' | 'plain';
+  title?: string;
+  disabled?: boolean;
+  pressed?: boolean;
+}): React.JSX.Element {
+  return (
+    <button
+      type="button"
+      className={`jp-mod-styled jp-Training-button jp-mod-${props.kind ?? 'plain'}`}
+      title={props.title}
+      aria-pressed={props.pressed}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
+      {props.children}
+    </button>
+  );
+}

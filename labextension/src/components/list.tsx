@@ -1,0 +1,251 @@
+/**
+ * The lists of jobs as one list of which only what can be seen is drawn.
+ *
+ * For a screen reader it is a grid: arrow keys go from row to row, Enter opens a job, and the
+ * buttons of the current row are reached with the tab key.
+ */
+import { useVirtualizer } from '@tanstack/react-virtual';
+import React, { useEffect, useMemo, useRef, useState } from 'react';
+
+import type { IJob } from '../model/types';
+import { useNow, useSignal, useTraining } from './context';
+import { JobRow } from './row';
+
+type Item =
+  | { kind: 'heading'; key: string; title: string; count: string }
+  | { kind: 'job'; key: string; job: IJob }
+  | { kind: 'note'; key: string; text: string }
+  | { kind: 'more'; key: string };
+
+const ESTIMATES = { heading: 30, job: 58, note: 40, more: 40 };
+
+export function JobList(props: {
+  selected: ReadonlySet<string>;
+  onSelect: (ids: ReadonlySet<string>) => void;
+}): React.JSX.Element {
+  const { trans, model, execute } = useTraining();
+  useSignal(model.changed);
+  const { active, ended, hasMore } = model;
+  const now = useNow(active.length ? 5000 : 60_000);
+  const items = useMemo(
+    () => itemsOf(active, ended, hasMore, model.filterText, trans),
+    // The lists are new whenever something in them is.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [active.map(job => job.job_id).join(), ended, hasMore, model.filterText]
+  );
+  const byId = new Map([...active, ...ended].map(job => [job.job_id, job]));
+  const scroller = useRef<HTMLDivElement>(null);
+  const [current, setCurrent] = useState<string | null>(null);
+  const jobs = items.filter(item => item.kind === 'job');
+  const currentKey = jobs.some(item => item.key === current)
+    ? current
+    : (jobs[0]?.key ?? null);
+  const virtualizer = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: index => ESTIMATES[items[index].kind],
+    getItemKey: index => items[index].key,
+    overscan: 8,
+    useFlushSync: false
+  });
+  const shown = virtualizer.getVirtualItems();
+
+  const reachesEnd = shown.some(({ index }) => items[index]?.kind === 'more');
+  useEffect(() => {
+    if (reachesEnd) {
+      void model.loadMore();
+    }
+  }, [reachesEnd, ended.length, model]);
+
+  const go = (step: number): void => {
+    const place = jobs.findIndex(item => item.key === currentKey);
+    const next = jobs[Math.max(0, Math.min(jobs.length - 1, place + step))];
+    if (next) {
+      setCurrent(next.key);
+      virtualizer.scrollToIndex(items.indexOf(next), { align: 'auto' });
+      requestAnimationFrame(() =>
+        scroller.current
+          ?.querySelector<HTMLElement>(`[data-job="${CSS.escape(next.key)}"]`)
+          ?.focus()
+      );
+    }
+  };
+
+  const onKeyDown = (event: React.KeyboardEvent): void => {
+    if (
+      event.target instanceof HTMLButtonElement &&
+      event.key !== 'ArrowUp' &&
+      event.key !== 'ArrowDown'
+    ) {
+      return;
+    }
+    const steps: Record<string, number> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -Infinity,
+      End: Infinity
+    };
+    if (event.key in steps) {
+      go(
+        steps[event.key] === Infinity
+          ? jobs.length
+          : Math.max(steps[event.key], -jobs.length)
+      );
+    } else if (event.key === 'Enter' && currentKey) {
+      execute('training:open', { job: currentKey });
+    } else if (event.key === ' ' && currentKey) {
+      toggle(currentKey);
+    } else if (event.key === 'Delete' && currentKey) {
+      execute('training:delete', { job: currentKey });
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const toggle = (id: string): void => {
+    const next = new Set(props.selected);
+    if (!next.delete(id)) {
+      next.add(id);
+    }
+    props.onSelect(next);
+  };
+
+  return (
+    <div ref={scroller} className="jp-Training-scroller" tabIndex={-1}>
+      <div
+        role="grid"
+        aria-label={trans.__('Training jobs')}
+        aria-rowcount={hasMore ? -1 : items.length}
+        aria-multiselectable="true"
+        className="jp-Training-grid"
+        style={{ height: virtualizer.getTotalSize() }}
+        onKeyDown={onKeyDown}
+      >
+        {shown.map(({ index, start, key }) => {
+          const item = items[index];
+          const place = {
+            'data-index': index,
+            'aria-rowindex': index + 1,
+            ref: virtualizer.measureElement,
+            style: { transform: `translateY(${start}px)` }
+          };
+          if (item.kind !== 'job') {
+            return (
+              <div key={key} role="row" className="jp-Training-row" {...place}>
+                <Other item={item} />
+              </div>
+            );
+          }
+          const job = byId.get(item.key) ?? item.job;
+          const isCurrent = item.key === currentKey;
+          return (
+            <div
+              key={key}
+              role="row"
+              className="jp-Training-row jp-Training-jobRow"
+              data-job={job.job_id}
+              data-status={job.status}
+              aria-selected={props.selected.has(job.job_id)}
+              tabIndex={isCurrent ? 0 : -1}
+              onFocus={() => setCurrent(job.job_id)}
+              onClick={event => {
+                if (event.ctrlKey || event.metaKey) {
+                  toggle(job.job_id);
+                } else {
+                  execute('training:open', { job: job.job_id });
+                }
+              }}
+              {...place}
+            >
+              <JobRow
+                job={job}
+                now={now}
+                isCurrent={isCurrent}
+                isSelected={props.selected.has(job.job_id)}
+              />
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function Other({
+  item
+}: {
+  item: Exclude<Item, { kind: 'job' }>;
+}): React.JSX.Element {
+  const { trans } = useTraining();
+  switch (item.kind) {
+    case 'heading':
+      return (
+        <div role="rowheader" className="jp-Training-heading">
+          <span>{item.title}</span>
+          <span>{item.count}</span>
+        </div>
+      );
+    case 'note':
+      return (
+        <div role="gridcell" className="jp-Training-note">
+          {item.text}
+        </div>
+      );
+    case 'more':
+      return (
+        <div role="gridcell" className="jp-Training-note">
+          {trans.__('Loading…')}
+        </div>
+      );
+  }
+}
+
+function itemsOf(
+  active: readonly IJob[],
+  ended: readonly IJob[],
+  hasMore: boolean,
+  filter: string,
+  trans: ReturnType<typeof useTraining>['trans']
+): Item[] {
+  const isGoing = (job: IJob): boolean =>
+    job.status === 'running' || job.status === 'scheduled';
+  const items: Item[] = [];
+  const section = (
+    title: string,
+    jobs: readonly IJob[],
+    more = false
+  ): void => {
+    if (jobs.length) {
+      items.push({
+        kind: 'heading',
+        key: title,
+        title,
+        count: more ? trans.__('%1+', jobs.length) : String(jobs.length)
+      });
+      items.push(
+        ...jobs.map(job => ({ kind: 'job' as const, key: job.job_id, job }))
+      );
+    }
+  };
+  section(trans.__('Running'), active.filter(isGoing));
+  section(
+    trans.__('Queued'),
+    active.filter(job => !isGoing(job))
+  );
+  section(trans.__('Finished'), ended, hasMore);
+  if (hasMore) {
+    items.push({ kind: 'more', key: 'more' });
+  }
+  if (!items.length && filter) {
+    items.push({
+      kind: 'note',
+      key: 'nothing',
+      text: trans.__('No job matches “%1”.', filter)
+    });
+  }
+  return items;
+}

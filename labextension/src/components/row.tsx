@@ -1,0 +1,207 @@
+/**
+ * A job in a list: what it is, on what, how far, how long still; or why not, and what to do.
+ */
+import React from 'react';
+
+import { duration, figure, moment, ranFor, remaining } from '../model/times';
+import { type IJob, isActive } from '../model/types';
+import {
+  causeWord,
+  shortResources,
+  statusWord,
+  typeWord
+} from '../model/words';
+import { type ITraining, useTraining } from './context';
+import { Picture, StatusIcon } from './icons';
+import { Progress } from './progress';
+
+export interface IRowProps {
+  job: IJob;
+  now: Date;
+  /** Whether it is the one that the keys act on. */
+  isCurrent: boolean;
+  isSelected: boolean;
+}
+
+export function JobRow({
+  job,
+  now,
+  isCurrent,
+  isSelected
+}: IRowProps): React.JSX.Element {
+  const training = useTraining();
+  const { trans } = training;
+  const word =
+    job.status === 'failed' && job.cause
+      ? causeWord(job.cause, trans)
+      : statusWord(job.status, trans);
+  const told = details(job, now, training);
+  return (
+    <div
+      role="gridcell"
+      className={`jp-Training-job${isSelected ? ' jp-mod-selected' : ''}`}
+    >
+      <div className="jp-Training-line">
+        <StatusIcon status={job.status} />
+        <span className="jp-Training-name" title={job.name}>
+          {job.name}
+        </span>
+        <span className={`jp-Training-word jp-Training-is-${job.status}`}>
+          {word}
+        </span>
+      </div>
+      <div className="jp-Training-line jp-Training-second">
+        <span className="jp-Training-left">{told.left}</span>
+        <span>{told.right}</span>
+      </div>
+      {told.reason && (
+        <div className="jp-Training-reason" title={told.reason}>
+          {told.reason}
+        </div>
+      )}
+      {job.status === 'running' && (
+        <Progress job={job} label={trans.__('Progress of %1', job.name)} />
+      )}
+      <RowActions job={job} isCurrent={isCurrent} />
+    </div>
+  );
+}
+
+function RowActions(props: {
+  job: IJob;
+  isCurrent: boolean;
+}): React.JSX.Element {
+  const { trans, execute } = useTraining();
+  const { job } = props;
+  const actions = [
+    {
+      name: 'log' as const,
+      command: 'training:open-log',
+      label: trans.__('View log')
+    },
+    isActive(job)
+      ? {
+          name: 'cancel' as const,
+          command: 'training:cancel',
+          label: trans.__('Cancel')
+        }
+      : {
+          name: 'retry' as const,
+          command: 'training:retry',
+          label: trans.__('Run again')
+        }
+  ];
+  return (
+    <div className="jp-Training-actions">
+      {actions.map(({ name, command, label }) => (
+        <button
+          key={name}
+          type="button"
+          title={label}
+          aria-label={trans.__('%1: %2', label, job.name)}
+          tabIndex={props.isCurrent ? 0 : -1}
+          onClick={event => {
+            event.stopPropagation();
+            execute(command, { job: job.job_id });
+          }}
+        >
+          <Picture name={name} />
+        </button>
+      ))}
+    </div>
+  );
+}
+
+interface IDetails {
+  left: string;
+  right: string;
+  reason: string | null;
+}
+
+function details(
+  job: IJob,
+  now: Date,
+  { trans, model, locale }: ITraining
+): IDetails {
+  const onGpu = job.gpus.length ? model.gpu(job.gpus[0])?.model : undefined;
+  const resources = shortResources(job, onGpu, trans);
+  const parts = [resources];
+  if (job.job_type !== 'single') {
+    parts.unshift(typeWord(job.job_type, trans));
+  }
+  const left = parts.join(' · ');
+  const measured = headline(job);
+  switch (job.status) {
+    case 'running': {
+      const rest = remaining(job, now);
+      const ran = ranFor(job, now);
+      return {
+        left: [trans.__('%1 %', job.progress), measured, left]
+          .filter(Boolean)
+          .join(' · '),
+        right:
+          rest !== null
+            ? trans.__('about %1 left', duration(rest, trans))
+            : ran !== null
+              ? trans.__('for %1', duration(ran, trans))
+              : '',
+        reason: job.idle_since
+          ? trans.__(
+              'Its GPUs have done nothing since %1',
+              moment(job.idle_since, now, locale)
+            )
+          : null
+      };
+    }
+    case 'scheduled':
+      return { left, right: '', reason: null };
+    case 'pending':
+      return {
+        left,
+        right:
+          job.queue_position !== null
+            ? trans.__('place %1', figure(job.queue_position))
+            : '',
+        reason: job.reason
+      };
+    case 'retrying':
+      return {
+        left: trans.__(
+          'attempt %1 of %2',
+          job.attempt + 1,
+          job.max_retries + 1
+        ),
+        right: job.next_attempt_at
+          ? trans.__(
+              'in %1',
+              duration(
+                (Date.parse(job.next_attempt_at) - now.getTime()) / 1000,
+                trans
+              )
+            )
+          : '',
+        reason: job.reason
+      };
+    default: {
+      const ran = ranFor(job, now);
+      return {
+        left: [measured, left].filter(Boolean).join(' · '),
+        right: [
+          ran !== null ? duration(ran, trans) : '',
+          job.completed_at ? moment(job.completed_at, now, locale) : ''
+        ]
+          .filter(Boolean)
+          .join(' · '),
+        reason: job.status === 'failed' ? job.reason : null
+      };
+    }
+  }
+}
+
+/** The metric that says most in a row: the first one, which is mostly the loss. */
+function headline(job: IJob): string {
+  const [name, value] = Object.entries(job.metrics ?? {})[0] ?? [];
+  return name === undefined || value === undefined
+    ? ''
+    : `${name} ${figure(Number(value))}`;
+}

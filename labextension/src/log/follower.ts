@@ -1,0 +1,223 @@
+/**
+ * Fills a buffer with the log of a job, and goes on as the job prints.
+ */
+import { Signal } from '@lumino/signaling';
+
+import { ApiError, jobPath, type TrainingApi } from '../model/api';
+import type { LogBuffer } from './buffer';
+
+/** What the server tells over the socket; `api/training-openapi.json` describes it. */
+type Message =
+  | { type: 'attempt'; attempt: number; offset: number; size: number }
+  | {
+      type: 'lines';
+      offset: number;
+      next_offset: number;
+      lines: string[];
+      partial: string[];
+      replaces: number;
+    }
+  | { type: 'skipped'; offset: number; next_offset: number; kept: boolean }
+  | { type: 'end'; attempt: number };
+
+/** Opens a socket to a path below the server's base URL. */
+export type Connect = (path: string) => WebSocket;
+
+/** Where the log is with respect to what is here. */
+export type Following =
+  | 'connecting'
+  /** What is printed comes. */
+  | 'following'
+  /** The connection was lost; it is tried again. */
+  | 'away'
+  /** Nothing more will come. */
+  | 'ended';
+
+export interface IWords {
+  skipped: (bytes: number, kept: boolean) => string;
+}
+
+const FIRST_LINES = 2000;
+const EARLIER_LINES = 10_000;
+const PAGE_LINES = 50_000;
+const LONGEST_WAIT_MS = 30_000;
+const DELETED = 4404;
+
+export class LogFollower {
+  constructor(
+    readonly buffer: LogBuffer,
+    private readonly id: string,
+    private readonly api: TrainingApi,
+    private readonly connect: Connect,
+    private readonly words: IWords
+  ) {}
+
+  readonly changed = new Signal<this, void>(this);
+
+  state: Following = 'connecting';
+  attempt: number | null = null;
+  isLoadingEarlier = false;
+
+  /** Follow the latest attempt. */
+  start(): void {
+    this.stop();
+    this.buffer.clear();
+    this.attempt = null;
+    this.open(`tail=${FIRST_LINES}`);
+  }
+
+  /** Go on where it was when it was stopped. */
+  resume(): void {
+    if (this.socket === null && this.state !== 'ended') {
+      this.open(this.whereItWas());
+    }
+  }
+
+  /** Show an earlier attempt, which prints nothing any more. */
+  async show(attempt: number): Promise<void> {
+    this.stop();
+    this.set('connecting');
+    try {
+      const page = await this.api.log(this.id, { attempt, tail: FIRST_LINES });
+      this.attempt = attempt;
+      this.buffer.clear(page.offset);
+      this.buffer.append(page.logs, page.next_offset);
+      this.set('ended');
+    } catch (error) {
+      this.bear(error);
+    }
+  }
+
+  /** Listen no more. */
+  stop(): void {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+  }
+
+  /** The whole log of the attempt that is shown, as a file. */
+  async file(): Promise<Blob> {
+    const pieces: string[] = [];
+    const attempt = this.attempt ?? undefined;
+    for (let offset = 0; ;) {
+      const page = await this.api.log(this.id, {
+        attempt,
+        offset,
+        lines: PAGE_LINES
+      });
+      pieces.push(...page.logs.map(line => `${line}\n`));
+      if (page.next_offset <= offset || !page.logs.length) {
+        return new Blob(pieces, { type: 'text/plain' });
+      }
+      offset = page.next_offset;
+    }
+  }
+
+  /** Load what was printed before what is here. */
+  async loadEarlier(): Promise<void> {
+    if (
+      !this.buffer.hasEarlier ||
+      this.isLoadingEarlier ||
+      this.attempt === null
+    ) {
+      return;
+    }
+    this.isLoadingEarlier = true;
+    const attempt = this.attempt;
+    try {
+      const page = await this.api.log(this.id, {
+        attempt,
+        before: this.buffer.start,
+        lines: EARLIER_LINES
+      });
+      if (attempt === this.attempt) {
+        const start = page.logs.length ? page.offset : 0;
+        this.buffer.prepend(page.logs, start);
+      }
+    } catch (error) {
+      this.bear(error);
+    } finally {
+      this.isLoadingEarlier = false;
+      this.changed.emit();
+    }
+  }
+
+  private open(query: string): void {
+    this.set(this.attempt === null ? 'connecting' : this.state);
+    const socket = this.connect(`${jobPath(this.id)}/logs/stream?${query}`);
+    this.socket = socket;
+    socket.onmessage = ({ data }) =>
+      this.take(JSON.parse(String(data)) as Message);
+    socket.onclose = ({ code }) => {
+      this.socket = null;
+      if (code === DELETED || this.state === 'ended') {
+        this.set('ended');
+        return;
+      }
+      this.set('away');
+      this.timer = setTimeout(() => this.open(this.whereItWas()), this.wait);
+      this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+    };
+  }
+
+  private whereItWas(): string {
+    return this.attempt === null
+      ? `tail=${FIRST_LINES}`
+      : `attempt=${this.attempt}&offset=${this.buffer.end}`;
+  }
+
+  private take(message: Message): void {
+    this.wait = 500;
+    switch (message.type) {
+      case 'attempt':
+        if (message.attempt !== this.attempt) {
+          this.attempt = message.attempt;
+          this.buffer.clear(message.offset);
+        }
+        this.set('following');
+        break;
+      case 'lines':
+        this.buffer.append(
+          message.lines,
+          message.next_offset,
+          message.partial,
+          message.replaces
+        );
+        break;
+      case 'skipped':
+        this.buffer.append(
+          [
+            this.words.skipped(
+              message.next_offset - message.offset,
+              message.kept
+            )
+          ],
+          message.next_offset
+        );
+        break;
+      case 'end':
+        this.set('ended');
+        break;
+    }
+  }
+
+  private bear(error: unknown): void {
+    if (!(error instanceof ApiError)) {
+      throw error;
+    }
+    this.set('away');
+  }
+
+  private set(state: Following): void {
+    this.state = state;
+    this.changed.emit();
+  }
+
+  private socket: WebSocket | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private wait = 500;
+}

@@ -1,0 +1,189 @@
+/**
+ * The REST interface as functions.
+ */
+import type {
+  IForecast,
+  IHistoryEvent,
+  IJob,
+  IJobSpec,
+  ILogPage,
+  IMachines,
+  IMetrics,
+  IOutputs,
+  JobStatus
+} from './types';
+
+/** Sends a request to a path below the server's base URL. */
+export type Send = (path: string, init?: RequestInit) => Promise<Response>;
+
+/** What is wrong, as far as the person in front of it can do something. */
+export type Trouble =
+  /** The server part is not installed or not enabled. */
+  | 'absent'
+  /** The server cannot be reached. */
+  | 'away'
+  /** Not logged in, or not allowed. */
+  | 'forbidden'
+  /** It says that it can't at the moment. */
+  | 'unavailable'
+  /** Anything else; the message tells. */
+  | 'refused';
+
+export class ApiError extends Error {
+  constructor(
+    readonly trouble: Trouble,
+    message: string,
+    readonly status = 0,
+    readonly errors: readonly { field: string; message: string }[] = []
+  ) {
+    super(message);
+  }
+}
+
+export interface IJobQuery {
+  statuses?: readonly JobStatus[];
+  q?: string;
+  limit?: number;
+  before?: number;
+}
+
+export class TrainingApi {
+  constructor(private readonly send: Send) {}
+
+  /** Jobs, newest first. */
+  async jobs(query: IJobQuery = {}): Promise<IJob[]> {
+    const parameters = new URLSearchParams();
+    if (query.statuses?.length) {
+      parameters.set('status', query.statuses.join(','));
+    }
+    if (query.q) {
+      parameters.set('q', query.q);
+    }
+    parameters.set('limit', String(query.limit ?? 100));
+    if (query.before) {
+      parameters.set('before', String(query.before));
+    }
+    return this.ask(`api/training-jobs?${parameters}`);
+  }
+
+  async job(id: string): Promise<IJob> {
+    return this.ask(jobPath(id));
+  }
+
+  async submit(spec: IJobSpec, key: string): Promise<IJob> {
+    return this.ask('api/training-jobs', {
+      method: 'POST',
+      headers: { 'Idempotency-Key': key },
+      body: JSON.stringify(spec)
+    });
+  }
+
+  /** Check a job, and tell where it would run. */
+  async forecast(spec: IJobSpec): Promise<IForecast> {
+    return this.ask('api/training-jobs?dry_run=true', {
+      method: 'POST',
+      body: JSON.stringify(spec)
+    });
+  }
+
+  async cancel(id: string): Promise<IJob> {
+    return this.ask(`${jobPath(id)}/cancel`, { method: 'POST', body: '{}' });
+  }
+
+  async retry(id: string): Promise<IJob> {
+    return this.ask(`${jobPath(id)}/retry`, { method: 'POST', body: '{}' });
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.ask(jobPath(id), { method: 'DELETE' });
+  }
+
+  async history(id: string): Promise<IHistoryEvent[]> {
+    return this.ask(`${jobPath(id)}/events`);
+  }
+
+  async machines(): Promise<IMachines> {
+    return this.ask('api/training-resources');
+  }
+
+  /** A page of a directory of results. */
+  async outputs(id: string, encodedPath = '', after = ''): Promise<IOutputs> {
+    const query = after ? `?after=${encodeURIComponent(after)}` : '';
+    return this.ask(outputPath(id, encodedPath) + query);
+  }
+
+  /** Whole lines of a log from a byte on, or the last ones. */
+  async log(
+    id: string,
+    query: {
+      offset?: number;
+      tail?: number;
+      before?: number;
+      lines?: number;
+      attempt?: number;
+    }
+  ): Promise<ILogPage> {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) {
+        parameters.set(name, String(value));
+      }
+    }
+    return this.ask(`${jobPath(id)}/logs?${parameters}`);
+  }
+
+  /** What the latest attempt, or another one, has measured. */
+  async metrics(id: string, attempt?: number): Promise<IMetrics> {
+    const query = attempt ? `?attempt=${attempt}` : '';
+    return this.ask(`${jobPath(id)}/metrics${query}`);
+  }
+
+  /** Ask for something else that answers JSON. */
+  async ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+    let response: Response;
+    try {
+      response = await this.send(path, init);
+    } catch (error) {
+      throw new ApiError('away', String((error as Error).message ?? error));
+    }
+    if (response.status === 204) {
+      return undefined as T;
+    }
+    const told = await response.json().catch(() => null);
+    if (response.ok && told !== null) {
+      return told as T;
+    }
+    throw new ApiError(
+      trouble(response.status, told !== null && 'reason' in Object(told)),
+      told?.message || response.statusText || String(response.status),
+      response.status,
+      told?.errors ?? []
+    );
+  }
+}
+
+export function jobPath(id: string): string {
+  return `api/training-jobs/${encodeURIComponent(id)}`;
+}
+
+export function outputPath(id: string, encodedPath = ''): string {
+  return `${jobPath(id)}/outputs${encodedPath ? `/${encodedPath}` : ''}`;
+}
+
+function trouble(status: number, isOurs: boolean): Trouble {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'forbidden';
+    case 404:
+      // Whether there is no such job, or nobody who knows of jobs.
+      return isOurs ? 'refused' : 'absent';
+    case 502:
+    case 504:
+      return 'away';
+    case 503:
+      return isOurs ? 'unavailable' : 'away';
+    default:
+      return 'refused';
+  }
+}

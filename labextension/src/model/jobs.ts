@@ -1,0 +1,402 @@
+/**
+ * What all parts of the extension show: the user's jobs and the machines.
+ *
+ * It follows the server's events and fetches again what they are about. While nobody looks, and
+ * while the page is hidden, it fetches nothing.
+ */
+import { type IDisposable, DisposableDelegate } from '@lumino/disposable';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import { ApiError, type TrainingApi, type Trouble } from './api';
+import { endedStatuses, type IFilter, matches, parseFilter } from './filter';
+import { Refresher } from './refresher';
+import {
+  ACTIVE,
+  ENDED,
+  type IGpu,
+  type IJob,
+  type IJobEvent,
+  type IMachines,
+  isActive,
+  type JobStatus
+} from './types';
+
+/** Where events come from, and whether they come at all. */
+export interface IEventSource {
+  readonly emitted: ISignal<unknown, IJobEvent>;
+  /** Whether the stream is open at the moment. */
+  readonly isOpen: () => boolean;
+}
+
+/** Whether the page can be seen. */
+export interface IVisibility {
+  readonly hidden: boolean;
+  addEventListener(type: 'visibilitychange', listener: () => void): void;
+  removeEventListener(type: 'visibilitychange', listener: () => void): void;
+}
+
+export interface IState {
+  /** Whether there is anything to show yet. */
+  loaded: boolean;
+  trouble: Trouble | null;
+  message: string;
+}
+
+const PAGE = 100;
+const BEAT_MS = 2_000;
+/** How often to ask where no events come. */
+const POLL_MS = 30_000;
+/** How often to ask for what no event tells: what the GPUs do. */
+const GPU_MS = 10_000;
+const MOST_ACTIVE = 1000;
+/** How many readings of a GPU are kept. */
+const READINGS = 24;
+
+export class JobsModel implements IDisposable {
+  constructor(
+    readonly api: TrainingApi,
+    private readonly events: IEventSource,
+    private readonly page: IVisibility = document
+  ) {
+    this.jobsRefresher = new Refresher(() => this.fetchJobs());
+    this.machinesRefresher = new Refresher(() => this.fetchMachines(), 1000);
+    events.emitted.connect(this.onEvent, this);
+    page.addEventListener('visibilitychange', this.onVisibility);
+  }
+
+  /** Something that is shown has changed. */
+  readonly changed = new Signal<this, void>(this);
+
+  /** A job has changed, also while nobody looks. */
+  readonly jobChanged = new Signal<this, IJobEvent>(this);
+
+  state: IState = { loaded: false, trouble: null, message: '' };
+  machines: IMachines | null = null;
+  /** By UUID: the utilization (percent), oldest first, as seen from here. */
+  readonly readings = new Map<string, number[]>();
+
+  /** Jobs that have not ended: first those that run, then those that wait, in their order. */
+  get active(): readonly IJob[] {
+    return this.allActive.filter(job => matches(job, this.filter));
+  }
+
+  /** Jobs that have ended, newest first, as far as they are loaded. */
+  get ended(): readonly IJob[] {
+    return this.loadedEnded;
+  }
+
+  /** How many run, and how many wait, whatever the filter is, and by events alone if need be. */
+  get counts(): { running: number; waiting: number } {
+    const all = [...this.statuses.values()];
+    const running = all.filter(
+      one => one === 'running' || one === 'scheduled'
+    ).length;
+    const waiting = all.filter(
+      one => one === 'pending' || one === 'retrying'
+    ).length;
+    return { running, waiting };
+  }
+
+  /** Whether there are ended jobs that are not loaded. */
+  hasMore = false;
+  isLoadingMore = false;
+
+  get filterText(): string {
+    return this.typed;
+  }
+
+  set filterText(typed: string) {
+    if (typed === this.typed) {
+      return;
+    }
+    this.typed = typed;
+    this.filter = parseFilter(typed);
+    this.loadedEnded = [];
+    this.hasMore = false;
+    this.generation += 1;
+    this.endedIsStale = true;
+    this.changed.emit();
+    this.jobsRefresher.request();
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  dispose(): void {
+    if (this.disposed) {
+      return;
+    }
+    this.disposed = true;
+    clearInterval(this.heart);
+    this.jobsRefresher.dispose();
+    this.machinesRefresher.dispose();
+    this.page.removeEventListener('visibilitychange', this.onVisibility);
+    Signal.clearData(this);
+  }
+
+  /** Keep the lists up to date until the result is disposed of. */
+  watch(): IDisposable {
+    this.watchers += 1;
+    this.beat();
+    return new DisposableDelegate(() => {
+      this.watchers -= 1;
+      this.beat();
+    });
+  }
+
+  /** Fetch everything again. */
+  refresh(): void {
+    this.endedIsStale = true;
+    this.jobsRefresher.request();
+    this.machinesRefresher.request();
+  }
+
+  /** When what is asked for has come. */
+  async settled(): Promise<void> {
+    await Promise.all([
+      this.jobsRefresher.settled(),
+      this.machinesRefresher.settled()
+    ]);
+  }
+
+  /** Load ended jobs that are older than those that are here. */
+  async loadMore(): Promise<void> {
+    const last = this.loadedEnded[this.loadedEnded.length - 1];
+    if (!this.hasMore || this.isLoadingMore || !last) {
+      return;
+    }
+    this.isLoadingMore = true;
+    const generation = this.generation;
+    try {
+      const older = await this.endedPage(last.id);
+      if (generation === this.generation) {
+        this.hasMore = older.length === PAGE;
+        this.loadedEnded = merged(this.loadedEnded, this.shown(older));
+      }
+    } catch (error) {
+      this.note(error);
+    } finally {
+      this.isLoadingMore = false;
+      this.changed.emit();
+    }
+  }
+
+  /** A job, if it is loaded. */
+  find(id: string): IJob | undefined {
+    return (
+      this.allActive.find(job => job.job_id === id) ??
+      this.loadedEnded.find(job => job.job_id === id)
+    );
+  }
+
+  /** Show a job as it is, which the server has just told. */
+  put(job: IJob): void {
+    const others = this.allActive.filter(one => one.job_id !== job.job_id);
+    this.allActive = isActive(job) ? ordered([...others, job]) : others;
+    const ended = this.loadedEnded.filter(one => one.job_id !== job.job_id);
+    // One that is older than those loaded comes with its page.
+    const isLoaded =
+      !this.hasMore || job.id > (this.loadedEnded.at(-1)?.id ?? Infinity);
+    const isShown =
+      !isActive(job) && (isLoaded || ended.length < this.loadedEnded.length);
+    this.loadedEnded = isShown ? merged(this.shown([job]), ended) : ended;
+    this.statuses.set(job.job_id, job.status);
+    this.changed.emit();
+  }
+
+  /** Show a job no more. */
+  remove(id: string): void {
+    this.statuses.delete(id);
+    this.allActive = this.allActive.filter(job => job.job_id !== id);
+    this.loadedEnded = this.loadedEnded.filter(job => job.job_id !== id);
+    this.changed.emit();
+  }
+
+  /** The GPU with this UUID. */
+  gpu(uuid: string): IGpu | undefined {
+    return this.machines?.nodes
+      .flatMap(node => node.gpus)
+      .find(gpu => gpu.uuid === uuid);
+  }
+
+  private get isWatched(): boolean {
+    return this.watchers > 0 && !this.page.hidden && !this.disposed;
+  }
+
+  private readonly onVisibility = (): void => this.beat();
+
+  private onEvent(_: unknown, event: IJobEvent): void {
+    if (event.change === 'deleted') {
+      this.remove(event.job_id);
+    } else if (event.status !== null) {
+      this.statuses.set(event.job_id, event.status);
+    }
+    const missed = this.sequence !== null && event.previous !== this.sequence;
+    this.sequence = event.sequence;
+    // Of other people's jobs not even the status is told.
+    const ended = event.status === null || ENDED.includes(event.status);
+    this.endedIsStale ||= missed || (ended && event.change !== 'progress');
+    if (this.isWatched) {
+      this.jobsRefresher.request();
+      if (event.change !== 'progress') {
+        this.machinesRefresher.request();
+      }
+    } else {
+      this.isStale = true;
+      this.changed.emit();
+    }
+    this.jobChanged.emit(event);
+  }
+
+  /** Look whether something has to be fetched; often, and without asking anybody. */
+  private readonly beat = (): void => {
+    if (!this.isWatched) {
+      clearInterval(this.heart);
+      this.heart = undefined;
+      return;
+    }
+    const now = Date.now();
+    const open = this.events.isOpen();
+    const waited = now - this.askedAt;
+    const again = this.state.trouble === 'away' ? BEAT_MS : POLL_MS;
+    if (this.isStale || open !== this.wasOpen) {
+      // What happened while the stream was cut is not told again; and if it is cut now, the server
+      // may be away.
+      this.refresh();
+    } else if ((!open || this.state.trouble !== null) && waited >= again) {
+      this.refresh();
+    } else if (
+      this.machines?.total.gpu_count &&
+      now - this.machinesAskedAt >= GPU_MS
+    ) {
+      this.machinesRefresher.request();
+    }
+    this.isStale = false;
+    this.wasOpen = open;
+    this.heart ??= setInterval(this.beat, BEAT_MS);
+  };
+
+  private async fetchJobs(): Promise<void> {
+    this.askedAt = Date.now();
+    const generation = this.generation;
+    const withEnded = this.endedIsStale;
+    this.endedIsStale = false;
+    try {
+      const [active, ended] = await Promise.all([
+        this.api.jobs({ statuses: ACTIVE, limit: MOST_ACTIVE }),
+        withEnded ? this.endedPage() : null
+      ]);
+      this.allActive = ordered(active);
+      this.statuses = new Map(active.map(job => [job.job_id, job.status]));
+      const here = new Set(active.map(job => job.job_id));
+      let kept = this.loadedEnded.filter(job => !here.has(job.job_id));
+      if (ended !== null && generation === this.generation) {
+        const full = ended.length === PAGE;
+        const oldest = ended.at(-1)?.id ?? 0;
+        const older = kept.filter(job => job.id < oldest);
+        // Between this page and what was loaded there may be others.
+        const isJoined = older.length < this.loadedEnded.length;
+        this.hasMore = full && (!isJoined || this.hasMore);
+        // What is as new as these and not among them is gone.
+        kept = full && isJoined ? older : [];
+        kept = merged(this.shown(ended), kept);
+      }
+      this.loadedEnded = kept;
+      this.state = { loaded: true, trouble: null, message: '' };
+    } catch (error) {
+      this.endedIsStale ||= withEnded;
+      this.note(error);
+    }
+    this.changed.emit();
+  }
+
+  private async fetchMachines(): Promise<void> {
+    this.machinesAskedAt = Date.now();
+    try {
+      this.machines = await this.api.machines();
+      for (const gpu of this.machines.nodes.flatMap(node => node.gpus)) {
+        const known = this.readings.get(gpu.uuid) ?? [];
+        const now = gpu.utilization_percent;
+        if (now !== null) {
+          this.readings.set(gpu.uuid, [...known, now].slice(-READINGS));
+        }
+      }
+      this.changed.emit();
+    } catch (error) {
+      // That the server is away is noticed, and told, with the jobs.
+      if (!(error instanceof ApiError)) {
+        throw error;
+      }
+    }
+  }
+
+  private async endedPage(before?: number): Promise<IJob[]> {
+    const statuses = endedStatuses(this.filter);
+    if (!statuses.length) {
+      return [];
+    }
+    return this.api.jobs({
+      statuses,
+      q: this.filter.text,
+      limit: PAGE,
+      before
+    });
+  }
+
+  private shown(jobs: readonly IJob[]): IJob[] {
+    return jobs.filter(job => matches(job, this.filter));
+  }
+
+  private note(error: unknown): void {
+    if (!(error instanceof ApiError)) {
+      throw error;
+    }
+    this.state = {
+      ...this.state,
+      trouble: error.trouble,
+      message: error.message
+    };
+  }
+
+  private allActive: IJob[] = [];
+  private statuses = new Map<string, JobStatus>();
+  private loadedEnded: IJob[] = [];
+  private typed = '';
+  private filter: IFilter = parseFilter('');
+  /** Counts the filters, so that an answer to an older one is not shown. */
+  private generation = 0;
+  private endedIsStale = true;
+  private isStale = true;
+  private sequence: number | null = null;
+  private wasOpen = false;
+  private watchers = 0;
+  private askedAt = 0;
+  private machinesAskedAt = 0;
+  private heart: ReturnType<typeof setInterval> | undefined;
+  private disposed = false;
+  private readonly jobsRefresher: Refresher;
+  private readonly machinesRefresher: Refresher;
+}
+
+/** First what runs, the newest first; then what waits, the next one first. */
+export function ordered(jobs: readonly IJob[]): IJob[] {
+  const rank = (job: IJob): number =>
+    job.status === 'running' ? 0 : job.status === 'scheduled' ? 1 : 2;
+  return [...jobs].sort(
+    (one, other) =>
+      rank(one) - rank(other) ||
+      (rank(one) < 2
+        ? other.id - one.id
+        : (one.queue_position ?? Infinity) -
+            (other.queue_position ?? Infinity) || one.id - other.id)
+  );
+}
+
+/** Both lists, newest first, each job once; the first list is right. */
+function merged(first: readonly IJob[], second: readonly IJob[]): IJob[] {
+  const known = new Set(first.map(job => job.job_id));
+  return [...first, ...second.filter(job => !known.has(job.job_id))].sort(
+    (one, other) => other.id - one.id
+  );
+}

@@ -1,0 +1,55 @@
+/**
+ * Runs one task at a time, again if it was asked for meanwhile, and not more often than it should.
+ */
+export class Refresher {
+  /**
+   * @param task - What to do; it bears its errors itself.
+   * @param pause - The least time from the end of a run to the next one (ms).
+   */
+  constructor(
+    private readonly task: () => Promise<void>,
+    private readonly pause = 400
+  ) {}
+
+  /** Have it done soon; what is asked for meanwhile is done together. */
+  request(): void {
+    this.wanted = true;
+    if (!this.running && this.timer === undefined && !this.disposed) {
+      void this.run();
+    }
+  }
+
+  /** When all that was asked for until now is done. */
+  async settled(): Promise<void> {
+    while (this.running || this.timer !== undefined) {
+      await (this.running ?? new Promise(done => setTimeout(done, 5)));
+    }
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private async run(): Promise<void> {
+    this.wanted = false;
+    this.running = this.task();
+    await this.running;
+    this.running = undefined;
+    if (this.disposed) {
+      return;
+    }
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      if (this.wanted) {
+        void this.run();
+      }
+    }, this.pause);
+  }
+
+  private running: Promise<void> | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private wanted = false;
+  private disposed = false;
+}

@@ -1,0 +1,103 @@
+/**
+ * Times and amounts as people read them.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IJob } from './types';
+
+/** 42 s, 5 min, 1 h 12 min, 3 d 4 h. */
+export function duration(seconds: number, trans: TranslationBundle): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) {
+    return trans.__('%1 s', whole);
+  }
+  const minutes = Math.round(whole / 60);
+  if (minutes < 60) {
+    return trans.__('%1 min', minutes);
+  }
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) {
+    return minutes % 60
+      ? trans.__('%1 h %2 min', hours, minutes % 60)
+      : trans.__('%1 h', hours);
+  }
+  const days = Math.floor(hours / 24);
+  return hours % 24
+    ? trans.__('%1 d %2 h', days, hours % 24)
+    : trans.__('%1 d', days);
+}
+
+/** The time of the day, and the day if it is not today. */
+export function moment(at: string, now: Date, locale?: string): string {
+  const date = new Date(at);
+  const isToday = date.toDateString() === now.toDateString();
+  const isThisYear = date.getFullYear() === now.getFullYear();
+  return date.toLocaleString(locale, {
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(isToday ? {} : { day: 'numeric', month: 'short' }),
+    ...(isToday || isThisYear ? {} : { year: 'numeric' })
+  });
+}
+
+/** Date and time to the second. */
+export function fullMoment(at: string, locale?: string): string {
+  return new Date(at).toLocaleString(locale, {
+    dateStyle: 'medium',
+    timeStyle: 'medium'
+  });
+}
+
+export function seconds(from: string, to: string | number | Date): number {
+  return (new Date(to).getTime() - new Date(from).getTime()) / 1000;
+}
+
+/** How long a job has run in its last attempt (s), or null. */
+export function ranFor(job: IJob, now: Date): number | null {
+  return job.started_at === null
+    ? null
+    : seconds(job.started_at, job.completed_at ?? now);
+}
+
+/** The seconds until a job is done: what the server says, or what its progress suggests. */
+export function remaining(job: IJob, now: Date): number | null {
+  if (job.status !== 'running') {
+    return null;
+  }
+  if (typeof job.remaining_s === 'number') {
+    return job.remaining_s;
+  }
+  const ran = ranFor(job, now);
+  return ran === null || job.progress < 3 || job.progress >= 100
+    ? null
+    : (ran * (100 - job.progress)) / job.progress;
+}
+
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
+
+/** A size in units of 1024. */
+export function size(bytes: number): string {
+  let unit = 0;
+  let amount = bytes;
+  while (amount >= 1024 && unit < UNITS.length - 1) {
+    amount /= 1024;
+    unit += 1;
+  }
+  const text =
+    unit === 0 || amount >= 100 ? amount.toFixed(0) : amount.toPrecision(2);
+  return `${text} ${UNITS[unit]}`;
+}
+
+/** A number with as many digits as are of use. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) {
+    return String(value);
+  }
+  const large = Math.abs(value);
+  if (Number.isInteger(value) && large < 1e7) {
+    return String(value);
+  }
+  return large !== 0 && (large < 1e-3 || large >= 1e6)
+    ? value.toExponential(2)
+    : String(Number(value.toPrecision(4)));
+}

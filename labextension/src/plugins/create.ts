@@ -1,0 +1,198 @@
+/**
+ * How jobs are created: from the dialog, and from cells.
+ */
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { Dialog, Notification } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import {
+  INotebookTracker,
+  NotebookActions,
+  type NotebookPanel
+} from '@jupyterlab/notebook';
+import { IStateDB } from '@jupyterlab/statedb';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+
+import { trainingIcon } from '../icon';
+
+import { EXAMPLE } from '../model/example';
+import type { IFormValues } from '../model/form';
+import { CREATE_ARGUMENTS, JOB_ARGUMENT, NO_ARGUMENTS } from './arguments';
+import { IEnvironment } from './environment';
+
+const REMEMBERED = 'jupyter-training:form';
+const LOAD = '%load_ext jupyter_training';
+
+export const createPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-training:create',
+  description: 'The dialog that creates training jobs.',
+  autoStart: true,
+  requires: [IEnvironment],
+  optional: [IDefaultFileBrowser, INotebookTracker, IStateDB],
+  activate: (
+    app: JupyterFrontEnd,
+    environment: IEnvironment,
+    browser: IDefaultFileBrowser | null,
+    notebooks: INotebookTracker | null,
+    state: IStateDB | null
+  ): void => {
+    const { model, trans } = environment;
+
+    async function remembered(): Promise<IFormValues> {
+      const known = (await state?.fetch(REMEMBERED)) as
+        Partial<IFormValues> | undefined;
+      const { EMPTY } = await import('../model/form');
+      return { ...EMPTY, ...known };
+    }
+
+    async function create(values: IFormValues): Promise<void> {
+      const { CreateDialog } = await import('../views/create');
+      const dialog = new CreateDialog(environment, values);
+      await dialog.launch();
+      const { job } = dialog;
+      if (job === null) {
+        return;
+      }
+      void state?.save(
+        REMEMBERED,
+        dialog.values as unknown as ReadonlyJSONObject
+      );
+      model.put(job);
+      Notification.success(trans.__('“%1” is in the queue.', job.name), {
+        autoClose: 5000,
+        actions: [
+          {
+            label: trans.__('Open'),
+            callback: () =>
+              environment.execute('training:open', { job: job.job_id })
+          }
+        ]
+      });
+    }
+
+    async function createFor(path: string): Promise<void> {
+      const { valuesForFile } = await import('../model/form');
+      const values = await remembered();
+      await create({ ...values, description: '', ...valuesForFile(path) });
+    }
+
+    app.commands.addCommand('training:create', {
+      label: trans.__('Create Training Job…'),
+      caption: trans.__('Run a script or a program as a training job'),
+      icon: args => (args.isPalette ? undefined : trainingIcon),
+      describedBy: CREATE_ARGUMENTS,
+      execute: async args =>
+        typeof args.path === 'string' && args.path
+          ? createFor(args.path)
+          : create(await remembered())
+    });
+    app.commands.addCommand('training:create-from-file', {
+      label: trans.__('Run as Training Job…'),
+      caption: trans.__('Run this file as a training job'),
+      icon: trainingIcon,
+      describedBy: NO_ARGUMENTS,
+      isVisible: () => browser !== null,
+      execute: async () => {
+        const item = browser?.selectedItems().next().value;
+        if (item) {
+          await createFor(item.path);
+        }
+      }
+    });
+    app.commands.addCommand('training:create-from-notebook', {
+      caption: trans.__('Run this notebook as a training job'),
+      label: trans.__('Run Notebook as Training Job…'),
+      icon: trainingIcon,
+      describedBy: NO_ARGUMENTS,
+      isEnabled: () => Boolean(notebooks?.currentWidget),
+      execute: async () => {
+        const panel = notebooks?.currentWidget;
+        if (panel) {
+          if (panel.context.model.dirty) {
+            // The job reads the file.
+            await panel.context.save();
+          }
+          await createFor(panel.context.path);
+        }
+      }
+    });
+    app.commands.addCommand('training:duplicate', {
+      label: trans.__('Duplicate and Edit…'),
+      caption: trans.__('Create a training job like another one'),
+      describedBy: JOB_ARGUMENT,
+      execute: async args => {
+        const row = app.contextMenuHitTest(
+          node => node.dataset.job !== undefined
+        );
+        const id = (args.job as string | undefined) ?? row?.dataset.job;
+        if (id) {
+          const { valuesOf } = await import('../model/form');
+          const job = model.find(id) ?? (await model.api.job(id));
+          await create(valuesOf(job));
+        } else {
+          await create(await remembered());
+        }
+      }
+    });
+
+    async function openNotebook(): Promise<NotebookPanel | null> {
+      const current = notebooks?.currentWidget;
+      if (current) {
+        app.shell.activateById(current.id);
+        return current;
+      }
+      if (!app.commands.hasCommand('notebook:create-new')) {
+        return null;
+      }
+      const kernelName = app.serviceManager.kernelspecs.specs?.default;
+      const panel = (await app.commands.execute('notebook:create-new', {
+        kernelName,
+        activate: true
+      })) as NotebookPanel;
+      await panel.context.ready;
+      await panel.revealed;
+      return panel;
+    }
+
+    app.commands.addCommand('training:insert-example', {
+      label: trans.__('Insert Example of a Training Cell'),
+      caption: trans.__(
+        'Insert a cell that becomes a training job into the notebook'
+      ),
+      describedBy: NO_ARGUMENTS,
+      execute: async () => {
+        const panel = await openNotebook();
+        if (panel === null) {
+          await navigatorCopy(EXAMPLE);
+          return;
+        }
+        const notebook = panel.content;
+        const isLoaded = notebook.widgets.some(cell =>
+          cell.model.sharedModel.getSource().includes(LOAD)
+        );
+        for (const source of isLoaded ? [EXAMPLE] : [LOAD, EXAMPLE]) {
+          const isBlank =
+            notebook.activeCell?.model.sharedModel.getSource() === '';
+          if (!isBlank) {
+            NotebookActions.insertBelow(notebook);
+          }
+          notebook.activeCell?.model.sharedModel.setSource(source.trimEnd());
+        }
+        if (!isLoaded) {
+          NotebookActions.selectAbove(notebook);
+        }
+      }
+    });
+
+    async function navigatorCopy(text: string): Promise<void> {
+      await navigator.clipboard.writeText(text);
+      await new Dialog({
+        title: trans.__('Copied'),
+        body: trans.__('Paste it into a cell of a notebook.'),
+        buttons: [Dialog.okButton()]
+      }).launch();
+    }
+  }
+};

@@ -1,0 +1,301 @@
+/**
+ * What can be done with a job, and the views of jobs in the main area.
+ */
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import {
+  Clipboard,
+  Dialog,
+  InputDialog,
+  MainAreaWidget,
+  Notification,
+  showDialog,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+
+import { trainingIcon } from '../icon';
+import { ApiError } from '../model/api';
+import { type IJob, isActive } from '../model/types';
+import { statusWord } from '../model/words';
+import type { CompareView } from '../views/compare';
+import type { JobView, TabName } from '../views/jobview';
+import { COMPARE_ARGUMENTS, JOB_ARGUMENT, OPEN_ARGUMENTS } from './arguments';
+import { IEnvironment } from './environment';
+
+const COMPARED = 5;
+
+export const jobsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-training:jobs',
+  description: 'Views of training jobs, and what can be done with them.',
+  autoStart: true,
+  requires: [IEnvironment],
+  optional: [ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    environment: IEnvironment,
+    restorer: ILayoutRestorer | null
+  ): void => {
+    const { model, trans } = environment;
+    const { api } = model;
+    const views = new WidgetTracker<MainAreaWidget<JobView>>({
+      namespace: 'jupyter-training-jobs'
+    });
+    const comparisons = new WidgetTracker<MainAreaWidget<CompareView>>({
+      namespace: 'jupyter-training-comparisons'
+    });
+
+    type Args = { job?: unknown; jobs?: unknown; tab?: unknown };
+
+    /** The job that is meant; null if nobody wants to say. */
+    async function idOf(args: Args): Promise<string | null> {
+      if (typeof args.job === 'string' && args.job) {
+        return args.job;
+      }
+      const row = app.contextMenuHitTest(
+        node => node.dataset.job !== undefined
+      );
+      if (row?.dataset.job) {
+        return row.dataset.job;
+      }
+      const current = views.currentWidget;
+      if (current && current === app.shell.currentWidget) {
+        return current.content.jobId;
+      }
+      const jobs = await api.jobs({ limit: 50 });
+      if (!jobs.length) {
+        Notification.info(trans.__('There are no training jobs.'), {
+          autoClose: 3000
+        });
+        return null;
+      }
+      const labels = jobs.map(
+        job => `${job.name} · ${statusWord(job.status, trans)} · ${job.job_id}`
+      );
+      const chosen = await InputDialog.getItem({
+        title: trans.__('Training job'),
+        items: labels
+      });
+      return chosen.button.accept && chosen.value !== null
+        ? (jobs[labels.indexOf(chosen.value)]?.job_id ?? null)
+        : null;
+    }
+
+    async function open(id: string, tab?: TabName): Promise<void> {
+      const { JobView } = await import('../views/jobview');
+      const known = views.find(widget => widget.content.jobId === id);
+      if (known) {
+        if (tab) {
+          known.content.tab = tab;
+        }
+        app.shell.activateById(known.id);
+        return;
+      }
+      const content = new JobView(environment, id, tab);
+      const widget = new MainAreaWidget({ content });
+      widget.toolbar.hide();
+      widget.id = `jupyter-training-${id}`;
+      widget.title.icon = trainingIcon;
+      widget.title.label = content.job.job?.name ?? id;
+      widget.title.closable = true;
+      content.job.changed.connect(() => {
+        const { job } = content.job;
+        if (job) {
+          widget.title.label = job.name;
+          widget.title.caption = `${job.name}\n${statusWord(job.status, trans)}\n${id}`;
+        }
+      });
+      content.tabChanged.connect(() => void views.save(widget));
+      app.shell.add(widget, 'main');
+      void views.add(widget);
+      app.shell.activateById(widget.id);
+    }
+
+    /** Do something with a job, and tell if it could not be done. */
+    async function attempt(action: () => Promise<void>): Promise<void> {
+      try {
+        await action();
+      } catch (error) {
+        if (!(error instanceof ApiError)) {
+          throw error;
+        }
+        Notification.error(error.message, { autoClose: 10_000 });
+      }
+    }
+
+    async function isMeant(
+      title: string,
+      body: string,
+      label: string
+    ): Promise<boolean> {
+      const answer = await showDialog({
+        title,
+        body,
+        buttons: [
+          Dialog.cancelButton({ label: trans.__('Keep it') }),
+          Dialog.warnButton({ label })
+        ],
+        defaultButton: 0
+      });
+      return answer.button.accept;
+    }
+
+    /** Add a command that is about one job. */
+    function add(
+      name: string,
+      label: string,
+      caption: string,
+      execute: (job: IJob) => Promise<void>
+    ): void {
+      app.commands.addCommand(name, {
+        label,
+        caption,
+        describedBy: JOB_ARGUMENT,
+        execute: async args =>
+          attempt(async () => {
+            const id = await idOf(args);
+            if (id !== null) {
+              await execute(model.find(id) ?? (await api.job(id)));
+            }
+          })
+      });
+    }
+
+    app.commands.addCommand('training:open', {
+      label: trans.__('Open Training Job'),
+      caption: trans.__('Show all about a training job'),
+      describedBy: OPEN_ARGUMENTS,
+      execute: async args =>
+        attempt(async () => {
+          const id = await idOf(args);
+          if (id !== null) {
+            await open(id, args.tab as TabName | undefined);
+          }
+        })
+    });
+    add(
+      'training:open-log',
+      trans.__('View Log'),
+      trans.__('Show what a training job prints'),
+      async job => open(job.job_id, 'log')
+    );
+    add(
+      'training:open-outputs',
+      trans.__('Show Results'),
+      trans.__(
+        'Show what a training job has left, in the file browser if it can be seen there'
+      ),
+      async job => {
+        if (
+          job.output_browser_path !== null &&
+          app.commands.hasCommand('filebrowser:go-to-path')
+        ) {
+          await app.commands.execute('filebrowser:go-to-path', {
+            path: job.output_browser_path
+          });
+        } else {
+          await open(job.job_id, 'outputs');
+        }
+      }
+    );
+    add(
+      'training:cancel',
+      trans.__('Cancel Training Job'),
+      trans.__('End a training job and all its processes'),
+      async job => {
+        const hurts =
+          job.status === 'running' && environment.settings.confirmCancel;
+        const text = trans.__(
+          'It has done %1 %. It gets time to save its work, and then it is ended.',
+          job.progress
+        );
+        if (
+          !hurts ||
+          (await isMeant(
+            trans.__('Cancel “%1”?', job.name),
+            text,
+            trans.__('Cancel the job')
+          ))
+        ) {
+          model.put(await api.cancel(job.job_id));
+        }
+      }
+    );
+    add(
+      'training:retry',
+      trans.__('Run Training Job Again'),
+      trans.__('Put a training job that has ended into the queue again'),
+      async job => model.put(await api.retry(job.job_id))
+    );
+    add(
+      'training:delete',
+      trans.__('Delete Training Job…'),
+      trans.__('Delete a training job that has ended, its log and its files'),
+      async job => {
+        if (isActive(job)) {
+          Notification.info(
+            trans.__('“%1” has not ended. Cancel it first.', job.name),
+            {
+              autoClose: 5000
+            }
+          );
+        } else if (
+          await isMeant(
+            trans.__('Delete “%1”?', job.name),
+            trans.__(
+              'Its log, its metrics and its results are deleted too. This cannot be undone.'
+            ),
+            trans.__('Delete')
+          )
+        ) {
+          await api.delete(job.job_id);
+          model.remove(job.job_id);
+          views.find(widget => widget.content.jobId === job.job_id)?.close();
+        }
+      }
+    );
+    add(
+      'training:copy-id',
+      trans.__('Copy Job ID'),
+      trans.__('Copy the id of a training job'),
+      async job => Clipboard.copyToSystem(job.job_id)
+    );
+    app.commands.addCommand('training:compare', {
+      label: trans.__('Compare Training Jobs'),
+      caption: trans.__(
+        'Show the metrics of several training jobs in one chart'
+      ),
+      describedBy: COMPARE_ARGUMENTS,
+      execute: async args =>
+        attempt(async () => {
+          const ids =
+            typeof args.jobs === 'string' && args.jobs
+              ? args.jobs.split(',')
+              : (await api.jobs({ limit: COMPARED })).map(job => job.job_id);
+          const { CompareView } = await import('../views/compare');
+          const content = new CompareView(environment, ids);
+          const widget = new MainAreaWidget({ content });
+          widget.toolbar.hide();
+          widget.title.icon = trainingIcon;
+          widget.title.label = trans.__('Comparison of %1 jobs', ids.length);
+          widget.title.closable = true;
+          app.shell.add(widget, 'main');
+          void comparisons.add(widget);
+          app.shell.activateById(widget.id);
+        })
+    });
+
+    void restorer?.restore(views, {
+      command: 'training:open',
+      args: ({ content }) => ({ job: content.jobId, tab: content.tab }),
+      name: ({ content }) => content.jobId
+    });
+    void restorer?.restore(comparisons, {
+      command: 'training:compare',
+      args: ({ content }) => ({ jobs: content.jobIds.join(',') }),
+      name: ({ content }) => content.jobIds.join(',')
+    });
+  }
+};

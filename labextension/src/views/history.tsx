@@ -1,0 +1,55 @@
+/**
+ * Everything that happened to a job.
+ */
+import React from 'react';
+
+import { useTraining } from '../components/context';
+import { StatusIcon } from '../components/icons';
+import { fullMoment } from '../model/times';
+import type { IHistoryEvent } from '../model/types';
+import { causeWord, statusWord } from '../model/words';
+
+export function HistoryTab(props: {
+  history: readonly IHistoryEvent[];
+}): React.JSX.Element {
+  const { trans, locale } = useTraining();
+  return (
+    <table className="jp-Training-table">
+      <thead>
+        <tr>
+          <th scope="col">{trans.__('When')}</th>
+          <th scope="col">{trans.__('Attempt')}</th>
+          <th scope="col">{trans.__('What')}</th>
+          <th scope="col">{trans.__('Why')}</th>
+          <th scope="col">{trans.__('By')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {props.history.map(event => (
+          <tr key={event.id}>
+            <td>
+              <time dateTime={event.at}>{fullMoment(event.at, locale)}</time>
+            </td>
+            <td>{event.attempt || ''}</td>
+            <td className="jp-Training-what">
+              {event.to_status !== null ? (
+                <>
+                  <StatusIcon status={event.to_status} />{' '}
+                  {statusWord(event.to_status, trans)}
+                </>
+              ) : (
+                event.kind.replace(/_/g, ' ')
+              )}
+            </td>
+            <td>
+              {[event.cause && causeWord(event.cause, trans), event.reason]
+                .filter(Boolean)
+                .join(': ')}
+            </td>
+            <td>{event.actor}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

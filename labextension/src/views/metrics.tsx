@@ -1,0 +1,188 @@
+/**
+ * The metrics of a job, or of several ones next to each other.
+ */
+import React, { useEffect, useMemo, useState } from 'react';
+
+import { Chart } from '../charts/chart';
+import { figures, type ICurve, type IFigure } from '../charts/curves';
+import { useTraining } from '../components/context';
+import { ApiError } from '../model/api';
+import { duration, figure } from '../model/times';
+import type { IMetrics } from '../model/types';
+
+export interface ILoaded {
+  metrics: IMetrics | null;
+  error: string;
+}
+
+/** Metrics, fetched again whenever the version is another one. */
+export function useMetrics(id: string, version: unknown): ILoaded {
+  const { model } = useTraining();
+  const [loaded, setLoaded] = useState<ILoaded>({ metrics: null, error: '' });
+  useEffect(() => {
+    let isCurrent = true;
+    model.api.metrics(id).then(
+      metrics => isCurrent && setLoaded({ metrics, error: '' }),
+      (error: unknown) =>
+        isCurrent &&
+        setLoaded(known => ({ ...known, error: (error as ApiError).message }))
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [id, model, version]);
+  return loaded;
+}
+
+export interface ISettings {
+  axis: 'step' | 'time';
+  isLog: boolean;
+  smoothing: number;
+}
+
+export const DEFAULTS: ISettings = { axis: 'step', isLog: false, smoothing: 0 };
+
+export function ChartSettings(props: {
+  value: ISettings;
+  onChange: (value: ISettings) => void;
+}): React.JSX.Element {
+  const { trans } = useTraining();
+  const { value, onChange } = props;
+  return (
+    <div
+      className="jp-TrainingChart-settings"
+      role="toolbar"
+      aria-label={trans.__('Charts')}
+    >
+      <label>
+        {trans.__('Over')}{' '}
+        <select
+          className="jp-mod-styled"
+          value={value.axis}
+          onChange={event =>
+            onChange({
+              ...value,
+              axis: event.target.value as ISettings['axis']
+            })
+          }
+        >
+          <option value="step">{trans.__('step')}</option>
+          <option value="time">{trans.__('time')}</option>
+        </select>
+      </label>
+      <label>
+        <input
+          type="checkbox"
+          checked={value.isLog}
+          onChange={event =>
+            onChange({ ...value, isLog: event.target.checked })
+          }
+        />{' '}
+        {trans.__('Logarithmic')}
+      </label>
+      <label>
+        {trans.__('Smoothing')}{' '}
+        <input
+          type="range"
+          min={0}
+          max={0.99}
+          step={0.01}
+          value={value.smoothing}
+          onChange={event =>
+            onChange({ ...value, smoothing: Number(event.target.value) })
+          }
+        />{' '}
+        {value.smoothing.toFixed(2)}
+      </label>
+    </div>
+  );
+}
+
+export function Figures(props: {
+  shown: readonly IFigure[];
+  settings: ISettings;
+}): React.JSX.Element {
+  const { trans } = useTraining();
+  const { settings } = props;
+  return (
+    <div className="jp-TrainingChart-grid">
+      {props.shown.map(({ title, curves }) => (
+        <Chart
+          key={title}
+          title={title}
+          curves={curves}
+          trans={trans}
+          isLog={settings.isLog}
+          smoothing={settings.smoothing}
+          xText={x =>
+            settings.axis === 'step' ? figure(x) : duration(x, trans)
+          }
+        />
+      ))}
+    </div>
+  );
+}
+
+export function MetricsTab(props: {
+  id: string;
+  version: unknown;
+  started: string | null;
+}): React.JSX.Element {
+  const { trans } = useTraining();
+  const { metrics, error } = useMetrics(props.id, props.version);
+  const [settings, setSettings] = useState(DEFAULTS);
+  const shown = useMemo(
+    () => figures(metrics?.series ?? [], settings.axis, props.started),
+    [metrics, settings.axis, props.started]
+  );
+  if (!shown.length) {
+    return (
+      <p className="jp-Training-note">
+        {error ||
+          (metrics === null
+            ? trans.__('Loading…')
+            : trans.__(
+                'No metrics yet. They are read from what the script prints, such as “epoch 3 loss: 0.41”, or from %1.',
+                'jupyter_training.report(step=…, loss=…)'
+              ))}
+      </p>
+    );
+  }
+  return (
+    <>
+      <ChartSettings value={settings} onChange={setSettings} />
+      {metrics?.notices.map(notice => (
+        <p key={notice} className="jp-Training-note">
+          {notice}
+        </p>
+      ))}
+      <Figures shown={shown} settings={settings} />
+    </>
+  );
+}
+
+/** One curve per job in each picture. */
+export function compared(
+  several: readonly {
+    name: string;
+    started: string | null;
+    metrics: IMetrics;
+  }[],
+  axis: ISettings['axis']
+): IFigure[] {
+  const found = new Map<string, ICurve[]>();
+  for (const { name, started, metrics } of several) {
+    for (const one of figures(metrics.series, axis, started)) {
+      for (const curve of one.curves) {
+        const curves = found.get(curve.name) ?? [];
+        const isTaken = curves.some(other => other.name === name);
+        curves.push({
+          ...curve,
+          name: isTaken ? `${name} (${curves.length + 1})` : name
+        });
+        found.set(curve.name, curves);
+      }
+    }
+  }
+  return [...found].map(([title, curves]) => ({ title, curves }));
+}

@@ -1,0 +1,161 @@
+/**
+ * A job at a glance: how far, on what, why or why not, its first curves and the end of its log.
+ */
+import React, { useMemo } from 'react';
+
+import { figures } from '../charts/curves';
+import { Button, useNow, useSignal, useTraining } from '../components/context';
+import type { LogFollower } from '../log/follower';
+import { spansOf } from '../log/spans';
+import {
+  duration,
+  fullMoment,
+  moment,
+  ranFor,
+  remaining,
+  size
+} from '../model/times';
+import { type IJob, isActive } from '../model/types';
+import { causeWord, resourcesWord, typeWord } from '../model/words';
+import { DEFAULTS, Figures, useMetrics } from './metrics';
+
+const TAIL_LINES = 8;
+const FIGURES = 2;
+
+export function OverviewTab(props: {
+  job: IJob;
+  version: unknown;
+  follower: LogFollower;
+  onLog: () => void;
+}): React.JSX.Element {
+  const training = useTraining();
+  const { trans } = training;
+  const { job } = props;
+  const { metrics } = useMetrics(job.job_id, props.version);
+  const shown = useMemo(
+    () =>
+      figures(metrics?.series ?? [], 'step', job.started_at).slice(0, FIGURES),
+    [metrics, job.started_at]
+  );
+  return (
+    <div className="jp-Training-overview">
+      {isActive(job) && job.status !== 'running' && job.reason && (
+        <p className="jp-Training-why" role="note">
+          <b>{trans.__('Why it is not running:')}</b> {job.reason}
+        </p>
+      )}
+      {job.status === 'failed' && job.reason && (
+        <p className="jp-Training-why jp-mod-failed" role="note">
+          <b>{job.cause ? causeWord(job.cause, trans) : trans.__('failed')}:</b>{' '}
+          {job.reason}
+        </p>
+      )}
+      <Facts job={job} />
+      {shown.length > 0 && <Figures shown={shown} settings={DEFAULTS} />}
+      <Tail follower={props.follower} />
+      <Button onClick={props.onLog}>{trans.__('View log')}</Button>
+    </div>
+  );
+}
+
+function Facts({ job }: { job: IJob }): React.JSX.Element {
+  const { trans, model, locale } = useTraining();
+  const now = useNow(isActive(job) ? 1000 : null);
+  const ran = ranFor(job, now);
+  const rest = remaining(job, now);
+  const cards = job.gpus.map(uuid => model.gpu(uuid));
+  const facts: [string, string | null][] = [
+    [
+      trans.__('Progress'),
+      job.started_at ? trans.__('%1 %', job.progress) : null
+    ],
+    [trans.__('Remaining'), rest === null ? null : remainingText()],
+    [trans.__('Has run for'), ran === null ? null : duration(ran, trans)],
+    [trans.__('Place in the queue'), job.queue_position?.toString() ?? null],
+    [trans.__('Type'), typeWord(job.job_type, trans)],
+    [trans.__('Resources'), resourcesWord(job, trans)],
+    [
+      trans.__('GPUs'),
+      cards.length
+        ? cards.map((card, place) => card?.index ?? job.gpus[place]).join(', ')
+        : null
+    ],
+    [trans.__('Machine'), job.node],
+    [
+      trans.__('Peak memory'),
+      job.peak_memory_bytes
+        ? trans.__('%1 of %2 GB', size(job.peak_memory_bytes), job.memory_gb)
+        : null
+    ],
+    [
+      trans.__('GPU-hours'),
+      job.gpu_count && ran !== null
+        ? ((job.gpu_count * ran) / 3600).toFixed(2)
+        : null
+    ],
+    [
+      trans.__('Attempt'),
+      trans.__('%1 of at most %2', job.attempt, job.max_retries + 1)
+    ],
+    [trans.__('Exit code'), job.exit_code?.toString() ?? null],
+    [trans.__('Submitted'), fullMoment(job.submitted_at, locale)],
+    [
+      trans.__('Ended'),
+      job.completed_at === null ? null : fullMoment(job.completed_at, locale)
+    ]
+  ];
+  return (
+    <dl className="jp-Training-facts">
+      {facts
+        .filter(([, value]) => value !== null)
+        .map(([label, value]) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+
+  function remainingText(): string {
+    const { remaining_low_s: low, remaining_high_s: high } = job;
+    const done = new Date(now.getTime() + (rest ?? 0) * 1000).toISOString();
+    const about =
+      typeof low === 'number' && typeof high === 'number'
+        ? trans.__('%1 to %2', duration(low, trans), duration(high, trans))
+        : trans.__('about %1', duration(rest ?? 0, trans));
+    return trans.__('%1, until %2', about, moment(done, now, locale));
+  }
+}
+
+function Tail({ follower }: { follower: LogFollower }): React.JSX.Element {
+  const { trans } = useTraining();
+  const { buffer } = follower;
+  useSignal(buffer.changed);
+  const first = Math.max(0, buffer.length - TAIL_LINES);
+  const lines = Array.from({ length: buffer.length - first }, (_, place) =>
+    buffer.line(first + place)
+  );
+  return (
+    <pre
+      className="jp-Training-tail jp-RenderedText"
+      tabIndex={0}
+      aria-label={trans.__('The end of the log')}
+    >
+      {lines.map((line, place) => (
+        <div key={first + place}>
+          {spansOf(line).map((span, index) => (
+            <span
+              key={index}
+              className={span.classes || undefined}
+              style={span.style}
+            >
+              {span.text}
+            </span>
+          ))}
+          {line === '' && ' '}
+        </div>
+      ))}
+    </pre>
+  );
+}

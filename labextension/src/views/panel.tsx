@@ -1,0 +1,234 @@
+/**
+ * The sidebar: the machines, what runs, what waits and what has ended.
+ */
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { IDisposable } from '@lumino/disposable';
+import type { Message } from '@lumino/messaging';
+import React, { useEffect, useState } from 'react';
+
+import {
+  Button,
+  type ITraining,
+  TrainingProvider,
+  useSignal,
+  useTraining
+} from '../components/context';
+import { GpuStrip } from '../components/gpus';
+import { JobList } from '../components/list';
+import { EXAMPLE } from '../model/example';
+import type { IJobEvent } from '../model/types';
+import { ENDED } from '../model/types';
+import { statusWord } from '../model/words';
+
+export class TrainingPanel extends ReactWidget {
+  constructor(private readonly training: ITraining) {
+    super();
+    this.id = 'jupyter-training-panel';
+    this.addClass('jp-Training');
+    this.addClass('jp-Training-panel');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', training.trans.__('Training jobs'));
+  }
+
+  override dispose(): void {
+    this.watching?.dispose();
+    super.dispose();
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.watching ??= this.training.model.watch();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (this.isVisible) {
+      this.watching ??= this.training.model.watch();
+    }
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.stopWatching();
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    super.onBeforeDetach(message);
+    this.stopWatching();
+  }
+
+  protected render(): React.JSX.Element {
+    return (
+      <TrainingProvider value={this.training}>
+        <Panel />
+      </TrainingProvider>
+    );
+  }
+
+  private stopWatching(): void {
+    this.watching?.dispose();
+    this.watching = null;
+  }
+
+  private watching: IDisposable | null = null;
+}
+
+export function Panel(): React.JSX.Element {
+  const { trans, model, execute } = useTraining();
+  useSignal(model.changed);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const { loaded, trouble } = model.state;
+  if (!loaded) {
+    return trouble === null ? (
+      <p className="jp-Training-note" role="status">
+        {trans.__('Loading…')}
+      </p>
+    ) : (
+      <Trouble />
+    );
+  }
+  const isEmpty =
+    !model.active.length && !model.ended.length && !model.filterText;
+  return (
+    <>
+      {trouble !== null && <Trouble />}
+      {model.machines && <GpuStrip machines={model.machines} />}
+      <div className="jp-Training-tools">
+        <Filter />
+        <Button kind="accept" onClick={() => execute('training:create')}>
+          {trans.__('New')}
+        </Button>
+      </div>
+      {selected.size > 1 && (
+        <div className="jp-Training-tools">
+          <span className="jp-Training-left">
+            {trans.__('%1 selected', selected.size)}
+          </span>
+          <Button
+            onClick={() =>
+              execute('training:compare', { jobs: [...selected].join(',') })
+            }
+          >
+            {trans.__('Compare')}
+          </Button>
+          <Button onClick={() => setSelected(new Set())}>
+            {trans.__('Clear')}
+          </Button>
+        </div>
+      )}
+      {isEmpty ? (
+        <Empty />
+      ) : (
+        <JobList
+          key={model.filterText}
+          selected={selected}
+          onSelect={setSelected}
+        />
+      )}
+      <Announcer />
+    </>
+  );
+}
+
+function Filter(): React.JSX.Element {
+  const { trans, model } = useTraining();
+  const [typed, setTyped] = useState(model.filterText);
+  useEffect(() => {
+    const timer = setTimeout(() => (model.filterText = typed), 250);
+    return () => clearTimeout(timer);
+  }, [typed, model]);
+  return (
+    <input
+      type="search"
+      className="jp-mod-styled jp-Training-filter"
+      value={typed}
+      placeholder={trans.__('Filter: name, status:failed, gpu:2 …')}
+      aria-label={trans.__('Filter jobs')}
+      title={trans.__(
+        'Words of the name, the description or the id; status:failed, type:single, cause:out_of_memory, gpu:2'
+      )}
+      onChange={event => setTyped(event.target.value)}
+    />
+  );
+}
+
+/** What teaches the first job. */
+function Empty(): React.JSX.Element {
+  const { trans, execute } = useTraining();
+  return (
+    <div className="jp-Training-empty">
+      <h3>{trans.__('No training jobs yet')}</h3>
+      <p>
+        {trans.__(
+          'Write %1 above a cell: it becomes a job that waits for its turn, runs away from the kernel and goes on when you close the browser.',
+          '%%train'
+        )}
+      </p>
+      <pre tabIndex={0} aria-label={trans.__('Example')}>
+        {EXAMPLE}
+      </pre>
+      <Button kind="accept" onClick={() => execute('training:insert-example')}>
+        {trans.__('Insert this cell')}
+      </Button>
+      <Button onClick={() => execute('training:create')}>
+        {trans.__('Create training job…')}
+      </Button>
+    </div>
+  );
+}
+
+function Trouble(): React.JSX.Element {
+  const { trans, model } = useTraining();
+  const { trouble, message } = model.state;
+  let title: string;
+  let text: string;
+  switch (trouble) {
+    case 'absent':
+      title = trans.__('The server part of jupyter-training is not running');
+      text = trans.__(
+        'Install jupyter-training where the Jupyter server runs, enable it with “jupyter server extension enable jupyter_training”, and start the server again.'
+      );
+      break;
+    case 'away':
+      title = trans.__('The server does not answer');
+      text = trans.__('Jobs that run go on. Trying again…');
+      break;
+    case 'forbidden':
+      title = trans.__('You may not see training jobs here');
+      text = trans.__('Log in again, or ask whoever runs this server.');
+      break;
+    default:
+      title = trans.__('Training jobs are not available at the moment');
+      text = message;
+  }
+  return (
+    <div className="jp-Training-trouble" role="alert">
+      <b>{title}</b>
+      <p>{text}</p>
+      <Button onClick={() => model.refresh()}>{trans.__('Try again')}</Button>
+    </div>
+  );
+}
+
+/** Says to a screen reader when a job has ended, and nothing else. */
+function Announcer(): React.JSX.Element {
+  const { trans, model } = useTraining();
+  const [said, say] = useState('');
+  useEffect(() => {
+    const onEvent = (_: unknown, event: IJobEvent): void => {
+      const { name, status } = event;
+      if (name && status && event.change === status && ENDED.includes(status)) {
+        say(trans.__('%1: %2', name, statusWord(status, trans)));
+      }
+    };
+    model.jobChanged.connect(onEvent);
+    return () => {
+      model.jobChanged.disconnect(onEvent);
+    };
+  }, [model, trans]);
+  return (
+    <div role="status" className="jp-Training-unseen">
+      {said}
+    </div>
+  );
+}

@@ -1,0 +1,328 @@
+"""The JupyterLab extension as a person uses it: a real browser, a real server, real jobs."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, Request, expect
+
+from tests.conftest import NAP, Home, python
+from tests.ui.lab import ROOT, Lab, browser_page, start_lab
+
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+MANY = 5000
+LONG = 60_000
+EPOCHS = python(
+    "import time\n"
+    "for epoch in range(1, 401):\n"
+    "    print(f'Epoch {epoch}/400 - loss: {1 / epoch:.4f}', flush=True)\n"
+    "    time.sleep(0.05)"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    made = Home(tmp_path_factory.mktemp("lab"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with browser_page(viewport={"width": 1400, "height": 860}) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def opened(home: Home, page: Page) -> Lab:
+    """JupyterLab, still without a job."""
+    lab = Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
+    lab.open()
+    return lab
+
+
+@pytest.fixture
+def lab(opened: Lab) -> Iterator[Lab]:
+    """JupyterLab; what a test leaves running is cancelled."""
+    yield opened
+    api = opened.server.api
+    for job in api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
+        api.post(f"api/training-jobs/{job['job_id']}/cancel")
+
+
+def violations(page: Page, region: str) -> list[str]:
+    """What the accessibility checker finds in a part of the page."""
+    page.evaluate(AXE.read_text())
+    found: list[dict[str, Any]] = page.evaluate(
+        "async region => (await axe.run(region, {resultTypes: ['violations']})).violations",
+        region,
+    )
+    return [
+        f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes']]}"
+        for one in found
+    ]
+
+
+def toast(page: Page, text: str) -> Locator:
+    return page.locator(".Toastify__toast").filter(has_text=text)
+
+
+def test_who_has_no_job_is_shown_how_to_make_one(lab: Lab) -> None:
+    expect(lab.panel).to_contain_text("No training jobs yet")
+    assert violations(lab.page, ".jp-Training-panel") == []
+    lab.panel.get_by_role("button", name="Insert this cell").click()
+    cells = lab.page.locator(".jp-Notebook .jp-CodeCell")
+    expect(cells.filter(has_text="%%train --name first-job")).to_have_count(1)
+    expect(cells.filter(has_text="%load_ext jupyter_training")).to_have_count(1)
+
+
+def test_a_job_is_created_followed_and_told_of_when_it_has_ended(lab: Lab) -> None:
+    lab.panel.get_by_role("button", name="New").click()
+    dialog = lab.page.get_by_role("dialog")
+    dialog.get_by_label("Job name").fill("made-here")
+    dialog.get_by_label("Command").fill(f"{sys.executable} -c 'print(6 * 7)'")
+    dialog.get_by_label("CPU cores").fill("9")
+    expect(dialog).to_contain_text("Would wait")  # for a machine that has so many
+    dialog.get_by_label("CPU cores").fill("one")
+    expect(dialog).to_contain_text("should be a whole number")
+    dialog.get_by_label("CPU cores").fill("1")
+    dialog.get_by_label("Memory (GB)").fill("1")
+    expect(dialog).to_contain_text("Would start now")
+    expect(dialog.locator("code")).to_contain_text("%train --name made-here --cpus 1 --memory 1")
+    assert violations(lab.page, ".jp-Training-dialog") == []
+    dialog.get_by_role("button", name="Submit").click()
+
+    expect(lab.row("made-here")).to_have_attribute("data-status", "completed", timeout=LONG)
+    told = toast(lab.page, "“made-here” is completed.")
+    told.get_by_role("button", name="Open log").click()
+    expect(lab.view.get_by_role("log")).to_contain_text("42")
+    expect(lab.view).to_contain_text("Complete")
+
+    lab.panel.get_by_role("button", name="New").click()
+    expect(dialog.get_by_label("CPU cores")).to_have_value("1")
+    dialog.get_by_role("button", name="Close").click()
+
+
+def test_what_the_server_refuses_is_told_at_the_field(lab: Lab) -> None:
+    lab.do("training:create")
+    dialog = lab.page.get_by_role("dialog")
+    dialog.get_by_label("Job name").fill("wrong")
+    dialog.get_by_label("Command").fill("echo 'not closed")
+    expect(dialog.locator(".jp-Training-field").filter(has_text="Command")).to_contain_text(
+        "cannot be split into words"
+    )
+    dialog.get_by_role("button", name="Submit").click()
+    expect(dialog).to_contain_text("cannot be split into words")
+    dialog.get_by_role("button", name="Close").click()
+    expect(lab.row("wrong")).to_have_count(0)
+
+
+def test_the_log_comes_as_it_is_printed_and_the_job_is_cancelled_after_a_question(
+    lab: Lab,
+) -> None:
+    job = lab.server.api.submit(EPOCHS, name="long-one")
+    expect(lab.row("long-one")).to_contain_text("running", timeout=LONG)
+    lab.row("long-one").click()
+    lab.tab("Log")
+    log = lab.view.get_by_role("log")
+    expect(log).to_contain_text("Epoch 30/400", timeout=LONG)
+    expect(lab.view).to_contain_text("Live")
+    lab.view.get_by_role("searchbox").fill("epoch 7/")
+    lab.view.get_by_role("searchbox").press("Enter")
+    expect(lab.view.locator(".jp-TrainingLog-match.jp-mod-current")).to_have_text("Epoch 7/")
+    # Who reads is left alone.
+    expect(lab.view.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+
+    lab.view.get_by_role("button", name="Cancel").click()
+    question = lab.page.get_by_role("dialog")
+    expect(question).to_contain_text("Cancel “long-one”?")
+    question.get_by_role("button", name="Keep it").click()
+    assert lab.server.api.job(job["job_id"])["status"] == "running"
+    lab.view.get_by_role("button", name="Cancel").click()
+    question.get_by_role("button", name="Cancel the job").click()
+    expect(lab.row("long-one")).to_have_attribute("data-status", "cancelled", timeout=LONG)
+    expect(lab.view.get_by_role("button", name="Run again")).to_be_visible()
+
+
+def test_a_failure_says_why_and_is_run_again(lab: Lab, home: Home) -> None:
+    flag = home.path / "repaired"
+    command = python(
+        f"import os; assert os.path.exists({str(flag)!r}), '\x1b[31mbroken\x1b[0m'; print('fine')"
+    )
+    lab.server.api.submit(command, name="fragile", max_retries=0)
+    row = lab.row("fragile")
+    expect(row).to_contain_text("script error", timeout=LONG)
+    expect(row).to_contain_text("the script ended with exit code 1")
+    toast(lab.page, "“fragile” has failed").get_by_role("button", name="Open log").click()
+    expect(lab.view.locator(".ansi-red-fg")).to_have_text("broken")
+    lab.view.get_by_role("button", name="Next error").click()
+    expect(lab.view.locator(".jp-TrainingLog-line.jp-mod-current")).to_be_visible()
+
+    flag.touch()
+    row.focus()
+    row.get_by_role("button", name="Run again").click()
+    expect(row).to_have_attribute("data-status", "completed", timeout=LONG)
+    expect(lab.view.get_by_role("log")).to_contain_text("fine")
+    lab.view.get_by_label("Attempt").select_option("1")
+    expect(lab.view.get_by_role("log")).to_contain_text("broken")
+    lab.tab("Attempts and history")
+    expect(lab.view.get_by_role("row").filter(has_text="failed")).to_have_count(1)
+
+
+def test_results_are_listed_and_downloaded(lab: Lab) -> None:
+    command = python(
+        "import os; d = os.environ['JUPYTER_TRAINING_OUTPUT_DIR']; os.makedirs(d + '/logs'); "
+        "open(d + '/model.bin', 'w').write('weights'); open(d + '/logs/a.txt', 'w').write('a')"
+    )
+    job = lab.server.api.submit(command, name="results")
+    lab.server.api.ended(job["job_id"])
+    lab.do("training:open", job=job["job_id"], tab="outputs")
+    table = lab.view.get_by_role("table")
+    with lab.page.expect_download() as download:
+        table.get_by_role("link", name="Download model.bin").click()
+    assert Path(download.value.path()).read_text() == "weights"
+    table.get_by_role("button", name="logs/").click()
+    expect(table).to_contain_text("a.txt")
+
+
+def test_the_keyboard_is_enough(lab: Lab) -> None:
+    lab.server.api.submit(NAP, name="by-keys")
+    expect(lab.row("by-keys")).to_contain_text("running", timeout=LONG)
+    lab.row("by-keys").focus()
+    lab.page.keyboard.press("End")
+    expect(lab.row("made-here")).to_be_focused()
+    lab.page.keyboard.press("Home")
+    expect(lab.row("by-keys")).to_be_focused()
+    lab.page.keyboard.press("Enter")
+    expect(lab.view.get_by_role("heading", name="by-keys")).to_be_visible()
+    lab.row("by-keys").focus()
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("Enter")
+    expect(lab.page.get_by_role("dialog")).to_contain_text("Cancel “by-keys”?")
+    lab.page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_nothing_stands_in_the_way_of_a_screen_reader(lab: Lab, theme: str) -> None:
+    lab.theme(theme)
+    job = lab.server.api.submit(EPOCHS, name="seen")
+    lab.server.api.printed(job["job_id"], "Epoch 3/400 - loss: 0.3333")
+    lab.do("training:open", job=job["job_id"])
+    expect(lab.row("seen")).to_contain_text("running", timeout=LONG)
+    for tab in ("Overview", "Log", "Metrics", "Attempts and history", "Outputs", "Code"):
+        lab.tab(tab)
+        assert violations(lab.page, ".jp-Training-view") == []
+    assert violations(lab.page, ".jp-Training-panel") == []
+
+
+def test_everything_is_there_again_after_a_reload(lab: Lab) -> None:
+    job = lab.server.api.submit(NAP, name="stays")
+    with lab.page.expect_request(
+        lambda asked: "api/workspaces" in asked.url and job["job_id"] in (asked.post_data or "")
+    ):
+        lab.do("training:open", job=job["job_id"], tab="code")
+        expect(lab.view).to_contain_text("import time; time.sleep(600)")
+    lab.open(query="")
+    expect(lab.view.get_by_role("heading", name="stays")).to_be_visible()
+    expect(lab.view).to_contain_text("import time; time.sleep(600)")
+    expect(lab.row("stays")).to_contain_text("running")
+
+
+def test_nobody_sees_the_jobs_of_others(lab: Lab) -> None:
+    other = lab.server.api_of("somebody-else")
+    other.submit(python("print('secret')"), name="not-yours")
+    lab.server.api.submit(python("print()"), name="yours")
+    expect(lab.row("yours")).to_be_visible(timeout=LONG)
+    expect(lab.row("not-yours")).to_have_count(0)
+
+
+def test_while_the_sidebar_is_hidden_nothing_is_fetched_and_the_status_bar_goes_on(
+    lab: Lab,
+) -> None:
+    lab.do("application:close-all")
+    status = lab.page.locator(".jp-Training-statusItem")
+    expect(status).to_contain_text("0 running")
+    lab.do("application:toggle-left-area")
+    expect(lab.panel).to_be_hidden()
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "api/training" in request.url:
+            asked.append(request.url)
+
+    lab.page.on("request", note)
+    lab.server.api.submit(NAP, name="unseen")
+    expect(status).to_contain_text("1 running", timeout=LONG)
+    assert asked == []
+    lab.page.remove_listener("request", note)
+    lab.do("training:show-panel")
+    expect(lab.row("unseen")).to_contain_text("running")
+
+
+def test_thousands_of_jobs_are_filtered_and_scrolled(lab: Lab, home: Home) -> None:
+    multiply(home.data_dir / "training.db", MANY)
+    lab.do("training:refresh")
+    lab.panel.get_by_role("searchbox").fill("copy-4")
+    expect(lab.row("copy-4999")).to_be_visible()
+    expect(lab.row("copy-5000")).to_have_count(0)
+    lab.panel.get_by_role("searchbox").fill("copy-4321 status:completed")
+    expect(lab.panel.locator(".jp-Training-jobRow")).to_have_count(1)
+    lab.panel.get_by_role("searchbox").fill("copy")
+    expect(lab.row("copy-5000")).to_be_visible()
+    scroller = lab.panel.locator(".jp-Training-scroller")
+    for _ in range(4):
+        scroller.evaluate("node => node.scrollTo(0, node.scrollHeight)")
+        expect(lab.panel).not_to_contain_text("Loading…")
+    # So much is loaded; so little is in the document.
+    assert int(scroller.get_by_role("grid").evaluate("node => node.clientHeight")) > 300 * 40
+    assert lab.panel.locator(".jp-Training-jobRow").count() < 60
+    lab.panel.get_by_role("searchbox").fill("")
+
+
+def test_a_server_that_is_lost_is_told_of_and_found_again(lab: Lab) -> None:
+    lost = lab.server
+    job = lost.api.submit(EPOCHS, name="survivor")
+    expect(lab.row("survivor")).to_contain_text("running", timeout=LONG)
+    lost.kill()
+    expect(lab.panel.get_by_role("alert")).to_contain_text(
+        "The server does not answer", timeout=LONG
+    )
+    expect(lab.row("survivor")).to_contain_text("running")
+    found = re.search(r":(\d+)/", lost.url)
+    assert found is not None
+    again = start_lab(lost.home, cpu_cores=8, memory_gb=32, port=int(found[1]))
+    lab.server = again
+    expect(lab.panel.get_by_role("alert")).to_have_count(0, timeout=LONG)
+    again.api.ended(job["job_id"])
+    lab.do("training:refresh")
+    expect(lab.row("survivor")).to_have_attribute("data-status", "completed", timeout=LONG)
+
+
+def multiply(database: Path, many: int) -> None:
+    """Have so many jobs that are completed, like one that is."""
+    with sqlite3.connect(database) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(training_jobs)")]
+        row = connection.execute(
+            "SELECT * FROM training_jobs WHERE status = 'completed' LIMIT 1"
+        ).fetchone()
+        model = dict(zip(names, row, strict=True))
+        del model["id"]
+        copies = [
+            {
+                **model,
+                "uuid": f"job-copy{number}",
+                "name": f"copy-{number}",
+                "idempotency_key": None,
+            }
+            for number in range(1, many + 1)
+        ]
+        columns = ", ".join(model)
+        values = ", ".join(f":{name}" for name in model)
+        connection.executemany(f"INSERT INTO training_jobs ({columns}) VALUES ({values})", copies)

@@ -22,6 +22,7 @@ starts this program again in each rank, so that logs and ends are the same.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -44,6 +45,8 @@ _LOOK_S = 0.5
 _LAST_WORDS_S = 1.0
 _LONGEST_LINE = 1 << 15
 _CHUNK = 1 << 16
+_BLOCK = 4096
+_PUNCH_HOLE, _KEEP_SIZE = 2, 1
 _PORTS = range(20000, 32000)
 """Below the ports that a Linux system gives to whoever does not care (32768 and above)."""
 
@@ -254,7 +257,8 @@ class _Process:
         label: str,
         process: subprocess.Popen[bytes],
         logs: str,
-        merged: int,
+        merged: _Log,
+        limit: int,
     ) -> None:
         self.rank, self.process = rank, process
         assert process.stdout is not None
@@ -264,7 +268,7 @@ class _Process:
         self._prefix = f"[{label}] ".encode()
         self._merged, self._rest = merged, b""
         own = os.path.join(logs, f"output-{rank}.log")
-        self._own = None if rank is None else _open_log(own)
+        self._own = None if rank is None else _Log(own, limit)
 
     def copy(self) -> bool:
         """Move some of what was printed into the logs; False when there will be no more."""
@@ -275,7 +279,7 @@ class _Process:
         if not chunk:
             return False
         if self._own is not None:
-            _write(self._own, chunk)
+            self._own.write(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             lines.append(self._rest)
@@ -292,7 +296,7 @@ class _Process:
     def _merge(self, lines: list[bytes]) -> None:
         # Whole lines in one write: other nodes write there, too.
         if lines:
-            _write(self._merged, b"".join(self._prefix + line + b"\n" for line in lines))
+            self._merged.write(b"".join(self._prefix + line + b"\n" for line in lines))
 
     def send(self, number: int, everybody: bool = False) -> None:
         """Send a signal to the process, or to all of its group, which it leads."""
@@ -311,7 +315,7 @@ class _Crew:
         self._failed = os.path.join(work["meeting"], FAILED)
         self._several: list[_Process] = []
         self._open = selectors.DefaultSelector()
-        self._merged = _open_log(os.path.join(work["logs"], "output.log"))
+        self._merged = _Log(os.path.join(work["logs"], "output.log"), work["log_limit"])
         self._is_asked = self._is_ending = False
         self._kill_at: float | None = None
         self._end = 0
@@ -347,7 +351,8 @@ class _Crew:
         except OSError as error:
             self._cannot_start(rank, f"{command[0]}: {error.strerror}")
             return
-        made = _Process(rank, label, process, self._work["logs"], self._merged)
+        work = self._work
+        made = _Process(rank, label, process, work["logs"], self._merged, work["log_limit"])
         self._several.append(made)
         self._open.register(made.pipe, selectors.EVENT_READ, made)
 
@@ -417,7 +422,7 @@ class _Crew:
             self._end_all()
 
     def _cannot_start(self, rank: int | None, why: str) -> None:
-        _write(self._merged, f"[jupyter-training] {why}\n".encode())
+        self._merged.write(f"[jupyter-training] {why}\n".encode())
         self._tell(rank, {"cause": "launch_failed", "detail": why})
         self._end = 127
         self._end_all()
@@ -435,15 +440,51 @@ class _Crew:
             one.send(signal.SIGTERM)
 
 
-def _open_log(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+class _Log:
+    """A log, to which perhaps other nodes write, too.
+
+    Parameters
+    ----------
+    limit
+        How much of it is kept (bytes), 0 for all: the first half of that and the newest part. What
+        is between is given back to the file system, as a hole. Where that can't be, it ends there.
+    """
+
+    def __init__(self, path: str, limit: int) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self._limit, self._next, self._is_full = limit, limit, False
+
+    def write(self, content: bytes) -> None:
+        """Write as much as there is space for: a full disk makes a gap, and stops no training."""
+        if self._is_full:
+            return
+        with contextlib.suppress(OSError):
+            while content:
+                content = content[os.write(self._file, content) :]
+            size = os.fstat(self._file).st_size
+            if self._limit and size >= self._next:
+                self._next = size + self._limit // 16
+                self._drop_middle(size)
+
+    def _drop_middle(self, size: int) -> None:
+        head = -(-self._limit // 2 // _BLOCK) * _BLOCK
+        end = (size - self._limit // 2) // _BLOCK * _BLOCK
+        if end <= head or _punch(self._file, head, end - head):
+            return
+        self._is_full = True
+        os.write(self._file, b"\n[jupyter-training: the log has reached its limit and ends here]\n")
 
 
-def _write(file: int, content: bytes) -> None:
-    """Write as much as there is space for: a full disk makes a gap, and stops no training."""
-    with contextlib.suppress(OSError):
-        while content:
-            content = content[os.write(file, content) :]
+def _punch(file: int, offset: int, length: int) -> bool:
+    """Give a part of a file back to the file system; whether it could be."""
+    try:
+        fallocate = ctypes.CDLL(None).fallocate
+    except AttributeError:
+        return False
+    what = _PUNCH_HOLE | _KEEP_SIZE
+    done: int = fallocate(file, what, ctypes.c_longlong(offset), ctypes.c_longlong(length))
+    return done == 0
 
 
 def _leave(end: int) -> None:

@@ -69,3 +69,28 @@ def test_it_runs_where_nothing_is_installed_on_python_3_8() -> None:
     text = Path(ranks.__file__).read_text()
     ast.parse(text, feature_version=(3, 8))
     assert "from jupyter_training" not in text
+
+
+def test_a_log_keeps_its_beginning_and_its_end_within_its_limit(tmp_path: Path) -> None:
+    path, limit = tmp_path / "output.log", 1 << 18
+    log = ranks._Log(str(path), limit)
+    lines = [f"line {number:06}\n".encode() for number in range(100_000)]
+    for start in range(0, len(lines), 100):
+        log.write(b"".join(lines[start : start + 100]))
+    content = path.read_bytes()
+    assert len(content) == sum(map(len, lines))
+    assert path.stat().st_blocks * 512 < 1.5 * limit
+    assert content.startswith(b"".join(lines[:1000]))
+    assert content.endswith(b"".join(lines[-1000:]))
+
+
+def test_a_log_that_can_have_no_hole_ends_at_its_limit_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "_punch", lambda *_: False)
+    log = ranks._Log(str(tmp_path / "output.log"), 10_000)
+    for _ in range(100):
+        log.write(b"x" * 999 + b"\n")
+    text = (tmp_path / "output.log").read_text()
+    assert len(text) < 21_000
+    assert text.endswith("[jupyter-training: the log has reached its limit and ends here]\n")

@@ -73,13 +73,15 @@ def node_directory(directory: Path, index: int) -> Path:
     return directory / f"node-{index}"
 
 
-def prepare(attempt: Attempt, launch: Launch) -> GangLaunch:
+def prepare(attempt: Attempt, launch: Launch, log_limit: int) -> GangLaunch:
     """Make the directories of the nodes, and say how each is to be launched.
 
     Parameters
     ----------
     launch
         What the job would be launched with if it were no gang.
+    log_limit
+        How much of each log is kept (bytes); 0 for all.
 
     Raises
     ------
@@ -95,14 +97,16 @@ def prepare(attempt: Attempt, launch: Launch) -> GangLaunch:
     for name in (LOG, *(log_name(rank) for rank in range(count * local))):
         (own / name).touch(mode=0o600)
     nodes = tuple(
-        _of_node(launch, spec, index, placement, count)
+        _of_node(launch, spec, index, placement, count, log_limit)
         for index, placement in enumerate(attempt.placements)
     )
     whole = {field.name: getattr(launch, field.name) for field in fields(Launch)}
     return GangLaunch(**whole, nodes=nodes)
 
 
-def _of_node(launch: Launch, spec: JobSpec, index: int, placement: Placement, count: int) -> Launch:
+def _of_node(
+    launch: Launch, spec: JobSpec, index: int, placement: Placement, count: int, log_limit: int
+) -> Launch:
     launcher = _launcher(spec)
     processes = processes_per_node(len(placement.gpus), spec.procs_per_node)
     local = ranks_per_node(launcher, len(placement.gpus), spec.procs_per_node)
@@ -118,6 +122,7 @@ def _of_node(launch: Launch, spec: JobSpec, index: int, placement: Placement, co
         "address": _host(0) if in_container else _LOOPBACK,
         "meeting": str(places.meeting),
         "logs": str(places.logs),
+        "log_limit": log_limit,
     }
     python = "python3" if in_container else sys.executable
     env = dict(launch.env)

@@ -84,12 +84,15 @@ class Workspace:
         Where data sets have to be; empty if they may be anywhere but in directories of the system.
     hidden
         Directories that no container and no data set is to show besides `data_dir`.
+    log_limit
+        How much is kept of each log of a distributed job (bytes); 0 for all.
     """
 
     data_dir: Path
     root_dir: Path
     dataset_dirs: Sequence[Path] = ()
     hidden: Sequence[Path] = ()
+    log_limit: int = 0
 
     def job(self, job_id: str) -> Path:
         """The directory of a job."""
@@ -253,7 +256,7 @@ class Workspace:
             for name, several in (("datasets", paths), ("inputs", inputs)):
                 if several:
                     _link(self.job(attempt.job_uuid) / name, several)
-        return gang_launches.prepare(attempt, launch) if spec.is_gang else launch
+        return gang_launches.prepare(attempt, launch, self.log_limit) if spec.is_gang else launch
 
     def _make_directories(self, attempt: Attempt, own: Path) -> None:
         job, spec = self.job(attempt.job_uuid), attempt.spec

@@ -107,7 +107,7 @@ class View:
         status, progress = told["status"], int(told["progress"])
         colour = COLOURS.get(status, "#6b7280")
         facts = [
-            *([] if told.get("children") is not None else [_resources(told)]),
+            *([] if told.get("children") is not None else [resources(told)]),
             *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
             *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
         ]
@@ -146,8 +146,13 @@ class View:
         )
 
 
-def _resources(told: dict[str, Any]) -> str:
-    return f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU"
+def resources(told: dict[str, Any]) -> str:
+    """What a job asks for; of a distributed one for each of how many nodes."""
+    node = f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU"
+    if told["job_type"] != "distributed":
+        return node
+    count = len(told["parts"]) or told["nodes"]
+    return f"{count} node{'s' if count > 1 else ''} of {node}"
 
 
 def show(job: Job) -> None:

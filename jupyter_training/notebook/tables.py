@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from jupyter_training.notebook.display import COLOURS, how_far, measured
+from jupyter_training.notebook.display import COLOURS, how_far, measured, resources
 
 
 class Table:
@@ -80,7 +80,7 @@ def _needs(job: dict[str, Any]) -> str:
     """What a job holds, or of how many others it is made."""
     if job.get("children") is not None:
         return f"{sum(job['children'].values())} stages"
-    return f"{job['cpu_cores']}C / {job['memory_gb']}GB / {job['gpu_count']}GPU"
+    return resources(job)
 
 
 class StageTable(Table):

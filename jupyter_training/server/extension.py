@@ -321,6 +321,7 @@ class TrainingApp(ExtensionApp):
             dataset_dirs=[Path(one) for one in self.dataset_dirs],
             # There are the tokens of servers.
             hidden=[Path(serverapp.runtime_dir), Path(serverapp.config_dir)],
+            log_limit=self.log_limit_mb << 20,
         )
         self._database = await asyncio.to_thread(Database, self.database_url)
         await self._migrate(self._database)

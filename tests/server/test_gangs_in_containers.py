@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.executors.containers import ATTEMPT, INSTALLATION
+from jupyter_training.executors.containers import ATTEMPT, DIRECTORY, INSTALLATION
+from jupyter_training.points import VARIABLE, Point
 from jupyter_training.server.identity import TrainingTokens
 from tests.conftest import Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
@@ -113,21 +114,14 @@ def test_containers_of_a_gang_outlive_the_server_and_are_ended_whole(
     assert left(engine) == ([], [])
 
 
-def test_a_network_that_a_crash_has_left_is_removed(home: Home, engine: Engine) -> None:
-    server = home.start(docker_url=engine.url)
-    job_id = server.api.submit(**script("pass"), **IN_IMAGE)["job_id"]
-    server.api.ended(job_id)
-    assert left(engine) == ([], [])
-    entry = home.data_dir / "jobs" / job_id / "attempt-1"
+def test_a_network_that_a_crash_has_left_is_removed_and_no_other(
+    home: Home, engine: Engine
+) -> None:
     client = engine.client
-    labels = {
-        INSTALLATION: TrainingTokens(home.data_dir).installation,
-        ATTEMPT: "abc",
-        "jupyter_training.directory": str(entry),
-    }
+    ours = TrainingTokens(home.data_dir).installation
+    labels = {INSTALLATION: ours, ATTEMPT: "abc", DIRECTORY: str(home.path / "gone")}
     client.create_network("jupyter-training-abc", labels=labels)
-    client.create_network("not-ours", labels={INSTALLATION: "another", ATTEMPT: "abd"})
-    server.stop()
+    client.create_network("not-ours", labels={**labels, INSTALLATION: "another"})
     home.start(docker_url=engine.url)
     deadline = time.monotonic() + 30
     while client.networks(names=["jupyter-training-abc"]):
@@ -136,3 +130,17 @@ def test_a_network_that_a_crash_has_left_is_removed(home: Home, engine: Engine) 
     assert client.networks(names=["not-ours"])
     client.remove_network("not-ours")
     client.close()
+
+
+@pytest.mark.parametrize("point", [Point.NODE_STARTED, Point.NODE_ENDED])
+def test_a_server_that_dies_between_two_nodes_leaves_nothing_half(
+    home: Home, engine: Engine, point: Point
+) -> None:
+    home.variables[VARIABLE] = point.value
+    first = home.start(docker_url=engine.url)
+    job_id = first.api.submit(**script(TALK), **IN_IMAGE)["job_id"]
+    assert first.process.wait(60) == -9
+    home.variables.clear()
+    job = home.start(docker_url=engine.url).api.ended(job_id)
+    assert (job["status"], job["retry_count"]) == ("completed", 0), job["reason"]
+    assert left(engine) == ([], [])

@@ -22,7 +22,6 @@ starts this program again in each rank, so that logs and ends are the same.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import random
@@ -479,8 +478,10 @@ class _Log:
 def _punch(file: int, offset: int, length: int) -> bool:
     """Give a part of a file back to the file system; whether it could be."""
     try:
+        import ctypes  # needs a library that small images do not have
+
         fallocate = ctypes.CDLL(None).fallocate
-    except AttributeError:
+    except (ImportError, AttributeError):
         return False
     what = _PUNCH_HOLE | _KEEP_SIZE
     done: int = fallocate(file, what, ctypes.c_longlong(offset), ctypes.c_longlong(length))

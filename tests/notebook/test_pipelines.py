@@ -54,6 +54,11 @@ def test_cells_form_a_pipeline_that_one_line_submits(kernel: Kernel, server: Ser
         "fit",
     ]
     assert "read 42" in kernel.run("%train_logs digits/fit").text
+    kernel.run("%train_pipeline --cache --wait")
+    again = kernel.value("vars(__import__('jupyter_training').get_job('digits'))")["told"]
+    assert (again["status"], again["id"] > pipe["id"]) == ("completed", True)
+    parts = server.api.get(f"api/training-jobs/{again['job_id']}/children").json()
+    assert all(part["reused_from"] for part in parts)
 
 
 def test_what_is_wrong_is_told_in_a_sentence_with_the_names(kernel: Kernel) -> None:

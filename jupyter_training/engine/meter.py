@@ -45,7 +45,7 @@ _FIRST_S = 0.25
 _TOGETHER_S = 0.25
 """Those that would be due so soon are looked at with those that are (s)."""
 
-_REST = 200
+_REST = 400
 """How much longer than a look the rest after it is at least."""
 
 _TELL_S, _TELL_AGAIN_S = 10.0, 600.0

@@ -6,7 +6,7 @@ glance, peaks and idle GPUs, is reported as the monitor reports, and written by 
 that takes over reads the file and goes on; between the two there is a gap.
 
 However many attempts and processes there are, a look is followed by a rest that is so much longer
-that all looks together take about half a percent of one core at most.
+that all looks together take about a quarter of a percent of one core at most.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ def test_the_wheel_brings_the_built_extension_and_its_catalogue(distributions: P
         package = json.loads(wheel.read(f"{lab}/package.json"))
         assert f"{lab}/static/{package['jupyterlab']['_build']['load'].split('/')[-1]}" in names
         assert f"{lab}/static/style.js" in names
+        assert "jupyter_training/locale/zh_CN/LC_MESSAGES/jupyter_training.json" in names
         assert json.loads(wheel.read(f"{lab}/install.json"))["packageName"] == "jupyter-training"
     assert not [name for name in names if "/node_modules/" in name or name.endswith(".tsbuildinfo")]
 

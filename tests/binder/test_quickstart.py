@@ -1,4 +1,4 @@
-"""The example notebook, from the first cell to the last, in a kernel that no server knows."""
+"""The example notebooks, from the first cell to the last, in a kernel that no server knows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from tests.notebook.conftest import end
 BINDER = Path(__file__).parents[2] / "binder"
 
 
-def test_the_notebook_runs_from_top_to_bottom(home: Home) -> None:
+def outputs_of(home: Home, name: str) -> str:
+    """What the cells of a notebook put out when all of them are run."""
     work = home.path / "work"
     shutil.copytree(BINDER, work)
     try:
         done = subprocess.run(
-            [
-                *(sys.executable, "-c", "from nbclient.cli import main; main()"),
-                *("--inplace", "quickstart.ipynb"),
-            ],
+            [*(sys.executable, "-c", "from nbclient.cli import main; main()"), "--inplace", name],
             cwd=work,
             env=home.env,
             capture_output=True,
@@ -35,9 +33,23 @@ def test_the_notebook_runs_from_top_to_bottom(home: Home) -> None:
     finally:
         for server in (home.path / "runtime" / "training-servers").glob("*.json"):
             end(int(server.stem))
-    notebook = nbformat.read(work / "quickstart.ipynb", as_version=4)  # type: ignore[no-untyped-call]
-    outputs = json.dumps([cell.get("outputs") for cell in notebook.cells])
+    notebook = nbformat.read(work / name, as_version=4)  # type: ignore[no-untyped-call]
+    return json.dumps([cell.get("outputs") for cell in notebook.cells])
+
+
+def test_the_quickstart_runs_from_top_to_bottom(home: Home) -> None:
+    outputs = outputs_of(home, "quickstart.ipynb")
     assert "starting one in the background" in outputs
     assert "('completed', 100)" in outputs
     assert "'cancelled'" in outputs
     assert "Accuracy on held-out digits: 0.9" in outputs
+
+
+def test_values_functions_and_notebooks_go_into_jobs_and_come_back(home: Home) -> None:
+    outputs = outputs_of(home, "values.ipynb")
+    assert "in: data (" in outputs
+    assert "('MLPClassifier', True)" in outputs
+    assert "([0.0001, 1.0], True)" in outputs
+    assert "InvalidParameterError in the job: The 'alpha' parameter" in outputs
+    assert "from sklearn.neural_network import MLPClassifier" in outputs
+    assert "experiment.ipynb" in outputs

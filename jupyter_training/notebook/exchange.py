@@ -15,8 +15,9 @@ from typing import Any
 from jupyter_training import values
 from jupyter_training.jobs.snapshots import human_size
 from jupyter_training.notebook.client import Client, TrainingError
-from jupyter_training.notebook.job import ask
+from jupyter_training.notebook.job import ask, connection
 from jupyter_training.notebook.outputs import download, listing
+from jupyter_training.notebook.snapshot import MUCH_BYTES
 
 _PIECE = 1 << 20
 
@@ -111,6 +112,8 @@ def upload(variables: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         missing = set(client.missing_contents([one.digest for one in packed]))
         for one in packed:
             if one.digest in missing:
+                if one.size > MUCH_BYTES:
+                    connection.say(f"Uploading {one.name} ({human_size(one.size)}).")
                 try:
                     client.put_content(one.digest, one, one.size)
                 except TrainingError as error:

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,9 @@ _SETTLED_NS = 2_000_000_000
 """A file that was changed this recently may change again without a trace in its times (ns)."""
 
 _PIECE = 1 << 20
+
+MUCH_BYTES = 32 * 1024**2
+"""From this size on it is said that something is uploaded."""
 
 _hashes: dict[tuple[int, ...], str] = {}
 """By what is known of a file without reading it, the SHA-256 of what was read then."""
@@ -92,8 +95,11 @@ class Snapshot:
 
 
 def upload(
-    client: Client, directories: Sequence[Path], scripts: Sequence[Path]
-) -> tuple[str, list[str]]:
+    client: Client,
+    directories: Sequence[Path],
+    scripts: Sequence[Path],
+    say: Callable[[str], None] = lambda _: None,
+) -> str:
     """Take a snapshot, and upload what the server lacks of it.
 
     Parameters
@@ -102,13 +108,13 @@ def upload(
         What it is of; the first one is where the job runs.
     scripts
         Files that belong to it whatever ignore files say.
+    say
+        Told what a person should know: what is not a part of it, and that much is on its way.
 
     Returns
     -------
-    snapshot
+    str
         The SHA-256 of its manifest.
-    notes
-        What a person should know about it.
 
     Raises
     ------
@@ -120,9 +126,13 @@ def upload(
     for _ in range(_TRIES):
         snapshot = take(directories, scripts, limits)
         try:
-            return _send(client, snapshot), snapshot.notes
+            name = _send(client, snapshot, say)
         except _Changed as error:
             changed = error
+            continue
+        for note in snapshot.notes:
+            say(note)
+        return name
     raise TrainingError(
         f"{changed} changes all the time, so there can be no snapshot of it. Write it into "
         f"{directories[0] / TRAIN}, and the job finds the file itself."
@@ -300,7 +310,8 @@ def _read(path: Path) -> tuple[str, os.stat_result] | None:
             if known is not None:
                 return known, before
             found, size = hashlib.sha256(), 0
-            while piece := file.read(_PIECE):
+            # No more than there was, or a file that is written to all the time has no end.
+            while piece := file.read(min(_PIECE, before.st_size - size)):
                 found.update(piece)
                 size += len(piece)
             after = os.fstat(descriptor)
@@ -322,13 +333,17 @@ def _facts(status: os.stat_result) -> tuple[int, ...]:
     )
 
 
-def _send(client: Client, snapshot: Snapshot) -> str:
+def _send(client: Client, snapshot: Snapshot, say: Callable[[str], None]) -> str:
     """Upload what is missing of a snapshot."""
     content = snapshot.content
     name = digest(content)
     # All of it is asked for each time, so that nothing of it is deleted before the job is there.
     missing = client.missing_contents([name, *snapshot.sources])
     wanted = [one for one in missing if one != name]
+    sizes = {file.sha256: file.size for file in snapshot.manifest.files}
+    size = sum(sizes[one] for one in wanted)
+    if size > MUCH_BYTES:
+        say(f"Uploading {human_size(size)} of new files, {len(wanted)} of them.")
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         list(threads.map(lambda one: _send_file(client, one, snapshot.sources[one]), wanted))
     if name in missing:

@@ -51,9 +51,7 @@ def recorded(
         for script in _scripts_in(one.get("command", ()), place)
     ]
     directories = [*places, *(path.parent for path in scripts)]
-    fields["snapshot"], notes = upload(client, list(dict.fromkeys(directories)), scripts)
-    for note in notes:
-        say(note)
+    fields["snapshot"] = upload(client, list(dict.fromkeys(directories)), scripts, say)
     # The names that a job finds in its copy are those without links.
     if spec.get("working_dir"):
         fields["working_dir"] = str(places[0])

@@ -272,3 +272,6 @@ def test_only_new_content_is_uploaded(
     write(tmp_path, b="changed")
     kernel.run("submit('true', cpu_cores=1, memory_gb=1)")
     assert kernel.value("sorted(sent)[0], len(sent)") == (7, 2)
+    (tmp_path / "large").write_bytes(b"\0" * 34 * 1024**2)
+    told = kernel.run("submit('true', cpu_cores=1, memory_gb=1)").text
+    assert "Uploading 34.0 MB of new files, 1 of them." in told

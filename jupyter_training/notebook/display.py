@@ -1,51 +1,20 @@
-"""What a job handle shows, and the thread that keeps it up to date.
-
-A front end finds the output by its display id, so it is updated wherever it stands, also while
-other cells run. The thread waits for the server to tell of a change; another one follows the log.
-"""
+"""What is shown of a job where nothing moves: in a terminal and in a saved notebook."""
 
 from __future__ import annotations
 
-import contextlib
-import html
-import threading
-import time
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.getipython import get_ipython
-from IPython.display import display
-
-from jupyter_training.notebook.client import ServerGone, TrainingError
-from jupyter_training.notebook.log_stream import LogStream, Shown
+from jupyter_training.notebook import card
+from jupyter_training.notebook.card import COLOURS as COLOURS
+from jupyter_training.notebook.chart import Curve
+from jupyter_training.notebook.live import Pair
 
 if TYPE_CHECKING:
     from jupyter_training.notebook.job import Job
 
 LINES = 12
 """How much of the log is shown."""
-
-_REST_S = 0.25
-"""The shortest time between two updates (s)."""
-
-_LOOK_S = 1
-"""How often a running job is looked at (s)."""
-
-_LAST_S = 10
-"""How long the end of the log of a job that has ended is waited for (s)."""
-
-COLOURS = {
-    "pending": "#6b7280",
-    "scheduled": "#0369a1",
-    "running": "#1d4ed8",
-    "retrying": "#b45309",
-    "completed": "#15803d",
-    "failed": "#b91c1c",
-    "cancelled": "#57534e",
-}
-"""White text on each of these has a contrast of at least 4.5 : 1 (WCAG 2.2, 1.4.3)."""
-
 
 _METRICS = 4
 """So many metrics are shown together with their job."""
@@ -76,18 +45,40 @@ def how_far(told: dict[str, Any]) -> str:
 
 
 class View:
-    """What is shown of a job at one moment."""
+    """What is shown of a job at one moment, for a terminal, a saved notebook and mail.
+
+    Parameters
+    ----------
+    told
+        The job as the server told it.
+    lines
+        The end of its log.
+    note
+        What is wrong, in a sentence.
+    children
+        The jobs that it is made of.
+    curves
+        What it has measured.
+    gpus
+        Number and utilisation (percent) of each of its GPUs.
+    pair
+        What this and the widget beside it are called.
+    """
 
     def __init__(
         self,
         told: dict[str, Any],
-        lines: list[str],
+        lines: Sequence[str],
         note: str = "",
         children: Sequence[dict[str, Any]] = (),
+        curves: Sequence[Curve] = (),
+        gpus: Sequence[tuple[int | None, float | None]] = (),
+        pair: Pair | None = None,
     ) -> None:
         from jupyter_training.notebook.tables import StageTable
 
-        self.told, self.lines, self.note = told, lines[-LINES:], note
+        self.told, self.lines, self.note = told, list(lines)[-LINES:], note
+        self.curves, self.gpus, self._pair = curves, gpus, pair
         self.stages = StageTable(children) if children else None
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -104,45 +95,26 @@ class View:
     def html(self) -> str:
         """For a notebook. Everything that a job or a person wrote is escaped."""
         told = self.told
-        status, progress = told["status"], int(told["progress"])
-        colour = COLOURS.get(status, "#6b7280")
-        facts = [
-            *([] if told.get("children") is not None else [resources(told)]),
-            *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
-            *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
+        classes, style = "", ""
+        if self._pair is not None:
+            classes, style = f' class="{self._pair.picture}"', self._pair.style
+        rows = [
+            card.head(told, self.gpus),
+            card.bar(told, how_far(told)),
+            card.said(told["reason"], told.get("usage")),
+            card.said(measured(told)),
+            card.said(self.note),
+            self.stages._repr_html_() if self.stages else "",
         ]
-        said = " · ".join(
-            html.escape(str(fact)) for fact in filter(None, [told["reason"], told.get("usage")])
-        )
-        metrics = html.escape(measured(told))
-        log = html.escape("\n".join(self.lines))
-        note = f"<div>{html.escape(self.note)}</div>" if self.note else ""
+        body = [card.chart(self.curves), card.log(self.lines)]
         return (
-            '<div style="font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;'
-            'max-width:60em">'
-            f'<span style="background:{colour};color:#fff;border-radius:3px;padding:1px 7px">'
-            f"{html.escape(status)}</span> <b>{html.escape(told['name'])}</b> "
-            f"<code>{html.escape(told['job_id'])}</code> "
-            f'<span style="opacity:.75">{html.escape(" · ".join(facts))}</span>'
-            f'<div role="progressbar" aria-label="progress" aria-valuemin="0" '
-            f'aria-valuemax="100" aria-valuenow="{progress}" '
-            'style="display:flex;align-items:center;gap:8px;margin:6px 0">'
-            '<div style="flex:1;height:8px;border-radius:4px;'
-            'background:var(--jp-layout-color3,#d4d4d4)">'
-            f'<div style="width:{progress}%;height:8px;border-radius:4px;background:{colour}">'
-            f"</div></div><span>{html.escape(how_far(told))}</span></div>"
-            f"<div>{said}</div>"
-            + (f'<div style="font-variant-numeric:tabular-nums">{metrics}</div>' if metrics else "")
-            + note
-            + (self.stages._repr_html_() if self.stages else "")
-            + (
-                '<pre style="margin:6px 0 0;padding:6px 8px;overflow-x:auto;white-space:pre;'
-                "background:var(--jp-layout-color2,#f5f5f5);"
-                f'color:var(--jp-content-font-color1,#111);border-radius:3px">{log}</pre>'
-                if log
-                else ""
-            )
-            + "</div>"
+            f'<div{classes} style="font-family:var(--jp-ui-font-family,sans-serif);'
+            f'font-size:13px;max-width:80em;line-height:1.7">{style}'
+            + "".join(f"<div>{row}</div>" for row in rows if row)
+            + '<div style="display:flex;flex-wrap:wrap;gap:10px;margin-top:4px">'
+            + (f"<div>{body[0]}</div>" if body[0] else "")
+            + (f'<div style="flex:1 1 24em;min-width:0">{body[1]}</div>' if body[1] else "")
+            + "</div></div>"
         )
 
 
@@ -157,104 +129,6 @@ def resources(told: dict[str, Any]) -> str:
 
 def show(job: Job) -> None:
     """Display a job, and keep it up to date where the front end can do that."""
-    follower = _Follower(job)
-    if not follower.live:
-        print(follower.first().text())
-        return
-    handle = display(follower.first(), display_id=uuid.uuid4().hex)  # type: ignore[no-untyped-call]
-    if handle is not None and job.told["status"] not in ("completed", "failed", "cancelled"):
-        threading.Thread(
-            target=follower.follow, args=(handle,), name=f"follow {job.id}", daemon=True
-        ).start()
+    from jupyter_training.notebook.monitor import JobMonitor
 
-
-class _Follower:
-    def __init__(self, job: Job) -> None:
-        from jupyter_training.notebook import job as jobs
-
-        self._ask, self._ended, self._job = jobs.ask, jobs.ENDED, job
-        self._children: list[dict[str, Any]] = []
-        # What is shown of the job: its end only with the end of its log.
-        self._told = job.told
-        self._log = Shown(LINES)
-        self._drawing = threading.Lock()
-        self._note = ""
-        self._tag: str | None = None
-        shell = get_ipython()
-        # A terminal would print every update below the last one.
-        self.live = shell is not None and getattr(shell, "kernel", None) is not None
-
-    def first(self) -> View:
-        self._read_children()
-        if self._job.told["attempt"]:
-            page = self._ask(lambda client: client.logs(self._job.id, tail=LINES))
-            self._log.lines = page["logs"]
-        return self._view()
-
-    def _view(self) -> View:
-        return View(self._told, self._log.last(), self._note, self._children)
-
-    def _draw(self, handle: Any) -> None:
-        with self._drawing:
-            handle.update(self._view())
-
-    def _follow_log(self, stream: LogStream, handle: Any) -> None:
-        """Show what comes, as often as is good for a front end."""
-        with contextlib.suppress(TrainingError):  # the other thread says so
-            for message in stream:
-                self._log.take(message)
-                began = time.monotonic()
-                self._draw(handle)
-                time.sleep(max(0.0, _REST_S - (time.monotonic() - began)))
-
-    def follow(self, handle: Any) -> None:
-        with LogStream(self._job.id, tail=LINES) as stream:
-            log = threading.Thread(
-                target=self._follow_log,
-                args=(stream, handle),
-                name=f"log of {self._job.id}",
-                daemon=True,
-            )
-            log.start()
-            self._follow_job(handle)
-            # What it printed last comes after its end.
-            log.join(_LAST_S)
-        self._told = self._job.told
-        self._draw(handle)
-
-    def _follow_job(self, handle: Any) -> None:
-        trouble_s = 1.0
-        while self._job.told["status"] not in self._ended:
-            began = time.monotonic()
-            try:
-                self._look()
-                self._note, trouble_s = "", 1.0
-            except ServerGone:
-                trouble_s = min(trouble_s * 2, 60.0)
-                self._note = (
-                    "The server does not answer; the job goes on without it. Asking again soon."
-                )
-            except TrainingError as error:
-                self._note = str(error)
-                return
-            if self._job.told["status"] in self._ended:
-                return
-            self._told = self._job.told
-            self._draw(handle)
-            rest = trouble_s if self._note else _REST_S
-            time.sleep(max(0.0, rest - (time.monotonic() - began)))
-
-    def _look(self) -> None:
-        """Wait for something to change, and take it in."""
-        active = self._job.told["status"] in ("scheduled", "running")
-        told, self._tag = self._ask(
-            lambda client: client.changed_job(self._job.id, self._tag, _LOOK_S if active else 30)
-        )
-        if told is not None:
-            self._job.told = told
-        self._read_children()
-
-    def _read_children(self) -> None:
-        """Read the stages, if it is made of those."""
-        if self._job.told.get("children") is not None:
-            self._children = self._ask(lambda client: client.children(self._job.id))
+    JobMonitor(job).show()

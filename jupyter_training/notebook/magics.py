@@ -22,6 +22,7 @@ from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.metrics import Metrics
+from jupyter_training.notebook.monitor import MOST_JOBS, JobsMonitor
 from jupyter_training.notebook.options import (
     Help,
     Parser,
@@ -373,6 +374,25 @@ class TrainingMagics(Magics):
         options = parser.parse_args(words(line))
         found = jobs.list_jobs(status=options.status, limit=options.limit)
         return JobTable([job.told for job in found])
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_monitor(self, line: str) -> None:
+        """Watch a job, or all of your jobs."""
+        parser = Parser(
+            prog="%train_monitor",
+            description="Watch a job, or your latest jobs in a table that is kept up to date.",
+        )
+        parser.add_argument("job", nargs="?", metavar="JOB", help="its name, id or number")
+        parser.add_argument(
+            "--limit", type=int, default=MOST_JOBS, metavar="N", help="how many jobs at most"
+        )
+        options = parser.parse_args(words(line))
+        if options.job is None:
+            JobsMonitor(options.limit).show()
+        else:
+            show(jobs.get_job(options.job))
 
     @no_var_expand
     @line_magic

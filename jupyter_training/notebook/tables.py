@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from jupyter_training.notebook.display import COLOURS, how_far, measured, resources
+from jupyter_training.notebook.card import COLOURS, badge
+from jupyter_training.notebook.display import how_far, measured, resources
+from jupyter_training.notebook.live import Pair
 
 
 class Table:
@@ -50,8 +52,7 @@ class Table:
 
 def _cell(text: str) -> str:
     if text in COLOURS:
-        style = f"background:{COLOURS[text]};color:#fff;border-radius:3px;padding:1px 7px"
-        return f'<span style="{style}">{text}</span>'
+        return badge(text)
     return html.escape(text)
 
 
@@ -61,7 +62,8 @@ class JobTable(Table):
     columns = ("job", "name", "resources", "status", "progress", "metrics", "reason")
     empty = "You have no training jobs here yet."
 
-    def __init__(self, jobs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, jobs: Sequence[dict[str, Any]], pair: Pair | None = None) -> None:
+        self._pair = pair
         self.rows = [
             (
                 job["job_id"],
@@ -74,6 +76,16 @@ class JobTable(Table):
             )
             for job in jobs
         ]
+
+    def text(self) -> str:
+        """For a terminal."""
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        shown = super()._repr_html_()
+        if self._pair is None:
+            return shown
+        return f'<div class="{self._pair.picture}">{self._pair.style}{shown}</div>'
 
 
 def _needs(job: dict[str, Any]) -> str:

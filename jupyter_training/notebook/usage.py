@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.chart import Curve, line_chart
 from jupyter_training.notebook.options import UsageError
 from jupyter_training.notebook.tables import Table
 
@@ -59,7 +60,7 @@ class JobUsage:
             if told["idle_since"]
             else ""
         )
-        plots = "".join(_svg(*plot) for plot in self._plots())
+        plots = "".join(_figure(*plot) for plot in self._plots())
         when = (
             f'<div style="opacity:.75">{html.escape(told["time"][0])} to '
             f"{html.escape(told['time'][-1])}</div>"
@@ -104,32 +105,13 @@ def _line(values: Sequence[float | None], top: float) -> str:
     return "".join(drawn)
 
 
-def _svg(name: str, values: Sequence[float | None], top: float, unit: str) -> str:
+def _figure(name: str, values: Sequence[float | None], top: float, unit: str) -> str:
     """A plot that has a gap where nothing is known."""
-    width, height = _PLOT
-    step = width / max(len(values) - 1, 1)
-    runs: list[list[str]] = [[]]
-    for place, value in enumerate(values):
-        if value is None:
-            runs.append([])
-        else:
-            at = height - 2 - (value / top * (height - 4) if top > 0 else 0)
-            runs[-1].append(f"{place * step:.1f},{at:.1f}")
-    lines = "".join(
-        f'<polyline points="{" ".join(run)}" fill="none" stroke="var(--jp-brand-color1,#1d4ed8)" '
-        'stroke-width="1.5"/>'
-        if len(run) > 1
-        else f'<circle cx="{run[0].split(",")[0]}" cy="{run[0].split(",")[1]}" r="1.5" '
-        'fill="var(--jp-brand-color1,#1d4ed8)"/>'
-        for run in runs
-        if run
-    )
     told = f"{name}: 0 to {top:.4g} {unit}"
+    curve = Curve("now", range(len(values)), values)
+    plot = line_chart([curve], label=told, size=_PLOT, bottom=0, top=top)
     return (
-        f'<figure style="margin:6px 0"><figcaption>{html.escape(told)}</figcaption>'
-        f'<svg role="img" aria-label="{html.escape(told)}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" style="background:var(--jp-layout-color2,#f5f5f5)">'
-        f"{lines}</svg></figure>"
+        f'<figure style="margin:6px 0"><figcaption>{html.escape(told)}</figcaption>{plot}</figure>'
     )
 
 

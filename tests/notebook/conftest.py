@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.channels import HBChannel
 from jupyter_client.manager import KernelManager
 
 from tests.conftest import Home, Server
 
 PATIENCE_S = 60.0
+
+# On a busy machine a kernel may well need longer than a second for its first sign of life.
+HBChannel.time_to_dead = 10.0
 
 
 class Kernel:

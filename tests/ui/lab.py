@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from tests.conftest import Home, Server
@@ -22,7 +23,7 @@ _BROWSER = (
 )
 _KERNEL_IS_READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-    return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
+    return kernel?.connectionStatus === 'connected' && ['idle', 'busy'].includes(kernel?.status);
 }"""
 _PATIENCE_MS = 60_000
 
@@ -58,11 +59,25 @@ def configure(home: Home, extension: str, plugin: str, settings: dict[str, Any])
     (directory / f"{plugin}.jupyterlab-settings").write_text(json.dumps(settings))
 
 
+def write_notebook(home: Home, cells: list[str], name: str = "mine.ipynb") -> str:
+    """Write a notebook for the browser to open; its name."""
+    book = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],  # type: ignore[no-untyped-call]
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(book, home.path / "work" / name)  # type: ignore[no-untyped-call]
+    return name
+
+
 class Notebook:
     """A notebook that is open in the browser."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
+
+    def ready(self) -> None:
+        """Wait for its kernel."""
+        self.page.wait_for_function(_KERNEL_IS_READY)
 
     def cell(self, text: str) -> Locator:
         """The code cell with this text in it."""

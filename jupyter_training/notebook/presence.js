@@ -1,0 +1,68 @@
+// The part of a monitor that only a browser can do: say that somebody looks, copy, and open the
+// job in the sidebar. Shown by anywidget, so it needs no build.
+
+const EVERY_MS = 15_000;
+const PANEL = 'jupyter-training-panel';
+
+function button(label, title, onClick) {
+  const node = document.createElement('button');
+  node.type = 'button';
+  node.className = 'jupyter-widgets jupyter-button widget-button jt-button';
+  node.textContent = label;
+  node.title = title;
+  // Enter is for the button, and not for the notebook around it.
+  node.setAttribute('data-lm-suppress-shortcuts', 'true');
+  node.addEventListener('click', onClick);
+  return node;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Only a secure page has a clipboard.
+    const field = document.createElement('textarea');
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand('copy');
+    field.remove();
+  }
+}
+
+function openInSidebar(job) {
+  // How a page asks JupyterLab for one of its commands.
+  const link = document.createElement('a');
+  link.dataset.commandlinkerCommand = 'training:open';
+  link.dataset.commandlinkerArgs = JSON.stringify({ job });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+function render({ model, el }) {
+  const job = model.get('job');
+  if (job) {
+    const copying = button('Copy id', `Copy ${job}`, async () => {
+      await copy(job);
+      copying.textContent = 'Copied';
+      setTimeout(() => (copying.textContent = 'Copy id'), 2000);
+    });
+    const open = button('Open', 'Open in the sidebar', () => openInSidebar(job));
+    el.append(open, copying);
+    // Only where JupyterLab has the extension.
+    open.hidden = document.getElementById(PANEL) === null;
+  }
+  const looks = () => model.send({ type: 'looks' });
+  looks();
+  const timer = setInterval(looks, EVERY_MS);
+  // A page that was asleep does not wait for its timer.
+  const woken = () => document.visibilityState === 'visible' && looks();
+  document.addEventListener('visibilitychange', woken);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', woken);
+  };
+}
+
+export default { render };

@@ -1,0 +1,305 @@
+"""The live part of a monitor, of ipywidgets; what is drawn in it is made in Python."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from jupyter_training.notebook import card
+from jupyter_training.notebook.answering import Answering
+from jupyter_training.notebook.client import TrainingError
+from jupyter_training.notebook.display import how_far, measured
+from jupyter_training.notebook.job import ENDED, Job, get_job
+from jupyter_training.notebook.live import Pair
+from jupyter_training.notebook.tables import JobTable, StageTable
+from jupyter_training.notebook.watch import KEPT_LINES, Watch
+
+if TYPE_CHECKING:
+    from jupyter_training.notebook.monitor import JobsMonitor
+
+_LINES = 60
+"""So many lines of the log are in the browser, of which one sees a few without scrolling."""
+
+_FOUND = 200
+"""So many lines that have what is searched for are shown."""
+
+_HEIGHT = "118px"
+
+_STYLE = """<style>
+.jt-live{font-size:13px;max-width:80em;padding:4px 2px;overflow:hidden}
+.jt-live .widget-html-content{line-height:1.6;font-size:13px}
+.jt-live .widget-html,.jt-live .jupyter-widget-html{min-width:0;margin:0}
+.jt-live .jt-button,.jt-live .jupyter-button{width:auto;height:24px;line-height:22px;
+ padding:0 9px;font-size:12px;border-radius:3px;
+ background:var(--jp-layout-color1,var(--vscode-button-secondaryBackground,transparent));
+ color:var(--jp-ui-font-color1,var(--vscode-foreground,inherit));
+ border:1px solid var(--jp-border-color1,var(--vscode-widget-border,#bdbdbd))}
+.jt-live .jt-button:hover,.jt-live .jupyter-button:hover:enabled{
+ background:var(--jp-layout-color2,rgba(127,127,127,.15));box-shadow:none}
+.jt-live .jt-button[hidden]{display:none}
+.jt-live .jt-cancel{color:var(--jp-error-color1,var(--vscode-errorForeground,#c62828))}
+.jt-live button:focus-visible,.jt-live [tabindex="0"]:focus-visible{
+ outline:2px solid var(--jp-brand-color1,var(--vscode-focusBorder,#1976d2));outline-offset:1px}
+</style>"""
+
+
+class Presence(anywidget.AnyWidget):
+    """Says that a browser shows this, and has the buttons that only a browser can serve."""
+
+    _esm = files("jupyter_training.notebook").joinpath("presence.js").read_text("utf-8")
+    job = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, looks: Callable[[], None], job: str = "") -> None:
+        super().__init__(job=job)
+        self.on_msg(lambda _, content, __: looks() if content.get("type") == "looks" else None)
+
+
+class JobWidget:
+    """A job, with buttons.
+
+    Parameters
+    ----------
+    job, watch
+        What is shown.
+    pair
+        What this and the picture beside it are called.
+    """
+
+    def __init__(self, job: Job, watch: Watch, pair: Pair) -> None:
+        self._job, self._watch = job, watch
+        self._drawing = threading.RLock()
+        self._held: list[str] | None = None
+        self._head, self._bar, self._said = _html("1 1 auto"), _html(), _html()
+        self._stages = _html()
+        self._chart, self._log = _html("0 0 auto"), _html("1 1 24em")
+        self._cancel = self._button("Cancel", "End the job and all its processes", self._do_cancel)
+        self._cancel.add_class("jt-cancel")
+        self._retry = self._button("Retry", "Run the job again", self._do_retry)
+        self._more = widgets.ToggleButton(
+            description="Options", tooltip="Choose what the chart and the log show"
+        )
+        self._more.observe(self._unfold, "value")
+        self._options = self._make_options()
+        presence = Presence(watch.looking.say, job.id)
+        buttons = widgets.HBox(
+            [self._cancel, self._retry, presence, self._more],
+            layout=widgets.Layout(flex="0 0 auto", align_items="center"),
+        )
+        head = widgets.HBox(
+            [self._head, buttons], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
+        )
+        body = widgets.HBox(
+            [self._chart, self._log],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="10px"),
+        )
+        self._root = _root(pair, [head, self._bar, self._said, self._stages, body, self._options])
+        self.draw()
+
+    @property
+    def model_id(self) -> str:
+        """By what a front end finds it."""
+        return str(self._root.model_id)
+
+    def _make_options(self) -> Any:
+        self._names = widgets.SelectMultiple(
+            description="Metrics", rows=4, layout=widgets.Layout(width="260px")
+        )
+        self._log_scale = widgets.Checkbox(description="Log scale", indent=False)
+        self._smoothing = widgets.FloatSlider(
+            description="Smoothing", min=0, max=0.99, step=0.01, continuous_update=True
+        )
+        self._search = widgets.Text(
+            description="Search log", placeholder=f"in its last {KEPT_LINES} lines"
+        )
+        self._follow = widgets.Checkbox(value=True, description="Follow the log", indent=False)
+        for one in (self._names, self._log_scale, self._smoothing, self._search):
+            one.observe(lambda _: self.draw(), "value")
+        self._follow.observe(self._hold, "value")
+        short = widgets.Layout(width="auto")
+        self._log_scale.layout = self._follow.layout = short
+        return widgets.HBox(
+            [self._names, self._log_scale, self._smoothing, self._search, self._follow],
+            layout=widgets.Layout(
+                flex_flow="row wrap", align_items="center", grid_gap="4px 14px", display="none"
+            ),
+        )
+
+    def _button(self, label: str, tooltip: str, action: Callable[[], None]) -> Any:
+        return _button(label, tooltip, lambda: self._try(action))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except TrainingError as error:
+            self._watch.note = str(error)
+        self.draw()
+
+    def _do_cancel(self) -> None:
+        self._cancel.disabled, self._cancel.description = True, "Cancelling"
+        try:
+            self._job.cancel()
+        finally:
+            self._cancel.disabled, self._cancel.description = False, "Cancel"
+
+    def _do_retry(self) -> None:
+        self._retry.disabled = True
+        try:
+            self._job.retry()
+            self._watch.note = ""
+            self._watch.retried()
+        finally:
+            self._retry.disabled = False
+
+    def _unfold(self, _: Any) -> None:
+        self._options.layout.display = "flex" if self._more.value else "none"
+
+    def _hold(self, _: Any) -> None:
+        """Let the log stand still, or go on."""
+        with self._drawing:
+            self._held = None if self._follow.value else self._watch.log.last()
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what is known by now; what is as before is not sent."""
+        with self._drawing:
+            it = self._watch
+            told = it.told
+            self._head.value = card.head(told, it.gpus)
+            self._bar.value = card.bar(told, how_far(told))
+            # Where it runs and what it holds is in the head already.
+            reason = None if told["status"] == "running" else told["reason"]
+            _show(self._said, card.said(reason, measured(told), told.get("usage"), it.note))
+            _show(self._stages, _stages(it.children))
+            self._draw_chart()
+            _show(self._log, self._log_html())
+            ended = told["status"] in ENDED
+            self._cancel.layout.display = "none" if ended else ""
+            self._retry.layout.display = "" if ended else "none"
+
+    def _draw_chart(self) -> None:
+        curves = self._watch.curves
+        names = tuple(one.name for one in curves)
+        if self._names.options != names:
+            chosen = [name for name in self._names.value if name in names]
+            self._names.options = names
+            self._names.value = chosen
+        svg = card.chart(
+            curves,
+            self._names.value,
+            log=self._log_scale.value,
+            smoothing=self._smoothing.value,
+        )
+        _show(self._chart, svg)
+
+    def _log_html(self) -> str:
+        lines = self._watch.log.last() if self._held is None else self._held
+        search = self._search.value
+        if not search:
+            return card.log(lines[-_LINES:], height=_HEIGHT)
+        found = [line for line in lines if search.lower() in card.plain(line).lower()][-_FOUND:]
+        return card.log(found or ["Nothing was found."], search if found else "", height=_HEIGHT)
+
+
+class JobsWidget:
+    """All jobs as a table, with buttons for one of them.
+
+    Parameters
+    ----------
+    monitor
+        What knows them.
+    pair
+        What this and the picture beside it are called.
+    """
+
+    def __init__(self, monitor: JobsMonitor, pair: Pair) -> None:
+        self._monitor = monitor
+        self._drawing = threading.RLock()
+        self._table, self._note = _html(), _html()
+        self._job = widgets.Dropdown(description="Job", layout=widgets.Layout(width="300px"))
+        self._cancel = _button("Cancel", "End the chosen job", self._do_cancel)
+        self._cancel.add_class("jt-cancel")
+        self._retry = _button("Retry", "Run the chosen job again", self._do_retry)
+        self._job.observe(lambda _: self.draw(), "value")
+        row = widgets.HBox(
+            [self._job, self._cancel, self._retry, Presence(monitor.looking.say)],
+            layout=widgets.Layout(align_items="center"),
+        )
+        self._root = _root(pair, [self._table, self._note, row])
+        self.draw()
+
+    @property
+    def model_id(self) -> str:
+        """By what a front end finds it."""
+        return str(self._root.model_id)
+
+    def _act(self, action: Callable[[Job], Any]) -> None:
+        chosen = self._job.value
+        if chosen is None:
+            return
+        try:
+            action(get_job(chosen))
+            self._monitor.note = ""
+        except TrainingError as error:
+            self._monitor.note = str(error)
+        self.draw()
+
+    def _do_cancel(self) -> None:
+        self._act(Job.cancel)
+
+    def _do_retry(self) -> None:
+        self._act(Job.retry)
+
+    def draw(self) -> None:
+        """Show what is known by now; what is as before is not sent."""
+        with self._drawing:
+            told = self._monitor.told
+            self._table.value = JobTable(told)._repr_html_()
+            _show(self._note, card.said(self._monitor.note))
+            options = tuple((f"{one['name']} ({one['job_id']})", one["job_id"]) for one in told)
+            if self._job.options != options:
+                chosen, known = self._job.value, [job_id for _, job_id in options]
+                self._job.options = options
+                self._job.value = chosen if chosen in known else next(iter(known), None)
+            status = next((o["status"] for o in told if o["job_id"] == self._job.value), None)
+            self._cancel.disabled = status is None or status in ENDED
+            self._retry.disabled = status not in ENDED
+
+
+def _root(pair: Pair, parts: list[Any]) -> Any:
+    style = widgets.HTML(_STYLE + pair.style_of_widget, layout=widgets.Layout(display="none"))
+    root = widgets.VBox([style, *parts])
+    root.add_class("jt-live")
+    root.add_class(pair.widget)
+    return root
+
+
+def _button(label: str, tooltip: str, action: Callable[[], None]) -> Any:
+    """A button; its answer may take a while, and the other buttons are not to wait for it."""
+    button = widgets.Button(description=label, tooltip=tooltip)
+    answering = Answering()
+    button.on_click(
+        lambda _: threading.Thread(
+            target=answering.run, args=(action,), name=f"button {label}", daemon=True
+        ).start()
+    )
+    return button
+
+
+def _show(part: Any, text: str) -> None:
+    """Show a part that takes no room when there is nothing to show."""
+    part.value = text
+    part.layout.display = "" if text else "none"
+
+
+def _stages(children: list[dict[str, Any]]) -> str:
+    return StageTable(children)._repr_html_() if children else ""
+
+
+def _html(flex: str = "0 0 auto") -> Any:
+    return widgets.HTML(layout=widgets.Layout(flex=flex, min_width="0"))

@@ -1,0 +1,192 @@
+"""What a job handle shows in a kernel: a picture that stays, and a widget with buttons."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Server
+from tests.notebook.conftest import PATIENCE_S, Cell, Kernel
+
+LOAD = "%load_ext jupyter_training"
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Page:
+    """A kernel as a front end with widgets sees it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The states of the widgets by their ids, as far as they were told by now."""
+        found: dict[str, dict[str, Any]] = {}
+        for message in self.kernel.messages:
+            content = message["content"]
+            if message["msg_type"] == "comm_open":
+                found[content["comm_id"]] = dict(content["data"]["state"])
+            elif message["msg_type"] == "comm_msg" and content["comm_id"] in found:
+                found[content["comm_id"]].update(content["data"].get("state", {}))
+        return found
+
+    def model(self, **state: Any) -> str:
+        """The id of the latest widget that is like this."""
+        ids = [
+            comm_id
+            for comm_id, told in self.models().items()
+            if all(told.get(name) == value for name, value in state.items())
+        ]
+        return ids[-1]
+
+    def read(self, enough: Callable[[], bool]) -> None:
+        """Read what the kernel says, until it is enough."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not enough():
+            left = deadline - time.monotonic()
+            self.kernel.messages.append(self.kernel.client.get_iopub_msg(timeout=left))
+
+    def send(self, model: str, content: dict[str, Any]) -> None:
+        """Tell a widget what was done with it."""
+        data = {"method": "custom", "content": content}
+        session = self.kernel.client.session
+        message = session.msg("comm_msg", {"comm_id": model, "data": data})
+        self.kernel.client.shell_channel.send(message)
+
+    def text(self) -> str:
+        """All that the widgets show as HTML."""
+        return "".join(str(told.get("value", "")) for told in self.models().values())
+
+    def pictures(self, cell: Cell) -> list[str]:
+        """What the picture of a cell was told to be, after it was first shown."""
+        return [
+            one["content"]["data"]["text/plain"]
+            for one in self.kernel.messages
+            if one["msg_type"] == "update_display_data"
+            and one["content"]["transient"]["display_id"] == cell.display_id
+        ]
+
+
+@pytest.fixture
+def page(server: Server, kernel_of: Callable[[Server], Kernel]) -> Page:
+    kernel = kernel_of(server)
+    kernel.run(LOAD)
+    return Page(kernel)
+
+
+def test_a_button_acts_while_a_cell_runs_whose_output_stays_as_it_is(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    kernel = page.kernel
+    cell = kernel.run(
+        "%%train --name held --cpus 1 --memory 1\n"
+        "import itertools, time\n"
+        "for i in itertools.count(): print('line', i); time.sleep(0.05)"
+    )
+    assert VIEW in str(cell.messages)
+    assert "jt-picture" in cell.html
+    job = server.api.get("api/training-jobs?q=held&limit=1").json()[0]
+    request = kernel.client.execute(f"open({str(go)!r}).read()", allow_stdin=False)
+    # The widget goes on, and so does the cell.
+    page.read(lambda: "line 3" in page.text())
+    page.send(page.model(description="Cancel"), {"event": "click"})
+    assert server.api.ended(job["job_id"])["status"] == "cancelled"
+    page.read(lambda: "cancelled" in page.text())
+    go.open("w").close()
+    done = [one for one in kernel.messages if one["parent_header"].get("msg_id") == request]
+    said = {one["msg_type"] for one in done}
+    assert not said & {"stream", "display_data", "error"}
+    reply = kernel.client.get_shell_msg(timeout=PATIENCE_S)
+    assert reply["content"]["status"] == "ok"
+
+
+def test_beside_a_widget_the_picture_changes_only_when_it_matters(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    cell = page.kernel.run(
+        "%%train --name lively --cpus 1 --memory 1\n"
+        "import time\n"
+        "from jupyter_training import report\n"
+        f"open({str(go)!r}).read()\n"
+        "for step in range(40): report(step=step, loss=1 / (step + 1)); print(step); "
+        "time.sleep(0.05)\n"
+    )
+    page.send(page.model(_view_name="AnyView"), {"type": "looks"})
+    # Whatever it says after this was said by somebody who knows that a browser looks.
+    page.kernel.run("pass")
+    before = len(page.pictures(cell))
+    go.open("w").close()
+    page.read(lambda: any("completed" in text for text in page.pictures(cell)))
+    assert "loss 0.025" in page.pictures(cell)[-1]
+    changes = [
+        one
+        for one in page.kernel.messages
+        if one["msg_type"] == "comm_msg" and "value" in one["content"]["data"].get("state", {})
+    ]
+    assert len(page.pictures(cell)) - before <= 4 < len(changes)
+    # What it measured is a curve, in the widget and in the picture.
+    assert "<path" in page.text()
+    shown = page.kernel.run("%train_monitor lively")
+    assert "<path" in shown.html
+    assert "completed" in shown.text
+
+
+def test_nothing_is_asked_when_nobody_looks_and_it_goes_on_when_somebody_does(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    page.kernel.run("import threading, jupyter_training.notebook.looking as looking")
+    page.kernel.run("looking.Looking.__init__.__defaults__ = (0.05,)")
+    cell = page.kernel.run(
+        f"%%train --name unseen --cpus 1 --memory 1\nprint('begun'); open({str(go)!r}).read()"
+    )
+    page.read(lambda: "begun" in page.text())
+    page.send(page.model(_view_name="AnyView"), {"type": "looks"})
+    job_id = server.api.get("api/training-jobs?q=unseen&limit=1").json()[0]["job_id"]
+    page.kernel.run(
+        f"for one in threading.enumerate():\n    if one.name == 'log of {job_id}': one.join(50)\n"
+    )
+    alive = f"[t.name for t in threading.enumerate() if '{job_id}' in t.name]"
+    assert page.kernel.value(alive) == [f"follow {job_id}"]
+    go.open("w").close()
+    server.api.ended(job_id)
+    page.kernel.run("looking.GONE_S")
+    assert not any("completed" in text for text in page.pictures(cell))
+    page.send(page.model(_view_name="AnyView"), {"type": "looks"})
+    page.read(lambda: any("completed" in text for text in page.pictures(cell)))
+
+
+def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server) -> None:
+    cell = page.kernel.run("%train_monitor")
+    job = server.api.submit("true", name="listed")
+    page.read(lambda: any("listed" in text for text in page.pictures(cell)))
+    server.api.ended(job["job_id"])
+    page.read(
+        lambda: any(
+            job["job_id"] in line and "completed" in line
+            for line in page.pictures(cell)[-1].splitlines()
+        )
+    )
+
+
+def test_without_widgets_the_picture_moves_and_one_sentence_says_why(
+    page: Page, server: Server
+) -> None:
+    page.kernel.run("import sys; sys.modules['anywidget'] = None")
+    cell = page.kernel.run("%%train --name plain --cpus 1 --memory 1\nprint('one')")
+    assert "Install ipywidgets and anywidget" in cell.text
+    assert VIEW not in str(cell.messages)
+    assert "jt-picture" not in cell.html
+    shown = page.kernel.updated(cell.display_id, lambda data: "completed" in data["text/plain"])
+    assert "one" in shown["text/plain"]
+    again = page.kernel.run("%train_monitor plain")
+    assert "Install" not in again.text

@@ -1,0 +1,51 @@
+"""The monitor of a job, as a person sees and uses it in a browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.conftest import Home
+from tests.ui.lab import notebook, start_lab, write_notebook
+
+TRAINS = """\
+%%train --name curve --cpus 1 --memory 1
+import time
+from jupyter_training import report
+for step in range(1, 1000):
+    report(step=step, loss=1 / step, total=1000)
+    print(f"step {step} of many")
+    time.sleep(0.1)
+"""
+CELLS = ["%load_ext jupyter_training", TRAINS, "import time; time.sleep(60)", "get_job('curve')"]
+
+
+def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> None:
+    server = start_lab(home)
+    name = write_notebook(home, CELLS)
+    with notebook(server, name) as book:
+        book.run("%load_ext")
+        output = book.run("%%train")
+        live = output.locator(".jt-live")
+        expect(live).to_contain_text("running", timeout=60_000)
+        chart = live.locator("svg[role=img]")
+        expect(chart).to_be_visible()
+        path = chart.locator("path").first
+        before = path.get_attribute("d")
+        # No cell runs, and the chart moves.
+        expect(path).not_to_have_attribute("d", before or "")
+        # The picture is there for a saved notebook, but only one of the two is seen.
+        expect(output.locator("[class^=jt-picture]")).to_be_hidden()
+        live.get_by_role("button", name="Options").press("Enter")
+        live.get_by_label("Search log").fill("STEP 3 ")
+        expect(live.locator("mark").first).to_have_text("step 3 ")
+        live.get_by_label("Log scale").check()
+        busy = book.run("time.sleep(60)")
+        book.page.reload()
+        book.ready()
+        output = book.cell("%%train").locator(".jp-OutputArea")
+        live = output.locator(".jt-live")
+        expect(live).to_contain_text("running")
+        live.get_by_role("button", name="Cancel").press("Enter")
+        expect(live).to_contain_text("cancelled")
+        expect(live.get_by_role("button", name="Retry")).to_be_visible()
+        expect(busy).to_have_text("")

@@ -79,6 +79,16 @@ class Notebook:
         """Wait for its kernel."""
         self.page.wait_for_function(_KERNEL_IS_READY)
 
+    def kernel_status(self) -> str:
+        """What its kernel does."""
+        current = "window.jupyterapp.shell.currentWidget.sessionContext"
+        return str(self.page.evaluate(f"() => {current}.session.kernel.status"))
+
+    def save(self) -> None:
+        """Save it, and return when it is saved."""
+        run = "() => window.jupyterapp.commands.execute('docmanager:save')"
+        self.page.evaluate(run)
+
     def cell(self, text: str) -> Locator:
         """The code cell with this text in it."""
         return self.page.locator(".jp-CodeCell").filter(

@@ -8,9 +8,22 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.conftest import Home
-from tests.ui.lab import notebook, start_lab
+from tests.ui.lab import notebook, start_lab, write_notebook
 
 DOCS = Path(__file__).parents[2] / "docs"
+
+TRAINS = """\
+%%train --name digits --cpus 2 --memory 4
+import math, random, time
+from jupyter_training import report
+
+for epoch in range(1, 61):
+    time.sleep(0.2)
+    loss = math.exp(-epoch / 14) + 0.05 * random.random()
+    val_loss = loss + 0.03 + 0.1 * random.random()
+    report(step=epoch, loss=loss, val_loss=val_loss, progress=epoch / 60)
+    print(f"Epoch {epoch}/60 - loss: {loss:.4f} - val_loss: {val_loss:.4f}")
+"""
 
 
 def main() -> None:
@@ -19,12 +32,27 @@ def main() -> None:
         home = Home(Path(place))
         server = start_lab(home)
         try:
-            with notebook(server) as book:
+            name = write_notebook(home, ["%load_ext jupyter_training", TRAINS, "%train_monitor"])
+            with notebook(server, name) as book:
+                page = book.page
+                page.evaluate(
+                    "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+                )
                 book.run("%load_ext jupyter_training")
                 output = book.run("%%train --name digits")
-                expect(output).to_contain_text("Epoch 20/30", timeout=60_000)
-                book.page.keyboard.press("Escape")
-                book.page.screenshot(path=DOCS / "quickstart.png")
+                book.run("%train_monitor")
+                expect(output).to_contain_text("Epoch 45/60", timeout=60_000)
+                page.keyboard.press("Escape")
+                page.screenshot(path=DOCS / "quickstart.png")
+                output.locator(".jt-live").get_by_role("button", name="Options").click()
+                output.locator(".jt-live").get_by_label("Log scale").check()
+                page.evaluate(
+                    "() => window.jupyterapp.commands.execute('apputils:change-theme',"
+                    " {theme: 'JupyterLab Dark'})"
+                )
+                page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+                expect(output.locator(".jt-live")).to_contain_text("completed", timeout=60_000)
+                page.screenshot(path=DOCS / "monitor-dark.png")
         finally:
             home.close()
 

@@ -16,7 +16,12 @@ for step in range(1, 1000):
     print(f"step {step} of many")
     time.sleep(0.1)
 """
-CELLS = ["%load_ext jupyter_training", TRAINS, "import time; time.sleep(60)", "get_job('curve')"]
+CELLS = [
+    "%load_ext jupyter_training",
+    TRAINS,
+    "import time; time.sleep(90)",
+    "%train_monitor curve",
+]
 
 
 def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> None:
@@ -39,13 +44,30 @@ def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> N
         live.get_by_label("Search log").fill("STEP 3 ")
         expect(live.locator("mark").first).to_have_text("step 3 ")
         live.get_by_label("Log scale").check()
-        busy = book.run("time.sleep(60)")
+        book.run("time.sleep(90)")
+        book.save()
         book.page.reload()
         book.ready()
         output = book.cell("%%train").locator(".jp-OutputArea")
         live = output.locator(".jt-live")
         expect(live).to_contain_text("running")
+        # The cell still runs, and the button acts.
+        assert book.kernel_status() == "busy"
         live.get_by_role("button", name="Cancel").press("Enter")
         expect(live).to_contain_text("cancelled")
+        assert book.kernel_status() == "busy"
         expect(live.get_by_role("button", name="Retry")).to_be_visible()
-        expect(busy).to_have_text("")
+        book.save()
+        (session,) = server.api.http.get("api/sessions").json()
+        server.api.http.post(f"api/kernels/{session['kernel']['id']}/restart")
+        book.page.reload()
+        book.ready()
+        # The widget is gone with its kernel, and the picture is seen in its place.
+        picture = book.cell("%%train").locator("[class^=jt-picture]")
+        expect(picture).to_be_visible()
+        expect(picture).to_contain_text("cancelled")
+        expect(picture.locator("svg[role=img] path").first).to_be_visible()
+        expect(book.page.get_by_text("Error displaying widget")).to_be_hidden()
+        book.run("%load_ext")
+        again = book.run("%train_monitor curve").locator(".jt-live")
+        expect(again).to_contain_text("cancelled")

@@ -23,7 +23,7 @@ _BROWSER = (
 )
 _KERNEL_IS_READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-    return kernel?.connectionStatus === 'connected' && ['idle', 'busy'].includes(kernel?.status);
+    return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
 _PATIENCE_MS = 60_000
 
@@ -78,11 +78,6 @@ class Notebook:
     def ready(self) -> None:
         """Wait for its kernel."""
         self.page.wait_for_function(_KERNEL_IS_READY)
-
-    def kernel_status(self) -> str:
-        """What its kernel does."""
-        current = "window.jupyterapp.shell.currentWidget.sessionContext"
-        return str(self.page.evaluate(f"() => {current}.session.kernel.status"))
 
     def save(self) -> None:
         """Save it, and return when it is saved."""

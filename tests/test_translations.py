@@ -59,4 +59,7 @@ def test_translations_have_the_same_places_for_values() -> None:
 def test_jupyterlab_finds_the_catalogue() -> None:
     packs, trouble = get_language_pack("zh_CN")
     assert not trouble.strip()
-    assert packs["jupyter_training"]["Training jobs"] == ["训练任务"]
+    ours = packs["jupyter_training"]
+    assert ours["Training jobs"] == ["训练任务"]
+    # By this name it is looked up in the browser.
+    assert ours[""]["language"] == packs["jupyterlab"][""]["language"]

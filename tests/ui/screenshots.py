@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import Home
 from tests.ui.lab import notebook, start_lab, write_notebook
+from tests.ui.lab_pictures import lab_pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -29,7 +30,8 @@ for epoch in range(1, 61):
 def main() -> None:
     """Write the pictures into `docs`."""
     with tempfile.TemporaryDirectory() as place:
-        home = Home(Path(place))
+        home = Home(Path(place) / "quickstart")
+        home.path.mkdir()
         server = start_lab(home)
         try:
             name = write_notebook(home, ["%load_ext jupyter_training", TRAINS, "%train_monitor"])
@@ -55,6 +57,7 @@ def main() -> None:
                 page.screenshot(path=DOCS / "monitor-dark.png")
         finally:
             home.close()
+        lab_pictures(Path(place) / "lab", DOCS)
 
 
 if __name__ == "__main__":

@@ -156,10 +156,10 @@ def test_a_group_of_version_2_is_set_up_and_read(tmp_path: Path) -> None:
     assert not group.look()
     (files / "memory.peak").write_text(f"{140 * MB}\n")
     (files / "memory.current").write_text(f"{130 * MB}\n")
-    assert group.account()[2] == 0.062
+    assert group.account()[2] == 0.0625
     (files / "memory.peak").write_text(f"{LIMIT}\n")
     (files / "memory.events").write_text("oom 1\noom_kill 1\n")
-    assert group.account() == (True, "killed at 0.1 of 0.15 GB", 0.146)
+    assert group.account() == (True, "killed at 0.1 of 0.15 GB", round(LIMIT / memory.GB, 6))
 
 
 def test_a_kernel_without_a_peak_still_tells_whom_it_killed(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_kernel_without_a_peak_still_tells_whom_it_killed(tmp_path: Path) -> N
     (files / "memory.peak").unlink()
     assert group.account() == (False, memory.describe(0, LIMIT), None)
     (files / "memory.events").write_text("oom 1\noom_kill 1\n")
-    assert group.account() == (True, "killed at 0.1 of 0.15 GB", 0.146)
+    assert group.account() == (True, "killed at 0.1 of 0.15 GB", round(LIMIT / memory.GB, 6))
 
 
 @pytest.mark.parametrize("missing", ["memory.max", "memory.events"])

@@ -76,6 +76,7 @@ async def start(
         "cwd": launch.cwd,
         "time_limit_s": launch.time_limit_s,
         "grace_s": 10,
+        "log_limit": 0,
         "memory_bytes": limit,
         "memory_home": home,
     }

@@ -30,13 +30,22 @@ _PATIENCE_MS = 60_000
 
 def start_lab(home: Home, **options: Any) -> Server:
     """Start JupyterLab on a copy of the examples, or again."""
+    return _start(home, "jupyterlab", "LabApp", **options)
+
+
+def start_notebook_7(home: Home) -> Server:
+    """Start Jupyter Notebook 7 on a copy of the examples."""
+    return _start(home, "notebook", "JupyterNotebookApp")
+
+
+def _start(home: Home, module: str, app: str, **options: Any) -> Server:
     if not (home.path / "work").exists():
         _prepare(home)
     return home.start(
-        "--LabApp.expose_app_in_browser=True",
-        f"--LabApp.user_settings_dir={home.path / 'settings'}",
-        f"--LabApp.workspaces_dir={home.path / 'workspaces'}",
-        module="jupyterlab",
+        f"--{app}.expose_app_in_browser=True",
+        f"--{app}.user_settings_dir={home.path / 'settings'}",
+        f"--{app}.workspaces_dir={home.path / 'workspaces'}",
+        module=module,
         **options,
     )
 
@@ -153,9 +162,17 @@ def browser_page(**options: Any) -> Iterator[Page]:
 
 
 @contextmanager
-def notebook(server: Server, name: str = "quickstart.ipynb") -> Iterator[Notebook]:
-    """Open a notebook, and wait for its kernel."""
+def notebook(
+    server: Server, name: str = "quickstart.ipynb", *, below: str = "lab/tree"
+) -> Iterator[Notebook]:
+    """Open a notebook, and wait for its kernel.
+
+    Parameters
+    ----------
+    below
+        The path of what shows it; ``notebooks`` for Jupyter Notebook 7.
+    """
     with browser_page(viewport={"width": 1180, "height": 760}, device_scale_factor=2) as page:
-        page.goto(f"{server.url}lab/tree/{name}?token=the-servers-own&reset")
+        page.goto(f"{server.url}{below}/{name}?token=the-servers-own&reset")
         page.wait_for_function(_KERNEL_IS_READY)
         yield Notebook(page)

@@ -132,14 +132,24 @@ def _link_neighbours(root: Path, base: Path, original_root: str, seen: PurePath)
                 path.symlink_to(seen / name)
 
 
-def link_output(cwd: Path, asked: str, output: Path) -> None:
-    """Let a job find its output directory at the relative path that it has asked for."""
+def link_output(base: Path, cwd: Path, asked: str, output: Path) -> None:
+    """Let a job find its output directory at the relative path that it has asked for.
+
+    Parameters
+    ----------
+    base
+        Where the snapshot was written out. Nothing outside of it is touched.
+    cwd
+        Where the job runs.
+    """
     parts = PurePath(asked).parts
     if not parts or PurePath(asked).is_absolute() or ".." in parts or parts[0].startswith("~"):
         return
     path = cwd.joinpath(*parts)
-    if path.is_symlink():
-        return  # it is not a part of the snapshot, and leads there already
+    # A link on the way may be to what is no part of the snapshot: then it leads there already, and
+    # what is there is the person's own.
+    if path.is_symlink() or not path.parent.resolve().is_relative_to(base.resolve()):
+        return
     if path.is_dir():
         shutil.rmtree(path)
     if not path.exists():

@@ -369,7 +369,8 @@ class Workspace:
         checkout.check_out(store, snapshot.manifest, snapshot.base, snapshot.original)
         if spec.image is None and spec.output_path is not None:
             cwd = snapshot.root / snapshot.below(self.working_dir(spec.working_dir))
-            checkout.link_output(cwd, spec.output_path, self.output_dir_of(attempt))
+            output = self.output_dir_of(attempt)
+            checkout.link_output(snapshot.base, cwd, spec.output_path, output)
 
     def _frozen(self, attempt: Attempt) -> Frozen | None:
         digest = attempt.spec.snapshot

@@ -122,6 +122,25 @@ def test_results_are_found_where_the_job_asked_for_them(api: Api, tmp_path: Path
     assert (tmp_path / "results" / "new.txt").read_text() == "new"
 
 
+def test_results_that_are_no_part_of_the_snapshot_stay_when_new_ones_join_them(
+    api: Api, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs" / "first"
+    results.mkdir(parents=True)
+    (results / "old.txt").write_text("old")
+    code = "import os; open('runs/first/new.txt', 'w').write('new')"
+    job = api.submit(
+        [sys.executable, "-c", code],
+        working_dir=str(tmp_path),
+        output_path="runs/first",
+        snapshot=snapshot(api, tmp_path, {}, links=["runs"]),
+    )
+    assert api.ended(job["job_id"])["status"] == "completed"
+    assert not results.is_symlink()
+    assert (results / "old.txt").read_text() == "old"
+    assert (results / "new.txt").read_text() == "new"
+
+
 @pytest.mark.parametrize(
     ("manifest", "told"),
     [

@@ -84,18 +84,18 @@ def account(it: Account) -> dict[str, Any]:
                 "id": group.job_id,
                 "job_id": group.job_uuid,
                 "name": group.job_name,
-                "gpu_hours": round(hours.gpu_hours, 4),
-                "core_hours": round(hours.core_hours, 4),
-                "gb_hours": round(hours.gb_hours, 4),
+                "gpu_hours": round(hours.gpu_hours, 6),
+                "core_hours": round(hours.core_hours, 6),
+                "gb_hours": round(hours.gb_hours, 6),
                 "attempts": hours.attempts,
                 "jobs": hours.jobs,
             }
             for group, hours in it.hours.items()
         ],
         "total": {
-            "gpu_hours": round(sum(one.gpu_hours for one in it.hours.values()), 4),
-            "core_hours": round(sum(one.core_hours for one in it.hours.values()), 4),
-            "gb_hours": round(sum(one.gb_hours for one in it.hours.values()), 4),
+            "gpu_hours": round(sum(one.gpu_hours for one in it.hours.values()), 6),
+            "core_hours": round(sum(one.core_hours for one in it.hours.values()), 6),
+            "gb_hours": round(sum(one.gb_hours for one in it.hours.values()), 6),
         },
     }
 

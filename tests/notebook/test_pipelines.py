@@ -37,25 +37,25 @@ def kernel(kernel_of: Callable[[Server], Kernel], server: Server) -> Kernel:
 
 def test_cells_form_a_pipeline_that_one_line_submits(kernel: Kernel, server: Server) -> None:
     small = "--cpus 1 --memory 1"
-    first = kernel.run(f"%%train --pipeline digits --stage prepare {small}\n{WRITES}")
-    assert "Stage prepare of digits; %train_pipeline submits all of these:" in first.text
-    assert not server.api.get("api/training-jobs?q=digits").json()
-    again = f"%%train --stage fit --after prepare {small} --pipeline digits\n"
+    first = kernel.run(f"%%train --pipeline cellwork --stage prepare {small}\n{WRITES}")
+    assert "Stage prepare of cellwork; %train_pipeline submits all of these:" in first.text
+    assert not server.api.get("api/training-jobs?q=cellwork").json()
+    again = f"%%train --stage fit --after prepare {small} --pipeline cellwork\n"
     kernel.run(again + "raise SystemExit('to be replaced')")
     told = kernel.run(again + READS).text
     assert told.count("fit") == 2  # its own line, and one in the table
     assert "prepare" in told
     shown = kernel.run("%train_pipeline --wait").text
-    assert "digits" in shown
-    pipe = kernel.value("vars(__import__('jupyter_training').get_job('digits'))")["told"]
+    assert "cellwork" in shown
+    pipe = kernel.value("vars(__import__('jupyter_training').get_job('cellwork'))")["told"]
     assert (pipe["status"], pipe["job_type"]) == ("completed", "pipeline")
-    assert kernel.value("list(__import__('jupyter_training').get_job('digits').stages)") == [
+    assert kernel.value("list(__import__('jupyter_training').get_job('cellwork').stages)") == [
         "prepare",
         "fit",
     ]
-    assert "read 42" in kernel.run("%train_logs digits/fit").text
+    assert "read 42" in kernel.run("%train_logs cellwork/fit").text
     kernel.run("%train_pipeline --cache --wait")
-    again = kernel.value("vars(__import__('jupyter_training').get_job('digits'))")["told"]
+    again = kernel.value("vars(__import__('jupyter_training').get_job('cellwork'))")["told"]
     assert (again["status"], again["id"] > pipe["id"]) == ("completed", True)
     parts = server.api.get(f"api/training-jobs/{again['job_id']}/children").json()
     assert all(part["reused_from"] for part in parts)
@@ -81,13 +81,13 @@ def test_what_is_wrong_is_told_in_a_sentence_with_the_names(kernel: Kernel) -> N
 
 def test_a_pipeline_in_python() -> None:
     pipeline = (
-        Pipeline("digits", cpu_cores=2, cache=True)
+        Pipeline("cellwork", cpu_cores=2, cache=True)
         .stage("prepare", "python prepare.py --all")
         .stage("fit", ["python", "fit.py"], after="prepare", gpu_count=1)
         .stage("evaluate", "python evaluate.py", after=["prepare", "fit"])
     )
     spec = pipeline.spec
-    assert (spec["name"], spec["cpu_cores"], spec["cache"]) == ("digits", 2, True)
+    assert (spec["name"], spec["cpu_cores"], spec["cache"]) == ("cellwork", 2, True)
     stages = {stage["name"]: stage for stage in spec["stages"]}
     assert [stage["depends_on"] for stage in stages.values()] == [
         [],
@@ -111,11 +111,11 @@ stages:
 
 
 def test_a_file_names_scripts_that_lie_next_to_it(tmp_path: Path) -> None:
-    file = tmp_path / "digits.yaml"
+    file = tmp_path / "cellwork.yaml"
     file.write_text(FILE)
     (tmp_path / "read.py").touch()
     spec = of_file(file)
-    assert (spec["name"], spec["working_dir"]) == ("digits", str(tmp_path))
+    assert (spec["name"], spec["working_dir"]) == ("cellwork", str(tmp_path))
     prepare, fit = spec["stages"]
     assert prepare["command"] == [sys.executable, "write.py"]
     assert fit["command"] == [sys.executable, "read.py"]
@@ -124,7 +124,7 @@ def test_a_file_names_scripts_that_lie_next_to_it(tmp_path: Path) -> None:
         of_file(file)
     assert fit["depends_on"] == ["prepare"]
     file = tmp_path / "same.json"
-    file.write_text(json.dumps({"name": "digits", "stages": [{"name": "a", "command": "true"}]}))
+    file.write_text(json.dumps({"name": "cellwork", "stages": [{"name": "a", "command": "true"}]}))
     assert of_file(file)["stages"][0]["name"] == "a"
 
 

@@ -134,6 +134,8 @@ def test_the_log_comes_as_it_is_printed_and_the_job_is_cancelled_after_a_questio
     expect(log).to_contain_text("Epoch 30/400", timeout=LONG)
     expect(lab.view).to_contain_text("Live")
     lab.view.get_by_role("searchbox").fill("epoch 7/")
+    # Though lines go on to come.
+    expect(lab.view.locator(".jp-TrainingLog-count")).to_contain_text("of 1")
     lab.view.get_by_role("searchbox").press("Enter")
     expect(lab.view.locator(".jp-TrainingLog-match.jp-mod-current")).to_have_text("Epoch 7/")
     # Who reads is left alone.
@@ -212,10 +214,11 @@ def test_the_keyboard_is_enough(lab: Lab) -> None:
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_nothing_stands_in_the_way_of_a_screen_reader(lab: Lab, theme: str) -> None:
     lab.theme(theme)
-    job = lab.server.api.submit(EPOCHS, name="seen")
+    name = f"seen in {theme}"
+    job = lab.server.api.submit(EPOCHS, name=name)
     lab.server.api.printed(job["job_id"], "Epoch 3/400 - loss: 0.3333")
     lab.do("training:open", job=job["job_id"])
-    expect(lab.row("seen")).to_contain_text("running", timeout=LONG)
+    expect(lab.row(name)).to_contain_text("running", timeout=LONG)
     for tab in ("Overview", "Log", "Metrics", "Attempts and history", "Outputs", "Code"):
         lab.tab(tab)
         assert violations(lab.page, ".jp-Training-view") == []

@@ -276,12 +276,24 @@ function useSearch(buffer: LogBuffer): ISearch {
   const [matches, setMatches] = useState<readonly ILineMatch[]>(NONE);
   const [place, setPlace] = useState(-1);
   const { length, shifted } = buffer;
+  const wanted = useRef({ buffer, text });
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => {
-    const timer = setTimeout(() => {
+    wanted.current = { buffer, text };
+    // Lines that come do not put it off, or a busy log would never be searched.
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      const { buffer, text } = wanted.current;
       setMatches(text ? buffer.find(text).slice(0, MOST_MATCHES) : NONE);
     }, SEARCH_PAUSE_MS);
-    return () => clearTimeout(timer);
   }, [buffer, text, length, shifted]);
+  useEffect(
+    () => () => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    },
+    []
+  );
   useEffect(() => setPlace(-1), [text]);
   const byLine = useMemo(() => {
     const lines = new Map<number, ILineMatch[]>();

@@ -58,8 +58,16 @@ export class JobsModel implements IDisposable {
     private readonly events: IEventSource,
     private readonly page: IVisibility = document
   ) {
-    this.jobsRefresher = new Refresher(() => this.fetchJobs());
-    this.machinesRefresher = new Refresher(() => this.fetchMachines(), 1000);
+    this.jobsRefresher = new Refresher(
+      () => this.fetchJobs(),
+      400,
+      this.isLookedAt
+    );
+    this.machinesRefresher = new Refresher(
+      () => this.fetchMachines(),
+      1000,
+      this.isLookedAt
+    );
     events.emitted.connect(this.onEvent, this);
     page.addEventListener('visibilitychange', this.onVisibility);
   }
@@ -223,6 +231,12 @@ export class JobsModel implements IDisposable {
   private get isWatched(): boolean {
     return this.watchers > 0 && !this.page.hidden && !this.disposed;
   }
+
+  /** Whether somebody looks; if not, it is fetched again as soon as somebody does. */
+  private readonly isLookedAt = (): boolean => {
+    this.isStale ||= !this.isWatched;
+    return this.isWatched;
+  };
 
   private readonly onVisibility = (): void => this.beat();
 

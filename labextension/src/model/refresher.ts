@@ -5,10 +5,12 @@ export class Refresher {
   /**
    * @param task - What to do; it bears its errors itself.
    * @param pause - The least time from the end of a run to the next one (ms).
+   * @param isStillWanted - Asked before a run that had to wait, for whom it was asked for may be gone.
    */
   constructor(
     private readonly task: () => Promise<void>,
-    private readonly pause = 400
+    private readonly pause = 400,
+    private readonly isStillWanted = (): boolean => true
   ) {}
 
   /** Have it done soon; what is asked for meanwhile is done together. */
@@ -42,7 +44,7 @@ export class Refresher {
     }
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      if (this.wanted) {
+      if (this.wanted && this.isStillWanted()) {
         void this.run();
       }
     }, this.pause);

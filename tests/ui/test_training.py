@@ -269,26 +269,6 @@ def test_while_the_sidebar_is_hidden_nothing_is_fetched_and_the_status_bar_goes_
     expect(lab.row("unseen")).to_contain_text("running")
 
 
-def test_thousands_of_jobs_are_filtered_and_scrolled(lab: Lab, home: Home) -> None:
-    multiply(home.data_dir / "training.db", MANY)
-    lab.do("training:refresh")
-    lab.panel.get_by_role("searchbox").fill("copy-4")
-    expect(lab.row("copy-4999")).to_be_visible()
-    expect(lab.row("copy-5000")).to_have_count(0)
-    lab.panel.get_by_role("searchbox").fill("copy-4321 status:completed")
-    expect(lab.panel.locator(".jp-Training-jobRow")).to_have_count(1)
-    lab.panel.get_by_role("searchbox").fill("copy")
-    expect(lab.row("copy-5000")).to_be_visible()
-    scroller = lab.panel.locator(".jp-Training-scroller")
-    for _ in range(4):
-        scroller.evaluate("node => node.scrollTo(0, node.scrollHeight)")
-        expect(lab.panel).not_to_contain_text("Loading…")
-    # So much is loaded; so little is in the document.
-    assert int(scroller.get_by_role("grid").evaluate("node => node.clientHeight")) > 300 * 40
-    assert lab.panel.locator(".jp-Training-jobRow").count() < 60
-    lab.panel.get_by_role("searchbox").fill("")
-
-
 def test_a_server_that_is_lost_is_told_of_and_found_again(lab: Lab) -> None:
     lost = lab.server
     job = lost.api.submit(EPOCHS, name="survivor")
@@ -306,6 +286,25 @@ def test_a_server_that_is_lost_is_told_of_and_found_again(lab: Lab) -> None:
     again.api.ended(job["job_id"])
     lab.do("training:refresh")
     expect(lab.row("survivor")).to_have_attribute("data-status", "completed", timeout=LONG)
+
+
+def test_thousands_of_jobs_are_filtered_and_scrolled(lab: Lab, home: Home) -> None:
+    multiply(home.data_dir / "training.db", MANY)
+    lab.do("training:refresh")
+    lab.panel.get_by_role("searchbox").fill("copy-4")
+    expect(lab.row("copy-4999")).to_be_visible()
+    expect(lab.row("copy-5000")).to_have_count(0)
+    lab.panel.get_by_role("searchbox").fill("copy-4321 status:completed")
+    expect(lab.panel.locator(".jp-Training-jobRow")).to_have_count(1)
+    lab.panel.get_by_role("searchbox").fill("copy")
+    expect(lab.row("copy-5000")).to_be_visible()
+    scroller = lab.panel.locator(".jp-Training-scroller")
+    for _ in range(4):
+        scroller.evaluate("node => node.scrollTo(0, node.scrollHeight)")
+        expect(lab.panel).not_to_contain_text("Loading…")
+    # So much is loaded; so little is in the document.
+    assert int(scroller.get_by_role("grid").evaluate("node => node.clientHeight")) > 300 * 40
+    assert lab.panel.locator(".jp-Training-jobRow").count() < 60
 
 
 def multiply(database: Path, many: int) -> None:

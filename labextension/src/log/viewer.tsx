@@ -63,8 +63,11 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
     }
   }, [follows, buffer.length, buffer.end, virtualizer]);
 
+  // Who was taken to a line stays there, also in a log that is so short that its end is in view.
+  const jumped = useRef(false);
   const goTo = useCallback(
     (line: number) => {
+      jumped.current = true;
       setFollows(false);
       setCurrent(line + buffer.shifted);
       virtualizer.scrollToIndex(line, { align: 'center' });
@@ -91,7 +94,8 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
     }
     const atEnd =
       node.scrollHeight - node.scrollTop - node.clientHeight < LINE_PX;
-    if (atEnd !== follows && (atEnd || byHand.current)) {
+    const mayFollow = atEnd && !jumped.current;
+    if (atEnd !== follows && (mayFollow || byHand.current)) {
       setFollows(atEnd);
     }
     if (node.scrollTop < LINE_PX * 20 && !follows) {
@@ -102,6 +106,7 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
   const byHand = useRef(false);
   const touch = (): void => {
     byHand.current = true;
+    jumped.current = false;
     clearTimeout(untouched.current);
     untouched.current = setTimeout(() => (byHand.current = false), 500);
   };

@@ -59,6 +59,8 @@ def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> N
         expect(prompt).to_have_text("[*]:")
         expect(live.get_by_role("button", name="Retry")).to_be_visible()
         server.api.http.post(f"api/kernels/{kernel_of(server)}/interrupt")
+        # An interrupted cell takes those with it that were asked for before it ended.
+        expect(prompt).not_to_have_text("[*]:")
         again = book.run("%train_monitor curve").locator(".jt-live")
         expect(again).to_contain_text("cancelled")
         book.save()

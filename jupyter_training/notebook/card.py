@@ -11,31 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jupyter_training.notebook.chart import TEXT, Curve, line_chart, number
-
-COLOURS = {
-    "pending": "#6b7280",
-    "scheduled": "#0369a1",
-    "running": "#1d4ed8",
-    "retrying": "#b45309",
-    "completed": "#15803d",
-    "failed": "#b91c1c",
-    "cancelled": "#57534e",
-}
-"""White text on each of these has a contrast of at least 4.5 : 1 (WCAG 2.2, 1.4.3)."""
-
-_STROKE = 'fill="none" stroke="currentColor" stroke-width="1.7"'
-_CLOCK = f'<circle cx="7" cy="7" r="5.5" {_STROKE}/><path d="M7 4v3l2 1.5" {_STROKE}/>'
-_ICONS = {
-    "pending": _CLOCK,
-    "scheduled": f'<path d="M4 2.5l6.5 4.5L4 11.5z" {_STROKE}/>',
-    "running": f'<circle cx="7" cy="7" r="5" stroke-dasharray="20 12" {_STROKE}/>',
-    "retrying": f'<path d="M11.5 7a4.5 4.5 0 1 1-1.3-3.2M11 1.5v2.6H8.4" {_STROKE}/>',
-    "completed": f'<path d="M2.5 7.4l3 3 6-6.6" {_STROKE}/>',
-    "failed": f'<path d="M3 3l8 8M11 3l-8 8" {_STROKE}/>',
-    "cancelled": f'<circle cx="7" cy="7" r="5.5" {_STROKE}/><path d="M3.5 10.5l7-7" {_STROKE}/>',
-}
-"""A shape for each state, 14 pixels wide."""
+from jupyter_training.notebook import states
+from jupyter_training.notebook.chart import TEXT, Curve, line_chart
+from jupyter_training.notebook.formats import figure
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 """What would move a terminal's cursor or change its colours."""
@@ -51,18 +29,6 @@ _LONGEST = 500
 """So much of a line of a log is shown (characters)."""
 
 
-def badge(status: str) -> str:
-    """A state as a shape, a word and a colour."""
-    icon = (
-        '<svg aria-hidden="true" width="11" height="11" viewBox="0 0 14 14" '
-        f'style="vertical-align:-1px;margin-right:4px">{_ICONS.get(status, _CLOCK)}</svg>'
-    )
-    return (
-        f'<span style="background:{COLOURS.get(status, "#6b7280")};color:#fff;border-radius:9px;'
-        f'padding:1px 8px;white-space:nowrap">{icon}{html.escape(status)}</span>'
-    )
-
-
 def head(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] = ()) -> str:
     """What a job is, where it is, and what it holds."""
     facts = [
@@ -71,7 +37,7 @@ def head(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] =
         *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
     ]
     return (
-        f"{badge(told['status'])} <b>{html.escape(told['name'])}</b> "
+        f"{states.badge(told['status'])} <b>{html.escape(told['name'])}</b> "
         f'<code style="user-select:all">{html.escape(told["job_id"])}</code> '
         f'<span style="color:{TEXT}">{html.escape(" · ".join(filter(None, facts)))}</span>'
     )
@@ -98,14 +64,15 @@ def holds(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] 
 
 def bar(told: dict[str, Any], how_far: str) -> str:
     """How far a job has come."""
-    progress, colour = int(told["progress"]), COLOURS.get(told["status"], "#6b7280")
+    progress, style = int(told["progress"]), states.of(told["status"]).style
     return (
         f'<div role="progressbar" aria-label="progress of {html.escape(told["name"])}" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{progress}" '
         f'aria-valuetext="{html.escape(how_far)}" '
         'style="display:flex;align-items:center;gap:8px;line-height:1.4">'
         f'<div style="flex:1;height:6px;border-radius:3px;background:{_TRACK}">'
-        f'<div style="width:{progress}%;height:6px;border-radius:3px;background:{colour}"></div>'
+        f'<div style="width:{progress}%;height:6px;border-radius:3px;{style};'
+        'background:currentColor"></div>'
         f"</div><span>{html.escape(how_far)}</span></div>"
     )
 
@@ -168,6 +135,6 @@ def chart(
     drawn = [one for one in curves if one.name in wanted]
     if not drawn:
         return ""
-    last = [f"{one.name} {number(one.y[-1])}" for one in drawn if one.y]
+    last = [f"{one.name} {figure(one.last)}" for one in drawn if one.last is not None]
     label = f"metrics: {', '.join(last)}"
     return line_chart(drawn, label=label, x_axis="step", log=log, smoothing=smoothing)

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from jupyter_training.notebook.formats import figure
+
 TEXT = "var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#6b7280))"
 GRID = "var(--jp-border-color2,var(--vscode-widget-border,#c8ccd1))"
 
@@ -18,11 +20,11 @@ _LINES = (
     ("var(--jp-brand-color1,var(--vscode-charts-blue,#1976d2))", ""),
     ("var(--jp-warn-color1,var(--vscode-charts-orange,#c55a00))", "6 3"),
     ("var(--jp-success-color1,var(--vscode-charts-green,#2e7d32))", "2 2"),
-    ("var(--vscode-charts-purple,#9c5fc9)", "8 3 2 3"),
-    ("var(--jp-error-color1,var(--vscode-charts-red,#d32f2f))", "1 3"),
-    ("var(--jp-info-color1,#0097a7)", "10 4"),
+    ("var(--jp-error-color1,var(--vscode-charts-red,#d32f2f))", "8 3 2 3"),
+    ("var(--jp-info-color1,var(--vscode-charts-purple,#0097a7))", "1 3"),
+    ("var(--jp-accent-color1,var(--vscode-charts-yellow,#7b8a1b))", "10 4"),
 )
-"""The colour and the dashes of each line; then they begin again."""
+"""The colour and the dashes of each line, as the sidebar has them; then they begin again."""
 
 _FONT = 10
 _CHARACTER = 5.6
@@ -44,6 +46,11 @@ class Curve:
     name: str
     x: Sequence[float]
     y: Sequence[float | None]
+
+    @property
+    def last(self) -> float | None:
+        """The last value that is no gap."""
+        return next((value for value in reversed(self.y) if not _is_gap(value)), None)
 
 
 def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
@@ -169,8 +176,8 @@ class _Frame:
             self._low, self._high = self._low - 0.5, self._high + 0.5
         xs = [x for one in lines for x in one.curve.x if math.isfinite(x)]
         self._first, self._last = min(xs, default=0.0), max(xs, default=1.0)
-        self._names = [_shortened(f"{one.curve.name} {number(one.last)}") for one in lines]
-        self._left = 6 + _CHARACTER * max(len(number(tick)) for tick in self.ticks)
+        self._names = [_shortened(f"{one.curve.name} {figure(one.last or 0)}") for one in lines]
+        self._left = 6 + _CHARACTER * max(len(figure(tick)) for tick in self.ticks)
         self._right = size[0] - 8 - _CHARACTER * max(len(name) for name in self._names)
         self._top, self._bottom = 7.0, size[1] - (16.0 if x_axis else 5.0)
 
@@ -193,13 +200,13 @@ class _Frame:
             parts.append(
                 f'<line x1="{self._left:.1f}" x2="{self._right:.1f}" y1="{y:.1f}" y2="{y:.1f}" '
                 f'stroke="{GRID}" stroke-width=".5"/><text x="{self._left - 4:.1f}" '
-                f'y="{y + 3:.1f}" text-anchor="end" fill="{TEXT}">{number(tick)}</text>'
+                f'y="{y + 3:.1f}" text-anchor="end" fill="{TEXT}">{figure(tick)}</text>'
             )
         if self._x_axis:
             y = self._bottom + 13
             for x, text, anchor in (
-                (self._left, number(self._first), "start"),
-                (self._right, f"{self._x_axis} {number(self._last)}", "end"),
+                (self._left, figure(self._first), "start"),
+                (self._right, f"{self._x_axis} {figure(self._last)}", "end"),
             ):
                 parts.append(
                     f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{TEXT}">'
@@ -284,18 +291,6 @@ def _log_ticks(low: float, high: float) -> list[float]:
     last = max(last, first + 1)
     every = -(-(last - first) // 4)
     return [10.0**place for place in range(first, last + every, every)]
-
-
-def number(value: float | None) -> str:
-    """A number in few characters."""
-    if value is None:
-        return ""
-    if value == 0:
-        return "0"
-    if abs(value) >= 1e5 or abs(value) < 1e-3:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return f"{value:.4g}" if abs(value) < 1e3 else f"{value:.5g}"
 
 
 def _shortened(text: str, most: int = 22) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook import card
-from jupyter_training.notebook.card import COLOURS as COLOURS
 from jupyter_training.notebook.chart import Curve
+from jupyter_training.notebook.formats import figure
 from jupyter_training.notebook.live import Pair
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ _METRICS = 4
 def measured(told: dict[str, Any], most: int = _METRICS) -> str:
     """The last values of a job's metrics, as ``loss 0.12 · accuracy 0.9``."""
     metrics = told.get("metrics") or {}
-    words = [f"{printable(name)} {shown(metrics[name])}" for name in list(metrics)[:most]]
+    words = [f"{printable(name)} {figure(metrics[name])}" for name in list(metrics)[:most]]
     return " · ".join([*words, *(["…"] if len(metrics) > most else [])])
-
-
-def shown(value: float | str) -> str:
-    """A value as a person reads it; NaN and infinity come as strings."""
-    value = float(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import Client, TrainingError
-from jupyter_training.notebook.display import printable, shown
+from jupyter_training.notebook.display import printable
+from jupyter_training.notebook.formats import figure
 from jupyter_training.notebook.tables import Table
 
 if TYPE_CHECKING:
@@ -120,10 +121,10 @@ class _Table(Table):
         self.rows = [
             (
                 printable(one.name),
-                shown(one.latest),
-                shown(one.steps[-1]),
-                shown(min(present, default=one.latest)),
-                shown(max(present, default=one.latest)),
+                figure(one.latest),
+                figure(one.steps[-1]),
+                figure(min(present, default=one.latest)),
+                figure(max(present, default=one.latest)),
                 str(one.points),
                 one.source,
             )

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from jupyter_training.notebook.card import COLOURS, badge
 from jupyter_training.notebook.display import how_far, measured, resources
+from jupyter_training.notebook.formats import duration
 from jupyter_training.notebook.live import Pair
+from jupyter_training.notebook.states import badge
 
 
 class Table:
@@ -43,17 +44,16 @@ class Table:
         if not self.rows:
             return html.escape(self.empty)
         head = "".join(f"<th style='text-align:left'>{html.escape(c)}</th>" for c in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{_cell(c)}</td>" for c in row) + "</tr>"
-            for row in self.rows
-        )
+        body = "".join("<tr>" + "".join(_cells(self.columns, row)) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(text: str) -> str:
-    if text in COLOURS:
-        return badge(text)
-    return html.escape(text)
+def _cells(columns: Sequence[str], row: Sequence[str]) -> list[str]:
+    shown = [
+        badge(cell) if column == "status" else html.escape(cell)
+        for column, cell in zip(columns, row, strict=True)
+    ]
+    return [f"<td style='text-align:left'>{one}</td>" for one in shown]
 
 
 class JobTable(Table):
@@ -144,12 +144,7 @@ def _took(start: str | None, end: str | None) -> str:
     if start is None or end is None:
         return ""
     begun, ended = (datetime.fromisoformat(one.removesuffix("Z")) for one in (start, end))
-    seconds = (ended - begun).total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02} min"
+    return duration((ended - begun).total_seconds())
 
 
 class DataSetTable(Table):

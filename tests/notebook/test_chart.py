@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_training.notebook import card
-from jupyter_training.notebook.chart import Curve, line_chart, number, smoothed, ticks
+from jupyter_training.notebook.chart import Curve, line_chart, smoothed, ticks
 
 VALUES = st.none() | st.floats(allow_nan=True, allow_infinity=True, width=32)
 
@@ -50,11 +50,6 @@ def test_ticks_are_few_and_around_the_values(low: float, wide: float) -> None:
     assert found[0] <= low + wide * 1e-6
     assert found[-1] >= (low + wide) - wide * 1e-6
     assert 2 <= len(found) <= 7
-
-
-def test_a_number_is_short() -> None:
-    shown = [number(one) for one in (0, 0.5, 1234.5, 2e-5, 1e6, None)]
-    assert shown == ["0", "0.5", "1234.5", "2e-5", "1e6", ""]
 
 
 def test_without_a_choice_the_losses_are_drawn_or_else_the_first() -> None:

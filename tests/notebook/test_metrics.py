@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_training.notebook.display import View, how_far, measured, shown
+from jupyter_training.notebook.display import View, how_far, measured
 from jupyter_training.notebook.metrics import Metrics, Series
 from tests.conftest import Api, Server
 from tests.conftest import python as running_python
@@ -88,7 +88,7 @@ def test_the_metrics_in_a_terminal(server: Server, tmp_path: Path, job_id: str) 
     assert table.returncode == 0, table.stderr
     head, loss, *_ = table.stdout.splitlines()
     assert head.split() == ["metric", "last", "at", "step", "lowest", "highest", "points", "source"]
-    assert loss.split() == ["loss", "nan", "2001", "0.0005", "1", "2001", "reported"]
+    assert loss.split() == ["loss", "nan", "2001", "5e-4", "1", "2001", "reported"]
     assert "\x1b" not in table.stdout
     told = json.loads(
         training(server, tmp_path, "metrics", job_id, "--json", "--names", "acc").stdout
@@ -154,27 +154,13 @@ TOLD = {
 
 
 def test_a_job_is_shown_with_its_last_metrics_and_the_time_that_is_left() -> None:
-    assert measured(TOLD) == "loss 0.12346 · acc nan · lr 1e-05 · n 3 · …"
+    assert measured(TOLD) == "loss 0.1235 · acc nan · lr 1e-5 · n 3 · …"
     assert how_far(TOLD) == "45 %, about 5 to 8 min left"
     assert how_far({"progress": 3, "remaining_text": None}) == "3 %"
     view = View(TOLD, [])
     for text in (view.text(), view.html()):
         assert "45 %, about 5 to 8 min left" in text
-        assert "loss 0.12346" in text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (3.0, "3"),
-        ("-Infinity", "-inf"),
-        (1e20, "1e+20"),
-        (0.1 + 0.2, "0.3"),
-        (-0.00001234567, "-1.2346e-05"),
-    ],
-)
-def test_a_value_as_a_person_reads_it(value: float | str, text: str) -> None:
-    assert shown(value) == text
+        assert "loss 0.1235" in text
 
 
 def test_nothing_that_was_measured_is_an_empty_table() -> None:

@@ -11,9 +11,27 @@ import {
   valuesForFile,
   valuesOf
 } from '../model/form';
+import EXAMPLES from './examples.json';
+import STATES from '../model/states.json';
 import { duration, figure, remaining, size } from '../model/times';
-import { shortModel } from '../model/words';
+import type { JobStatus } from '../model/types';
+import { shortModel, statusWord } from '../model/words';
 import { job, trans } from './helpers';
+
+describe('what notebooks show too', () => {
+  test.each(EXAMPLES.figures)('%s is written as %s', (value, text) => {
+    expect(figure(Number(value))).toBe(text);
+  });
+
+  test.each(EXAMPLES.durations as [number, string][])(
+    '%s s is written as %s',
+    (value, text) => expect(duration(value, trans)).toBe(text)
+  );
+
+  test.each(Object.entries(STATES))('%s has a word', (status, { word }) => {
+    expect(statusWord(status as JobStatus, trans)).toBe(word);
+  });
+});
 
 describe('the filter', () => {
   test.each([
@@ -146,8 +164,8 @@ describe('times and amounts', () => {
     expect([3, 0.41237, 9.1e-5, 1234567.8].map(figure)).toEqual([
       '3',
       '0.4124',
-      '9.10e-5',
-      '1.23e+6'
+      '9.1e-5',
+      '1.23e6'
     ]);
   });
 

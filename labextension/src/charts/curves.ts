@@ -82,7 +82,8 @@ function finite(value: number | string): number | null {
   return Number.isFinite(number) ? number : null;
 }
 
-function sorted(curve: ICurve): ICurve {
+/** By its places, of which each is there once. */
+export function sorted(curve: ICurve): ICurve {
   const order = curve.x
     .map((x, place) => ({ x, place }))
     .filter(({ x }) => Number.isFinite(x))

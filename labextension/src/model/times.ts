@@ -1,5 +1,6 @@
 /**
- * Times and amounts as people read them.
+ * Times and amounts as people read them. `jupyter_training.notebook.formats` writes them in the same
+ * way; __tests__/examples.json is what both are held against.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -88,16 +89,19 @@ export function size(bytes: number): string {
   return `${text} ${UNITS[unit]}`;
 }
 
-/** A number with as many digits as are of use. */
+/** A number with as many digits as are of use: 45, 0.4119, 2.5e-5. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) {
-    return String(value);
+    // As Python says it, whose scripts they are from.
+    return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
   }
   const large = Math.abs(value);
   if (Number.isInteger(value) && large < 1e7) {
     return String(value);
   }
-  return large !== 0 && (large < 1e-3 || large >= 1e6)
-    ? value.toExponential(2)
-    : String(Number(value.toPrecision(4)));
+  if (large >= 1e-3 && large < 1e6) {
+    return String(Number(value.toPrecision(4)));
+  }
+  const [mantissa, exponent] = value.toExponential(2).split('e');
+  return `${Number(mantissa)}e${Number(exponent)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The words for what a job is and why.
+ * The words for what a job is and why. Those of the states are in states.json too, for Python.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 

@@ -1,0 +1,200 @@
+/**
+ * Curves drawn by uPlot in the colours of the theme. It needs no more than a page, so that the
+ * sidebar and the widget in a cell draw the same.
+ */
+import uPlot from 'uplot';
+
+import { colourOf, dashOf, GRID, resolved, TEXT } from './colours';
+import { type ICurve, smoothed } from './curves';
+
+export interface ITexts {
+  xText: (x: number) => string;
+  yText: (y: number) => string;
+}
+
+export interface IPlotOptions {
+  names: readonly string[];
+  isSmoothed: boolean;
+  isLog: boolean;
+  /** What the vertical axis shows, if not what there is. */
+  range?: [number, number];
+  /** In pixels. */
+  height: number;
+  /** How numbers are written at the moment. */
+  texts: () => ITexts;
+}
+
+/** What a theme changes of a page when it is changed itself. */
+const THEMED = [
+  'data-jp-theme-name',
+  'data-jp-theme-light',
+  'data-vscode-theme-id',
+  'class'
+];
+const NARROWEST = 120;
+
+/** The same curve, and faintly behind a smoothed one what was measured. */
+const MEASURED = ' ~';
+
+/** A plot as wide as the element that it is in. */
+export class Plot {
+  constructor(
+    host: HTMLElement,
+    options: IPlotOptions,
+    data: uPlot.AlignedData
+  ) {
+    const width = (): number => Math.max(host.clientWidth, NARROWEST);
+    const { height } = options;
+    this.plot = new uPlot(settings(width(), options), data, host);
+    this.resized = new ResizeObserver(() =>
+      this.plot.setSize({ width: width(), height })
+    );
+    this.resized.observe(host);
+    this.themed = new MutationObserver(() => this.plot.redraw(false, true));
+    this.themed.observe(document.body, { attributeFilter: THEMED });
+  }
+
+  setData(data: uPlot.AlignedData): void {
+    this.plot.setData(data);
+  }
+
+  dispose(): void {
+    this.resized.disconnect();
+    this.themed.disconnect();
+    this.plot.destroy();
+  }
+
+  private readonly plot: uPlot;
+  private readonly resized: ResizeObserver;
+  private readonly themed: MutationObserver;
+}
+
+/** The curves over all places at which one of them has a value. */
+export function aligned(
+  curves: readonly ICurve[],
+  smoothing: number,
+  isLog: boolean
+): uPlot.AlignedData {
+  if (!curves.length) {
+    return [[]];
+  }
+  const clean = (values: readonly (number | null)[]): (number | null)[] =>
+    isLog
+      ? values.map(value => (value !== null && value > 0 ? value : null))
+      : [...values];
+  return uPlot.join(
+    curves.map(curve => [
+      curve.x,
+      clean(smoothed(curve.y, smoothing)),
+      ...(smoothing > 0 ? [clean(curve.y)] : [])
+    ])
+  );
+}
+
+/** The last value of a curve, and nothing if there is none. */
+export function lastValue(curve: ICurve): number | null {
+  return curve.y.findLast(value => value !== null) ?? null;
+}
+
+function settings(width: number, options: IPlotOptions): uPlot.Options {
+  const { isLog, isSmoothed, names, range, texts } = options;
+  const axis = {
+    stroke: () => resolved(TEXT),
+    grid: { stroke: () => resolved(GRID), width: 0.5 },
+    ticks: { stroke: () => resolved(GRID), width: 1, size: 4 },
+    font: '11px sans-serif'
+  };
+  return {
+    width,
+    height: options.height,
+    legend: { show: false },
+    cursor: { y: false, points: { size: 6 } },
+    scales: {
+      x: { time: false },
+      y: { distr: isLog ? 3 : 1, ...(range === undefined ? {} : { range }) }
+    },
+    axes: [
+      {
+        ...axis,
+        size: 28,
+        values: (_, splits) => splits.map(value => texts().xText(value))
+      },
+      {
+        ...axis,
+        size: 52,
+        values: (_, splits) =>
+          splits.map(value => (value === null ? '' : texts().yText(value)))
+      }
+    ],
+    series: [
+      {},
+      ...names.flatMap((name, place) => [
+        {
+          label: name,
+          stroke: () => resolved(colourOf(place)),
+          dash: dashOf(place),
+          width: 2,
+          spanGaps: true,
+          points: { size: 4 }
+        },
+        ...(isSmoothed
+          ? [
+              {
+                label: `${name}${MEASURED}`,
+                stroke: () => resolved(colourOf(place)),
+                alpha: 0.3,
+                width: 1,
+                spanGaps: true,
+                points: { show: false }
+              }
+            ]
+          : [])
+      ])
+    ],
+    plugins: [tooltip(texts)]
+  };
+}
+
+/** Shows the values under the pointer. */
+function tooltip(texts: () => ITexts): uPlot.Plugin {
+  const box = document.createElement('div');
+  box.className = 'jp-TrainingChart-tip';
+  return {
+    hooks: {
+      init: plot => {
+        box.style.display = 'none';
+        plot.over.appendChild(box);
+      },
+      setCursor: plot => {
+        const place = plot.cursor.idx;
+        const left = plot.cursor.left ?? -1;
+        if (place === null || place === undefined || left < 0) {
+          box.style.display = 'none';
+          return;
+        }
+        const lines = plot.series
+          .map((series, index) => ({ series, value: plot.data[index][place] }))
+          .slice(1)
+          .filter(
+            ({ series, value }) =>
+              value !== null &&
+              value !== undefined &&
+              !String(series.label).endsWith(MEASURED)
+          )
+          .map(
+            ({ series, value }) =>
+              `${series.label} ${texts().yText(value as number)}`
+          );
+        box.textContent = [texts().xText(plot.data[0][place]), ...lines].join(
+          '\n'
+        );
+        box.style.display = lines.length ? '' : 'none';
+        const isRight = left > plot.over.clientWidth / 2;
+        box.style.left = isRight ? '' : `${left + 10}px`;
+        box.style.right = isRight
+          ? `${plot.over.clientWidth - left + 10}px`
+          : '';
+      }
+    }
+  };
+}

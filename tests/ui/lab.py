@@ -132,6 +132,15 @@ class Lab:
         run = "([command, args]) => void window.jupyterapp.commands.execute(command, args)"
         self.page.evaluate(run, [command, args])
 
+    def discard_all(self) -> None:
+        """Close all that is open, and do not ask what is to be saved of it.
+
+        A question that nobody answers keeps the focus, and so every key, to itself.
+        """
+        self.page.evaluate(
+            "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
+        )
+
     def row(self, name: str) -> Locator:
         """The row of a job in the sidebar."""
         title = self.page.locator(".jp-Training-name").get_by_text(name, exact=True)

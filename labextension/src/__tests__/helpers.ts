@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 
+import type { ITraining } from '../components/context';
 import { TrainingApi } from '../model/api';
 import { type IVisibility, JobsModel } from '../model/jobs';
 import {
@@ -166,4 +167,21 @@ export class World {
       at: '2026-01-26T10:00:00.000Z'
     });
   }
+}
+
+/** What components need besides what they show; commands go into a list. */
+export function training(
+  world: World,
+  executed: [string, Record<string, string> | undefined][] = []
+): ITraining {
+  return {
+    trans,
+    locale: 'en',
+    model: world.model,
+    connect: () => {
+      throw new Error('nobody follows a log here');
+    },
+    execute: (command, args) => executed.push([command, args]),
+    link: path => `/${path}`
+  };
 }

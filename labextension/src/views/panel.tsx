@@ -13,6 +13,7 @@ import {
   useSignal,
   useTraining
 } from '../components/context';
+import { Filter } from '../components/filter';
 import { GpuStrip } from '../components/gpus';
 import { JobList } from '../components/list';
 import { EXAMPLE } from '../model/example';
@@ -127,28 +128,6 @@ export function Panel(): React.JSX.Element {
       )}
       <Announcer />
     </>
-  );
-}
-
-function Filter(): React.JSX.Element {
-  const { trans, model } = useTraining();
-  const [typed, setTyped] = useState(model.filterText);
-  useEffect(() => {
-    const timer = setTimeout(() => (model.filterText = typed), 250);
-    return () => clearTimeout(timer);
-  }, [typed, model]);
-  return (
-    <input
-      type="search"
-      className="jp-mod-styled jp-Training-filter"
-      value={typed}
-      placeholder={trans.__('Filter: name, status:failed, gpu:2 …')}
-      aria-label={trans.__('Filter jobs')}
-      title={trans.__(
-        'Words of the name, the description or the id; status:failed, type:single, cause:out_of_memory, gpu:2'
-      )}
-      onChange={event => setTyped(event.target.value)}
-    />
   );
 }
 

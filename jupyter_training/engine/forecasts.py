@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine.submission import Submission
 from jupyter_training.scheduling.demand import Waiting
+from jupyter_training.scheduling.outlook import outlook
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Resources, resolve
-from jupyter_training.store import ledger
+from jupyter_training.store import jobs, ledger
 
 
 @dataclass(frozen=True)
@@ -22,18 +24,41 @@ class Forecast:
     ----------
     resources
         What it asks for; of a pipeline the most that one of its stages does.
+    node, gpus
+        Where it would start now, and on which cards; None and none if it would wait.
+    starts_in_s
+        In how long it would start if the jobs that run end when they are expected to (s); 0 for
+        now, None if that cannot be told.
+    after
+        The job of this user whose end would make room for it, by its id.
     """
 
     resources: Resources
     node: str | None
     reason: str
+    gpus: tuple[str, ...] = ()
+    starts_in_s: float | None = None
+    after: str | None = None
 
 
-def of(connection: Connection, it: Submission, user: str, now: datetime) -> Forecast:
-    """Plan with a job, or with the first stages of a pipeline, at the end of the queue."""
+def of(
+    connection: Connection,
+    it: Submission,
+    user: str,
+    now: datetime,
+    ends: Mapping[int, float] | None = None,
+) -> Forecast:
+    """Plan with a job, or with the first stages of a pipeline, at the end of the queue.
+
+    Parameters
+    ----------
+    ends
+        When jobs that run are expected to end (s since the epoch), by their numbers.
+    """
     nodes = ledger.known_nodes(connection)
     queue = ledger.queue(connection, now, user)
-    last = max((job.id for job in queue), default=0)
+    held = ledger.held(connection, user)
+    last = max([*(job.id for job in queue), *(one.job_id for one in held)], default=0)
     leaves = dict(enumerate(it.leaves, last + 1))
     wants = {number: resolve(leaf.spec, nodes) for number, leaf in leaves.items()}
     for number, leaf in leaves.items():
@@ -49,7 +74,7 @@ def of(connection: Connection, it: Submission, user: str, now: datetime) -> Fore
                 spec.min_nodes,
             )
         )
-    decided = plan(queue, nodes, ledger.held(connection, user), now.timestamp())
+    decided = plan(queue, nodes, held, now.timestamp())
     most = Resources(
         max(one.cpu_cores for one in wants.values()),
         max(one.memory_gb for one in wants.values()),
@@ -63,10 +88,29 @@ def of(connection: Connection, it: Submission, user: str, now: datetime) -> Fore
         return Forecast(most, None, told)
     first = last + 1
     if first in waits:
-        return Forecast(most, None, waits[first].reason)
-    node = next(one.placement.node for one in decided.starts if one.job_id == first)
+        expected = [
+            replace(one, ends_at=min(one.ends_at, (ends or {}).get(one.job_id, one.ends_at)))
+            for one in held
+        ]
+        then = outlook(first, queue, nodes, expected, now.timestamp())
+        if then is None or not waits[first].feasible:
+            return Forecast(most, None, waits[first].reason)
+        in_s = max(0.0, then.at - now.timestamp())
+        after = _named(connection, then.after, user) if then.after <= last else None
+        return Forecast(most, None, waits[first].reason, starts_in_s=in_s, after=after)
+    start = next(one for one in decided.starts if one.job_id == first)
+    node, gpus = start.placement.node, tuple(u for one in start.placements for u in one.gpus)
     if it.spec.is_parent:
-        return Forecast(most, node, f"{leaves[first].spec.name} would be started at once")
-    if it.spec.depends_on:
-        return Forecast(most, node, "would be started when what it depends on has completed")
-    return Forecast(most, node, "would be started at once")
+        told = f"{leaves[first].spec.name} would be started at once"
+    elif it.spec.depends_on:
+        told = "would be started when what it depends on has completed"
+        return Forecast(most, node, told)
+    else:
+        told = "would be started at once"
+    return Forecast(most, node, told, gpus, 0.0)
+
+
+def _named(connection: Connection, number: int, user: str) -> str | None:
+    """The id of a job, if it is this user's."""
+    found = jobs.find(connection, str(number), user)
+    return None if found is None else found.job_id

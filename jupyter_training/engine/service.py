@@ -187,9 +187,24 @@ class TrainingService:
 
         def look(connection: Connection) -> Forecast:
             upstreams.resolve(connection, it.spec.depends_on, user)
-            return forecasts.of(connection, it, user, _now())
+            return forecasts.of(connection, it, user, _now(), ends)
 
+        ends = await self._expected_ends()
         return await self._engine.read(look)
+
+    async def _expected_ends(self) -> dict[int, float]:
+        """When the jobs that run are expected to end (s since the epoch), by their numbers."""
+
+        def holders(connection: Connection) -> list[Job]:
+            numbers = {one.job_id for one in ledger.held(connection)}
+            return jobs.several(connection, sorted(numbers))
+
+        holding = await self._engine.read(holders)
+        now, measured = _now().timestamp(), await self.metrics.summaries(holding)
+        left = {
+            job.id: remaining(one.history, now) for job, one in zip(holding, measured, strict=True)
+        }
+        return {number: now + one.likely for number, one in left.items() if one is not None}
 
     async def find(self, user: str, reference: str) -> Seen:
         """One job.

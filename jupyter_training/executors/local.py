@@ -67,9 +67,13 @@ def environment(inherited: Mapping[str, str], launch: Launch) -> dict[str, str]:
     # Into a pipe Python would print by blocks, and the log would be minutes behind.
     env["PYTHONUNBUFFERED"] = "1"
     env.update(launch.env)
-    if os.path.isabs(launch.argv[0]):
+    program = launch.argv[0] if os.path.isabs(launch.argv[0]) else None
+    if program is None and "PATH" not in launch.env:
+        # Where nothing is said of it, `python` is that of the server, as for a kernel.
+        program = sys.executable
+    if program is not None:
         # As in an activated environment: `torchrun` of the same one is found by its name.
-        paths = [os.path.dirname(launch.argv[0]), *filter(None, [env.get("PATH", os.defpath)])]
+        paths = [os.path.dirname(program), *filter(None, [env.get("PATH", os.defpath)])]
         env["PATH"] = os.pathsep.join(paths)
     if launch.python_path is not None:
         paths = [launch.python_path, *filter(None, [env.get("PYTHONPATH")])]

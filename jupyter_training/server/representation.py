@@ -155,7 +155,15 @@ def resources(amount: Resources) -> dict[str, Any]:
 
 def forecast(it: Forecast) -> dict[str, Any]:
     """What a dry run answers."""
-    return {"dry_run": True, **resources(it.resources), "node": it.node, "reason": it.reason}
+    return {
+        "dry_run": True,
+        **resources(it.resources),
+        "node": it.node,
+        "gpus": list(it.gpus),
+        "starts_in_s": None if it.starts_in_s is None else round(it.starts_in_s, 1),
+        "after": it.after,
+        "reason": it.reason,
+    }
 
 
 def log(it: LogPage) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def test_the_environment_of_a_job() -> None:
         "CUDA_VISIBLE_DEVICES": "7",
     }
     assert environment(server, wanted) == {
-        "PATH": "/bin",
+        "PATH": f"{Path(sys.executable).parent}:/bin",
         "PYTHONPATH": "/notebooks:/lib",
         "OMP_NUM_THREADS": "2",
         "PYTHONUNBUFFERED": "1",
@@ -177,3 +177,5 @@ def test_the_environment_of_a_job() -> None:
         "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b",
         supervisor.TOKEN_VARIABLE: wanted.token,
     }
+    chosen = launch(Path("/tmp"), "true", env={"PATH": "/mine"})
+    assert environment(server, chosen)["PATH"] == "/mine"

@@ -134,11 +134,24 @@ def test_a_dry_run_stores_nothing(api: Api) -> None:
     before = api.get("api/training-jobs").json()
     fits = api.post("api/training-jobs?dry_run=true", json=GOOD).json()
     assert fits["node"]
+    assert (fits["starts_in_s"], fits["after"], fits["gpus"]) == (0, None, [])
     never = api.post("api/training-jobs?dry_run=true", json={**GOOD, "gpu_count": 8}).json()
     assert never["node"] is None
     assert "8 GPUs" in never["reason"]
+    assert never["starts_in_s"] is None
     assert api.post("api/training-jobs?dry_run=true", json={}).status_code == 400
     assert api.get("api/training-jobs").json() == before
+
+
+def test_a_dry_run_tells_after_which_job_it_would_start(api: Api) -> None:
+    holds = api.submit(NAP, cpu_cores=2, time_limit_s=3600)
+    api.status(holds["job_id"], "running")
+    wanted = {**GOOD, "cpu_cores": 2}
+    told = api.post("api/training-jobs?dry_run=true", json=wanted).json()
+    api.post(f"api/training-jobs/{holds['job_id']}/cancel")
+    api.ended(holds["job_id"])
+    assert (told["node"], told["after"]) == (None, holds["job_id"])
+    assert 3000 < told["starts_in_s"] <= 3600
 
 
 def test_what_is_left_out_never_makes_a_job_unschedulable(api: Api) -> None:

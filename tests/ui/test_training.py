@@ -269,25 +269,6 @@ def test_while_the_sidebar_is_hidden_nothing_is_fetched_and_the_status_bar_goes_
     expect(lab.row("unseen")).to_contain_text("running")
 
 
-def test_a_server_that_is_lost_is_told_of_and_found_again(lab: Lab) -> None:
-    lost = lab.server
-    job = lost.api.submit(EPOCHS, name="survivor")
-    expect(lab.row("survivor")).to_contain_text("running", timeout=LONG)
-    lost.kill()
-    expect(lab.panel.get_by_role("alert")).to_contain_text(
-        "The server does not answer", timeout=LONG
-    )
-    expect(lab.row("survivor")).to_contain_text("running")
-    found = re.search(r":(\d+)/", lost.url)
-    assert found is not None
-    again = start_lab(lost.home, cpu_cores=8, memory_gb=32, port=int(found[1]))
-    lab.server = again
-    expect(lab.panel.get_by_role("alert")).to_have_count(0, timeout=LONG)
-    again.api.ended(job["job_id"])
-    lab.do("training:refresh")
-    expect(lab.row("survivor")).to_have_attribute("data-status", "completed", timeout=LONG)
-
-
 def test_thousands_of_jobs_are_filtered_and_scrolled(lab: Lab, home: Home) -> None:
     multiply(home.data_dir / "training.db", MANY)
     lab.do("training:refresh")
@@ -305,6 +286,25 @@ def test_thousands_of_jobs_are_filtered_and_scrolled(lab: Lab, home: Home) -> No
     # So much is loaded; so little is in the document.
     assert int(scroller.get_by_role("grid").evaluate("node => node.clientHeight")) > 300 * 40
     assert lab.panel.locator(".jp-Training-jobRow").count() < 60
+
+
+def test_a_server_that_is_lost_is_told_of_and_found_again(lab: Lab) -> None:
+    lost = lab.server
+    job = lost.api.submit(EPOCHS, name="survivor")
+    expect(lab.row("survivor")).to_contain_text("running", timeout=LONG)
+    lost.kill()
+    expect(lab.panel.get_by_role("alert")).to_contain_text(
+        "The server does not answer", timeout=LONG
+    )
+    expect(lab.row("survivor")).to_contain_text("running")
+    found = re.search(r":(\d+)/", lost.url)
+    assert found is not None
+    again = start_lab(lost.home, cpu_cores=8, memory_gb=32, port=int(found[1]))
+    lab.server = again
+    expect(lab.panel.get_by_role("alert")).to_have_count(0, timeout=LONG)
+    again.api.ended(job["job_id"])
+    lab.do("training:refresh")
+    expect(lab.row("survivor")).to_have_attribute("data-status", "completed", timeout=LONG)
 
 
 def multiply(database: Path, many: int) -> None:

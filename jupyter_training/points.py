@@ -43,6 +43,8 @@ class Point(str, Enum):
     START_ASKED = "start-asked"
     """The launcher has been asked for a supervisor, and has not answered."""
     STARTED = "started"
+    HANDED_OVER = "handed-over"
+    """A cluster has the attempt, and the database does not know it."""
     NODE_STARTED = "node-started"
     """One node of a gang runs, and perhaps not all the others."""
     START_REPORTED = "start-reported"

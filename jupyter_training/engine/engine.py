@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -40,12 +41,12 @@ from jupyter_training.engine.outside import Outside
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.turns import Due, Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Executor
+from jupyter_training.executors.base import Cluster, ClusterAway, Executor
 from jupyter_training.executors.processes import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.points import Point, reach
-from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import leases, ledger
+from jupyter_training.scheduling.resources import ClusterNode, Node
+from jupyter_training.store import clusters, leases, ledger
 from jupyter_training.store.database import AWAY, Database, trouble
 from jupyter_training.store.leases import Fenced, Lease
 from jupyter_training.store.records import Server
@@ -202,6 +203,11 @@ class Engine:
         for threads in (self._threads, self._own_threads):
             # One that still waits for a database is not waited for.
             threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        """The names of the executors that have schedulers of their own."""
+        return self._monitor.clusters
 
     @property
     def active(self) -> int:
@@ -362,6 +368,11 @@ class Engine:
             asyncio.create_task(self._monitor.meter.run()),
             asyncio.create_task(self._take_turns(lease)),
             asyncio.create_task(self._watch_machine(lease)),
+            *(
+                asyncio.create_task(self._watch_cluster(lease, name, executor))
+                for name, executor in self.executors.items()
+                if isinstance(executor, Cluster)
+            ),
         ]
         try:
             await asyncio.wait(helpers, return_when=asyncio.FIRST_COMPLETED)
@@ -398,6 +409,26 @@ class Engine:
             if self._node != before:
                 self.changes.tell_all()
                 self._look_at_queue()
+
+    async def _watch_cluster(self, lease: Lease, name: str, cluster: Cluster) -> None:
+        """Read what the machines of a cluster are and do, for whoever wants to know."""
+        before: Sequence[ClusterNode] | None = None
+        while True:
+            try:
+                nodes = await cluster.inventory()
+            except ClusterAway as away:
+                _log.warning("The machines of %s are not known: %s", name, away)
+            else:
+                if nodes != before:
+                    write = partial(self._put_cluster, lease, name, nodes)
+                    await self._patiently(write)
+                    before = nodes
+            await asyncio.sleep(self._timing.monitor_interval_s)
+
+    def _put_cluster(self, lease: Lease, name: str, nodes: Sequence[ClusterNode]) -> None:
+        with self._database.write() as connection:
+            leases.hold(connection, lease)
+            clusters.put(connection, name, nodes, _now())
 
     def _give_back(self, lease: Lease) -> None:
         with self._database.write() as connection:
@@ -481,6 +512,8 @@ class Engine:
             self._monitor.stop(token)
         for number, work in turn.outside.items():
             self._outside.begin(number, work)
+        if len(turn.claimed) >= ledger.QUEUE_DEPTH:  # there may be more for a cluster
+            self._look_at_queue()
         changed = {report.job_id for report in reports} | turn.moved
         changed.update(attempt.job_id for attempt, _ in turn.claimed)
         if changed:

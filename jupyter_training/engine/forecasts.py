@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine.submission import Submission
+from jupyter_training.engine.submission import Submission, wanted
 from jupyter_training.scheduling.demand import Waiting
 from jupyter_training.scheduling.outlook import outlook
 from jupyter_training.scheduling.policy import plan
-from jupyter_training.scheduling.resources import Resources, resolve
-from jupyter_training.store import jobs, ledger
+from jupyter_training.scheduling.resources import Resources
+from jupyter_training.store import clusters, jobs, ledger
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def of(
     user: str,
     now: datetime,
     ends: Mapping[int, float] | None = None,
+    elsewhere: Collection[str] = (),
 ) -> Forecast:
     """Plan with a job, or with the first stages of a pipeline, at the end of the queue.
 
@@ -54,13 +55,15 @@ def of(
     ----------
     ends
         When jobs that run are expected to end (s since the epoch), by their numbers.
+    elsewhere
+        Which executors are clusters.
     """
-    nodes = ledger.known_nodes(connection)
-    queue = ledger.queue(connection, now, user)
-    held = ledger.held(connection, user)
+    nodes, machines = ledger.known_nodes(connection), clusters.known(connection)
+    queue = ledger.queue(connection, now, user, elsewhere=elsewhere)
+    held = ledger.held(connection, user, elsewhere)
     last = max([*(job.id for job in queue), *(one.job_id for one in held)], default=0)
     leaves = dict(enumerate(it.leaves, last + 1))
-    wants = {number: resolve(leaf.spec, nodes) for number, leaf in leaves.items()}
+    wants = {number: wanted(leaf, nodes, machines) for number, leaf in leaves.items()}
     for number, leaf in leaves.items():
         spec = leaf.spec
         queue.append(
@@ -72,6 +75,7 @@ def of(
                 spec.time_limit_s,
                 spec.nodes,
                 spec.min_nodes,
+                elsewhere=leaf.checked.executor if leaf.checked.executor in elsewhere else "",
             )
         )
     decided = plan(queue, nodes, held, now.timestamp())
@@ -92,13 +96,18 @@ def of(
             replace(one, ends_at=min(one.ends_at, (ends or {}).get(one.job_id, one.ends_at)))
             for one in held
         ]
-        then = outlook(first, queue, nodes, expected, now.timestamp())
+        here = [one for one in queue if not one.elsewhere]
+        then = outlook(first, here, nodes, expected, now.timestamp())
         if then is None or not waits[first].feasible:
             return Forecast(most, None, waits[first].reason)
         in_s = max(0.0, then.at - now.timestamp())
         after = _named(connection, then.after, user) if then.after <= last else None
         return Forecast(most, None, waits[first].reason, starts_in_s=in_s, after=after)
     start = next(one for one in decided.starts if one.job_id == first)
+    if start.is_elsewhere:
+        there = start.placement.node
+        told = f"would be handed over to {there}, which decides when and where it runs"
+        return Forecast(most, None, told)
     node, gpus = start.placement.node, tuple(u for one in start.placements for u in one.gpus)
     if it.spec.is_parent:
         told = f"{leaves[first].spec.name} would be started at once"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 from jupyter_training import ranks
-from jupyter_training.executors.base import Launch
+from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
@@ -34,19 +34,6 @@ MEETING = "meeting"
 _PROGRAM = Path(ranks.__file__)
 _OWN = PurePosixPath("/training")
 _LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class GangLaunch(Launch):
-    """A launch of several nodes that start and end together.
-
-    Attributes
-    ----------
-    nodes
-        The launch of each, with a token and a directory of its own.
-    """
-
-    nodes: tuple[Launch, ...]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -25,12 +25,11 @@ from typing import TypeVar
 from jupyter_training.engine import logs
 from jupyter_training.engine.gang_launches import (
     MEETING,
-    GangLaunch,
     node_directory,
     node_token,
 )
 from jupyter_training.engine.tasks import cancelled
-from jupyter_training.executors.base import Ended, Executor, Found, Launch
+from jupyter_training.executors.base import Cluster, Ended, Executor, Found, GangLaunch, Launch
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import Processes
@@ -157,6 +156,56 @@ class Gang:
             return
         self._first = index
         await self.stop(self._nodes[index])
+
+
+class ClusterGang(Gang):
+    """The nodes of one attempt on a cluster, which starts them together as one attempt.
+
+    Until all of them run there is one attempt, which the cluster has; from then on each node has
+    its end, as on this machine.
+    """
+
+    def __init__(self, cluster: Cluster, nodes: int, ranks: int) -> None:
+        super().__init__(cluster, nodes, ranks)
+        self._cluster = cluster
+        self._whole: Found | None = None
+
+    async def start(self, launch: Launch) -> Found:
+        """Hand all nodes over; see `Cluster`."""
+        self._whole = await self._cluster.start(launch)
+        return self._whole
+
+    async def find(self, token: str, directory: Path) -> Found:
+        """Find them at the cluster; see `Executor`."""
+        self._whole = await self._cluster.find(token, directory)
+        return self._whole
+
+    async def begin(self, found: Found, tell: Callable[[str], None]) -> Found:
+        """Wait until all nodes run, or have ended; see `Cluster`."""
+        self._whole = whole = await self._cluster.begin(found, tell)
+        return whole
+
+    async def wait(self, found: Found) -> Ended:
+        """Wait until no process of any node is left; see `Executor`."""
+        if found.ended is not None:
+            return found.ended
+        token, directory = found.token, found.directory
+        token, directory = found.token, found.directory
+        finds = [
+            self._cluster.find(node_token(token, index), node_directory(directory, index))
+            for index in range(self._count)
+        ]
+        await self._all(token, directory, finds)
+        return await super().wait(found)
+
+    async def gauge(self, found: Found) -> Gauge | None:
+        """What tells how much all nodes use; see `Executor`."""
+        return await self._cluster.gauge(found)
+
+    async def stop(self, found: Found) -> None:
+        """Ask all nodes to end, or the cluster not to start them; see `Executor`."""
+        self._stopping = True
+        await self._cluster.stop(self._whole or found)
 
 
 class _Gauges:

@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import logs
-from jupyter_training.engine.gangs import Gang
+from jupyter_training.engine.gangs import ClusterGang, Gang
 from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Ended, Executor, Found, Launch
+from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.usage import Totals
 from jupyter_training.points import Point, reach
+from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt
 
 _log = logging.getLogger(__name__)
@@ -36,13 +37,36 @@ SAMPLE_S = 1.0
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """A cluster has an attempt, and lets it wait.
+
+    Attributes
+    ----------
+    reason
+        Why, as the cluster says it.
+    """
+
+    token: str
+    job_id: int
+    handle: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Started:
-    """The process of an attempt runs."""
+    """The process of an attempt runs.
+
+    Attributes
+    ----------
+    placements
+        Where, if a cluster has decided that.
+    """
 
     token: str
     job_id: int
     handle: dict[str, Any]
     at: datetime
+    placements: tuple[Placement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +95,7 @@ class Finished:
     totals: Totals | None = None
 
 
-Report = Started | Progressed | Metered | Idled | Hung | Finished
+Report = HandedOver | Started | Progressed | Metered | Idled | Hung | Finished
 
 
 @dataclass
@@ -126,6 +150,11 @@ class Monitor:
         """How many attempts are followed."""
         return len(self._followed)
 
+    @property
+    def clusters(self) -> frozenset[str]:
+        """The names of the executors that have schedulers of their own."""
+        return frozenset(name for name, one in self._executors.items() if isinstance(one, Cluster))
+
     def follows(self, token: str) -> bool:
         """Whether this server follows an attempt."""
         return token in self._followed
@@ -165,7 +194,10 @@ class Monitor:
         executor = self._executors[attempt.executor]
         if not attempt.spec.is_gang:
             return executor
-        return Gang(executor, len(attempt.placements), attempt.ranks)
+        nodes, ranks = len(attempt.placements), attempt.ranks
+        if isinstance(executor, Cluster):
+            return ClusterGang(executor, nodes, ranks)
+        return Gang(executor, nodes, ranks)
 
     def _follow(self, attempt: Attempt, executor: Executor, first: Awaitable[Found]) -> None:
         stop = attempt.cancel_requested_by is not None
@@ -229,8 +261,14 @@ class Monitor:
 
     async def _run_to_the_end(self, followed: _Followed, found: Found) -> None:
         attempt, executor = followed.attempt, followed.executor
+        if found.started_at is None and found.ended is None:
+            found = await self._begin(followed, found)
         if found.started_at is not None:
-            self._report(Started(attempt.token, attempt.job_id, found.handle, found.started_at))
+            self._report(
+                Started(
+                    attempt.token, attempt.job_id, found.handle, found.started_at, found.placements
+                )
+            )
             reach(Point.START_REPORTED)
         log = log_name(0) if attempt.spec.is_gang else LOG
         followed.follower = Follower(found.directory, log=log)
@@ -253,6 +291,20 @@ class Monitor:
         totals = await self.meter.end(attempt.token, found, ended)
         self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
         reach(Point.END_REPORTED)
+
+    async def _begin(self, followed: _Followed, found: Found) -> Found:
+        """Wait for a cluster to start what it was handed over, or to let go of it."""
+        attempt, executor = followed.attempt, followed.executor
+        assert isinstance(executor, Cluster | ClusterGang)  # no other lets an attempt wait
+        followed.found = found
+
+        def tell(reason: str) -> None:
+            self._report(HandedOver(attempt.token, attempt.job_id, found.handle, reason))
+
+        reach(Point.HANDED_OVER)
+        if followed.stop:
+            await _stop(executor, found)
+        return await executor.begin(found, tell)
 
     def _note(self, followed: _Followed, percent: int | None) -> None:
         if percent is not None and percent != followed.percent:

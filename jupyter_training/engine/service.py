@@ -26,14 +26,26 @@ from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
 from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.usage import Usage
+from jupyter_training.executors.base import Cluster
 from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, parse
+from jupyter_training.scheduling import choice
+from jupyter_training.scheduling.choice import Offer, Rule
 from jupyter_training.scheduling.demand import Running
-from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import datasets, families, jobs, ledger, lists, upstreams, usage
+from jupyter_training.scheduling.resources import ClusterNode, Node
+from jupyter_training.store import (
+    clusters,
+    datasets,
+    families,
+    jobs,
+    ledger,
+    lists,
+    upstreams,
+    usage,
+)
 from jupyter_training.store.records import Event, Job, UpstreamJob
 from jupyter_training.store.tables import Hold
 from jupyter_training.store.transitions import StaleWrite
@@ -90,6 +102,8 @@ class Holdings:
         By the token of each open attempt, the number of its job.
     live_gpus
         By UUID, what the GPUs of this server's machine do at the moment, as far as they tell.
+    clusters, held_elsewhere
+        By the names of their executors, the machines of clusters, and what attempts have there.
     """
 
     nodes: Sequence[Node]
@@ -97,6 +111,8 @@ class Holdings:
     waiting: int
     attempts: Mapping[str, int] = field(repr=False)
     live_gpus: Mapping[str, LiveGpu] = field(default_factory=dict)
+    clusters: Mapping[str, Sequence[ClusterNode]] = field(default_factory=dict)
+    held_elsewhere: Mapping[str, Sequence[Running]] = field(default_factory=dict)
 
 
 class TrainingService:
@@ -106,6 +122,8 @@ class TrainingService:
     ----------
     default_executor
         For jobs that name none.
+    offers, rules
+        What the executors can be asked for, by their names, and which jobs run where: see `choice`.
     stop_s
         How long a job may take to be stopped (s).
     live_gpus
@@ -136,12 +154,16 @@ class TrainingService:
         *,
         default_executor: str,
         stop_s: float,
+        offers: Mapping[str, Offer] | None = None,
+        rules: Sequence[Rule] = (),
         live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None = None,
         receivers: Receivers | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._engine, self._workspace = engine, engine.workspace
         self._default_executor, self._stop_s = default_executor, stop_s
+        self._offers = {name: Offer() for name in engine.executors} if offers is None else offers
+        self._rules = rules
         self._live_gpus = live_gpus
         self.datasets = DataSets(engine)
         self.usage = Usage(engine, engine.workspace, self._job)
@@ -187,7 +209,7 @@ class TrainingService:
 
         def look(connection: Connection) -> Forecast:
             upstreams.resolve(connection, it.spec.depends_on, user)
-            return forecasts.of(connection, it, user, _now(), ends)
+            return forecasts.of(connection, it, user, _now(), ends, self._engine.clusters)
 
         ends = await self._expected_ends()
         return await self._engine.read(look)
@@ -367,9 +389,11 @@ class TrainingService:
         def look(connection: Connection) -> Holdings:
             return Holdings(
                 ledger.known_nodes(connection),
-                ledger.held(connection, user),
+                ledger.held(connection, user, self._engine.clusters),
                 lists.count_waiting(connection),
                 ledger.jobs_by_token(connection),
+                clusters=clusters.known(connection),
+                held_elsewhere=ledger.held_elsewhere(connection, user, self._engine.clusters),
             )
 
         found = await self._engine.read(look)
@@ -383,7 +407,9 @@ class TrainingService:
 
     async def _check(self, user: str, spec: JobSpec) -> submission.Checked:
         """What runs a job and who is told of it, if all that it asks for is right."""
-        executor = spec.executor or ("docker" if spec.image is not None else self._default_executor)
+        machines = await self._engine.read(ledger.known_nodes) if self._rules else []
+        default = self._default_executor
+        executor = choice.choose(spec, self._offers, self._rules, default, machines)
         wrong: list[FieldError] = []
         receivers: list[Receiver] = []
         try:
@@ -394,18 +420,7 @@ class TrainingService:
             if wrong:
                 raise InvalidJob(wrong)
             return submission.Checked(executor, receivers)
-        if spec.image is not None and executor == "local":
-            wrong.append(FieldError("image", "an image needs the executor docker, not local"))
-        elif spec.image is None and executor == "docker":
-            wrong.append(FieldError("image", "the executor docker needs an image to run"))
-        elif executor in self._engine.executors:
-            why_not = await self._engine.executors[executor].why_not(spec.image)
-            if why_not is not None:
-                wrong.append(FieldError("image", why_not))
-        if executor not in self._engine.executors:
-            there = ", ".join(sorted(self._engine.executors))
-            told = f"there is no executor {executor!r}; choose one of: {there}"
-            wrong.append(FieldError("executor", told))
+        wrong += await self._problems(spec, executor)
         try:
             found = await self.datasets.asked_for(spec.dataset_ids)
             await asyncio.to_thread(self._workspace.check_datasets, found)
@@ -420,6 +435,18 @@ class TrainingService:
         if wrong:
             raise InvalidJob(wrong)
         return submission.Checked(executor, receivers)
+
+    async def _problems(self, spec: JobSpec, name: str) -> Sequence[FieldError]:
+        """What keeps an executor from running a job."""
+        if wrong := choice.problems(spec, name, self._offers):
+            return wrong
+        executor = self._engine.executors[name]
+        if isinstance(executor, Cluster):
+            wrong += executor.problems(spec)
+        if (why_not := await executor.why_not(spec.image)) is not None:
+            field = "executor" if spec.image is None else "image"
+            wrong.append(FieldError(field, why_not))
+        return wrong
 
     async def _job(self, user: str, reference: str) -> Job:
         job = await self._engine.read(lambda c: jobs.find(c, reference, user))
@@ -436,7 +463,8 @@ class TrainingService:
 
         def look(connection: Connection) -> list[Seen]:
             positions = lists.queue_positions(connection, waiting)
-            reasons = ledger.why_not(connection, now, user) if waiting else {}
+            elsewhere = self._engine.clusters
+            reasons = ledger.why_not(connection, now, user, elsewhere) if waiting else {}
             needs = upstreams.own(connection, [job.id for job in several])
             counts = families.counts(connection, parents)
             return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,8 @@ from jupyter_training.jobs import families, pipelines
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, in_stage, stage_specs
-from jupyter_training.scheduling.resources import Node, Resources, resolve
-from jupyter_training.store import datasets, jobs, leases, ledger, upstreams
+from jupyter_training.scheduling.resources import ClusterNode, Node, Resources, resolve
+from jupyter_training.store import clusters, datasets, jobs, leases, ledger, upstreams
 from jupyter_training.store.families import expected_s
 from jupyter_training.store.records import Job
 
@@ -128,18 +128,35 @@ def put(
         leases.between_turns(connection)
     needs = upstreams.resolve(connection, it.spec.depends_on, username)
     numbers = {name: one.number for name, one in needs.items() if one.number is not None}
-    writer = _Writer(connection, username, ledger.known_nodes(connection), now)
+    here, elsewhere = ledger.known_nodes(connection), clusters.known(connection)
+    writer = _Writer(connection, username, here, elsewhere, now)
     job, created = writer.write(it, None, numbers, idempotency_key)
     if created:
         writer.write_children(job, it)
     return job, created
 
 
+def wanted(
+    it: Submission, here: Sequence[Node], elsewhere: Mapping[str, Sequence[ClusterNode]]
+) -> Resources:
+    """What a job asks for, by the machines that it may run on.
+
+    Parameters
+    ----------
+    elsewhere
+        By the names of the executors of clusters, their machines.
+    """
+    there = elsewhere.get(it.checked.executor)
+    nodes = here if there is None else [one.node for one in there]
+    return resolve(it.spec, nodes)
+
+
 @dataclass(frozen=True)
 class _Writer:
     connection: Connection
     username: str
-    nodes: Sequence[Node]
+    here: Sequence[Node]
+    elsewhere: Mapping[str, Sequence[ClusterNode]]
     now: datetime
 
     def write(
@@ -156,7 +173,7 @@ class _Writer:
         return jobs.submit(
             self.connection,
             spec,
-            NOTHING if spec.is_parent else resolve(spec, self.nodes),
+            NOTHING if spec.is_parent else wanted(it, self.here, self.elsewhere),
             job_id=f"job-{secrets.token_hex(6)}",
             username=self.username,
             executor=it.checked.executor,

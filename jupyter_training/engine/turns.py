@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -19,7 +19,14 @@ from sqlalchemy import Connection
 from jupyter_training.engine import families
 from jupyter_training.engine.bus import Bus
 from jupyter_training.engine.meter import Hung, Idled, Metered
-from jupyter_training.engine.monitor import Finished, Monitor, Progressed, Report, Started
+from jupyter_training.engine.monitor import (
+    Finished,
+    HandedOver,
+    Monitor,
+    Progressed,
+    Report,
+    Started,
+)
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Launch
 from jupyter_training.jobs.lifecycle import RetryPolicy
@@ -143,10 +150,11 @@ class TurnWriter:
             now = datetime.now(timezone.utc)
             self._write_reports(connection, reports, now)
             # Before anything is claimed: what is found is never an attempt about to be started.
-            found = self._adopt(connection, node, now) if due.sweep else []
+            clusters = self._monitor.clusters
+            found = self._adopt(connection, node, clusters, now) if due.sweep else []
             advance = self._advance(connection, {one.job_id for one in reports}, due, now)
             looks = due.queue or bool(advance.changed)
-            claimed = ledger.schedule(connection, [node], now) if looks else []
+            claimed = ledger.schedule(connection, [node], now, clusters) if looks else []
             if claimed:
                 begun = {one.job_id for one in claimed}
                 advance.add(self._advance(connection, begun, Due(), now))
@@ -182,11 +190,14 @@ class TurnWriter:
         except OSError as error:
             return error
 
-    def _adopt(self, connection: Connection, node: Node, now: datetime) -> list[Attempt]:
+    def _adopt(
+        self, connection: Connection, node: Node, clusters: Collection[str], now: datetime
+    ) -> list[Attempt]:
         found = [
             attempt
             for attempt in ledger.open_attempts(connection)
-            if attempt.placement.node == node.name and self._monitor.could_follow(attempt)
+            if attempt.executor in clusters or attempt.placement.node == node.name
+            if self._monitor.could_follow(attempt)
         ]
         for attempt in found:
             ledger.adopted(connection, attempt, self._server, now)
@@ -203,8 +214,12 @@ class TurnWriter:
 
     def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
         match report:
+            case HandedOver():
+                ledger.attempt_waits(connection, report.token, report.handle, report.reason, now)
             case Started():
-                ledger.attempt_started(connection, report.token, report.handle, report.at)
+                ledger.attempt_started(
+                    connection, report.token, report.handle, report.at, report.placements
+                )
             case Progressed():
                 if ledger.set_progress(connection, report.token, report.percent):
                     changes.note(connection, report.job_id, changes.PROGRESS, now=now)

@@ -244,6 +244,11 @@ class Workspace:
             memory_gb=attempt.placement.memory_gb,
             gpus=attempt.placement.gpus,
             time_limit_s=spec.time_limit_s,
+            job_id=attempt.job_uuid,
+            name=spec.name,
+            gpu_type=spec.gpu_type,
+            priority=spec.priority,
+            options=spec.executor_options,
         )
         if spec.image is not None:
             launch = ContainerLaunch(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.jobs.lifecycle import Exit
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.usage import Spent
+from jupyter_training.scheduling.resources import ClusterNode, Placement
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,12 @@ class Launch:
     python_path
         A directory that Python code of the job can import from; None for no more than usual.
     cpu_cores, memory_gb, gpus
-        What it was given.
+        What it was given. Where a cluster decides which GPUs these are, they have no names yet:
+        each is `resources.UNNAMED`.
+    job_id, name
+        The public id of the job, and what its owner calls it.
+    gpu_type, priority, options
+        What the job asks a `Cluster` for: see `JobSpec`.
     """
 
     token: str
@@ -41,6 +49,24 @@ class Launch:
     memory_gb: int
     gpus: tuple[str, ...]
     time_limit_s: float | None
+    job_id: str = field(default="", kw_only=True)
+    name: str = field(default="", kw_only=True)
+    gpu_type: str | None = field(default=None, kw_only=True)
+    priority: int = field(default=0, kw_only=True)
+    options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(frozen=True)
+class GangLaunch(Launch):
+    """A launch of several nodes that start and end together.
+
+    Attributes
+    ----------
+    nodes
+        The launch of each, with a token and a directory of its own.
+    """
+
+    nodes: tuple[Launch, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +95,9 @@ class Found:
     started_at
         When its program began to run; None if it never did.
     ended
-        How it ended; None while it runs.
+        How it ended; None while it runs, and while a cluster lets it wait.
+    placements
+        Where it runs, one for each of its nodes, if not we have decided that but a `Cluster`.
     """
 
     token: str
@@ -77,6 +105,7 @@ class Found:
     handle: dict[str, Any] = field(default_factory=dict)
     started_at: datetime | None = None
     ended: Ended | None = None
+    placements: tuple[Placement, ...] = ()
 
 
 class Executor(Protocol):
@@ -132,3 +161,51 @@ class Executor(Protocol):
 
     async def close(self) -> None:
         """Let go of everything but the jobs."""
+
+
+@runtime_checkable
+class Cluster(Executor, Protocol):
+    """An executor that has a scheduler and machines of its own, such as Slurm.
+
+    Jobs are *handed over* to it as soon as they may run, all of them, in the order of our queue.
+    From then on their order, their place and their GPUs are its business: nothing of this machine
+    is reserved for them, and they hold none of it.
+
+    `start` returns when the cluster has taken a job, which then may wait there for days:
+    `started_at` and `ended` are None, and `begin` tells what becomes of it. Whatever dies between
+    the cluster's answer and what `start` writes down, the same attempt is never submitted twice:
+    `find` and `start` look for it at the cluster by its token first. While the cluster is away,
+    `start` waits.
+
+    A distributed job is one attempt for it: `start` gets a `GangLaunch`, and has all nodes started
+    together. `find` gets the token of each of its nodes, in the directory of that one.
+
+    If the cluster runs a job again by itself, that is another attempt for us: the first one ends
+    as lost or preempted, and the cluster's second run must not begin.
+    """
+
+    def problems(self, spec: JobSpec) -> Sequence[FieldError]:
+        """What is wrong with a job for this cluster, as far as that is known without asking it."""
+
+    async def begin(self, found: Found, tell: Callable[[str], None]) -> Found:
+        """Wait until an attempt that was handed over runs, or has ended.
+
+        Parameters
+        ----------
+        tell
+            Called with the reason why it does not run yet, as the cluster says it, whenever that
+            is another one.
+        """
+
+    async def inventory(self) -> Sequence[ClusterNode]:
+        """The machines of the cluster.
+
+        Raises
+        ------
+        ClusterAway
+            If it cannot be asked at the moment.
+        """
+
+
+class ClusterAway(RuntimeError):
+    """A cluster does not answer; the text says so to a person."""

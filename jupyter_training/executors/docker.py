@@ -58,7 +58,9 @@ from jupyter_training.executors.gauges import ContainerGauge, Gauge
 from jupyter_training.executors.image import ImageUnavailable
 from jupyter_training.executors.own_containers import Contact, OwnContainers, now
 from jupyter_training.executors.records import LOG
+from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.scheduling.choice import Images, Offer
 
 _log = logging.getLogger(__name__)
 
@@ -412,6 +414,27 @@ class DockerExecutor:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A container could not be stopped or removed: %s", error)
+
+
+def _make(it: Setting) -> DockerExecutor:
+    confinement = replace(
+        confinement_of_this_server(),
+        network=it.app.docker_network,
+        images=tuple(it.app.docker_images),
+        capabilities=tuple(it.app.docker_capabilities),
+        pids=it.app.docker_pids_limit,
+    )
+    return DockerExecutor(
+        it.installation,
+        it.grace_s,
+        confinement=confinement,
+        url=it.app.docker_url or None,
+        log_limit=it.log_limit,
+    )
+
+
+PLUGIN = Plugin(_make, Offer(images=Images.ALWAYS))
+"""For the registry."""
 
 
 def _launch_failed(why: str) -> Exit:

@@ -21,6 +21,7 @@ from jupyter_training.executors.gauges import Gauge, LocalGauge
 from jupyter_training.executors.memory import GB
 from jupyter_training.executors.processes import ON_LINUX, boot_id, start_time
 from jupyter_training.executors.records import EXIT, STARTED, claim
+from jupyter_training.executors.registry import Plugin
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.usage import Spent
@@ -181,6 +182,10 @@ class LocalExecutor:
         end = self._ends.get(token)
         if end is not None and not end.done():
             end.set_result(record)
+
+
+PLUGIN = Plugin(lambda it: LocalExecutor(it.grace_s, log_limit=it.log_limit))
+"""For the registry."""
 
 
 class _Launcher:

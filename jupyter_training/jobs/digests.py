@@ -10,7 +10,16 @@ from jupyter_training.jobs.spec import JobSpec
 _NOT_WHAT_IT_DOES = frozenset(
     {
         *("name", "description", "priority", "max_retries", "time_limit_s", "notify"),
-        *("cpu_cores", "memory_gb", "gpu_count", "gpu_type", "executor", "depends_on", "cache"),
+        *(
+            "cpu_cores",
+            "memory_gb",
+            "gpu_count",
+            "gpu_type",
+            "executor",
+            "executor_options",
+            "depends_on",
+            "cache",
+        ),
         # Of the files of a snapshot those count that the command names, as without one.
         *("snapshot", "environment"),
     }

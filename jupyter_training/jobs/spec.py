@@ -21,6 +21,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -46,6 +49,9 @@ SCRIPT_PLACEHOLDER = "{script}"
 
 RESERVED_PREFIX = "JUPYTER_TRAINING_"
 RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
+
+OptionName = Annotated[Line, Field(max_length=64)]
+OptionValue = StrictBool | StrictInt | StrictFloat | Annotated[Line, Field(max_length=1024)]
 
 ReceiverName = Annotated[Line, Field(max_length=2048)]
 
@@ -165,7 +171,11 @@ class JobSpec(BaseModel):
     time_limit_s
         Seconds after which an attempt is ended.
     executor
-        ``local`` or ``docker``; if left out, ``docker`` for a job with an image.
+        What runs it, such as ``local``, ``docker`` or ``slurm``. If it is left out, that follows
+        from what the job needs: ``docker`` for one with an image, else what the server is
+        configured for.
+    executor_options
+        What only its executor understands, such as ``{"partition": "gpu"}`` for ``slurm``.
     notify
         Who is told of it outside of Jupyter: URLs as Apprise writes them, or names of receivers
         that the server has; with ``{"to": …, "on": ["failed"]}`` only on some occasions.
@@ -212,6 +222,7 @@ class JobSpec(BaseModel):
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
     time_limit_s: Annotated[float, Field(gt=0, allow_inf_nan=False, le=10**9)] | None = None
     executor: Annotated[Line, Field(max_length=32)] | None = None
+    executor_options: dict[OptionName, OptionValue] = Field(default_factory=dict, max_length=100)
     notify: Annotated[list[ReceiverName | Notify], Field(max_length=20)] = Field(
         default_factory=list
     )
@@ -429,7 +440,15 @@ def parse(data: object) -> JobSpec:
 
 _INHERITED = (
     *("cpu_cores", "memory_gb", "gpu_count", "gpu_type", "image", "working_dir", "dataset_ids"),
-    *("max_retries", "time_limit_s", "executor", "cache", "snapshot", "environment"),
+    *(
+        "max_retries",
+        "time_limit_s",
+        "executor",
+        "executor_options",
+        "cache",
+        "snapshot",
+        "environment",
+    ),
 )
 """What is said of a pipeline and holds for each stage that says nothing else."""
 

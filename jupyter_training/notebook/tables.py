@@ -176,7 +176,7 @@ class MachineTable(Table):
     def __init__(self, machines: dict[str, Any]) -> None:
         self.rows = [
             (
-                node["name"],
+                _machine(node),
                 f"{node['cpu_cores_free']} of {node['cpu_cores']}",
                 f"{node['memory_gb_free']} of {node['memory_gb']} GB",
                 f"{node['gpu_count_free']} of {node['gpu_count']}",
@@ -192,6 +192,13 @@ class MachineTable(Table):
 
     def _repr_html_(self) -> str:
         return super()._repr_html_() + (self.gpus._repr_html_() if self.gpus.rows else "")
+
+
+def _machine(node: dict[str, Any]) -> str:
+    """A machine; of one that a cluster has, also which that is and what it says of it."""
+    if node["executor"] is None:
+        return str(node["name"])
+    return f"{node['name']} ({node['executor']}, {node['state']})"
 
 
 class GpuTable(Table):

@@ -25,6 +25,9 @@ class Waiting:
     sequence
         Its place in the sequence of submissions, where that is not its number: a job that is part
         of another one has the place of that one.
+    elsewhere
+        The cluster that runs it, which has a scheduler of its own; empty if it runs on machines
+        that we plan.
     """
 
     id: int
@@ -35,6 +38,7 @@ class Waiting:
     nodes: int = 1
     min_nodes: int | None = None
     sequence: int | None = None
+    elsewhere: str = ""
 
     @property
     def least(self) -> int:

@@ -11,6 +11,9 @@ get at the moment: a job that needs it waits, but nothing is kept free for it.
 A *gang*, the nodes of a distributed job, is placed all or nothing, and its reservation may be on
 several machines. One that may have fewer nodes takes as many as fit when it starts.
 
+A job that runs *elsewhere*, on a cluster with a scheduler of its own, is handed over at once:
+nothing here is reserved for it, it holds nothing of our machines and delays nobody.
+
 `plan` is a function from values to values. The caller writes its decisions into the ledger in the
 same transaction in which it read the queue.
 """
@@ -24,15 +27,22 @@ from math import inf
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.placing import Free, Reservation, place, reserve, room
 from jupyter_training.scheduling.reasons import busy, never
-from jupyter_training.scheduling.resources import Node, Placement
+from jupyter_training.scheduling.resources import UNNAMED, Node, Placement
 
 
 @dataclass(frozen=True)
 class Start:
-    """The decision to start a job now, on these resources."""
+    """The decision to start a job now, on these resources.
+
+    Attributes
+    ----------
+    is_elsewhere
+        Whether it is handed over to a cluster, which decides when and where it runs.
+    """
 
     job_id: int
     placements: tuple[Placement, ...]
+    is_elsewhere: bool = False
 
     @property
     def placement(self) -> Placement:
@@ -70,6 +80,13 @@ class Plan:
     full: bool
 
 
+def handed_over(job: Waiting) -> tuple[Placement, ...]:
+    """What a job gets that runs elsewhere: what it asks for, while nobody knows which of it."""
+    wants = job.wants
+    gpus = (UNNAMED,) * wants.gpu_count
+    return (Placement(job.elsewhere, wants.cpu_cores, wants.memory_gb, gpus),) * job.nodes
+
+
 def in_order(queue: Iterable[Waiting]) -> list[Waiting]:
     """The queue as it is served: priority, then submit sequence."""
 
@@ -96,7 +113,7 @@ def plan(
     nodes
         The machines, with all they have.
     running
-        What is held at the moment, also by attempts that are only about to start.
+        What is held of the machines at the moment, also by attempts that are only about to start.
     now
         The time, in the same clock as `Running.ends_at` (s).
     explain
@@ -109,8 +126,11 @@ def plan(
     starts: list[Start] = []
     waits: list[Wait] = []
     for job in in_order(queue):
+        if job.elsewhere:
+            starts.append(Start(job.id, handed_over(job), is_elsewhere=True))
+            continue
         if not explain and _all_full(free):
-            break
+            continue
         if room(job, nodes) < job.least:
             if explain:
                 waits.append(Wait(job.id, never(job, nodes), feasible=False))

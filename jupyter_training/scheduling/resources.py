@@ -14,6 +14,9 @@ from jupyter_training.jobs.spec import JobSpec
 DEFAULT = {"cpu_cores": 4, "memory_gb": 16, "gpu_count": 1}
 """The specification's defaults, for what a person leaves out."""
 
+UNNAMED = ""
+"""A GPU of which only the cluster that gives it knows, or will know, which one it is."""
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -86,13 +89,38 @@ class Node:
 
 
 @dataclass(frozen=True)
+class ClusterNode:
+    """A machine of a cluster, as the cluster tells of it.
+
+    Attributes
+    ----------
+    node
+        All that it has. Its GPUs are called as the cluster calls them.
+    state
+        The cluster's own word for what it does, such as ``mixed`` or ``drained``.
+    cpu_cores_free, memory_gb_free
+        What nobody has, whoever else uses the cluster.
+    gpus_held
+        Which of its GPUs somebody has.
+    """
+
+    node: Node
+    state: str
+    cpu_cores_free: int
+    memory_gb_free: int
+    gpus_held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Placement:
     """What one attempt holds, and where.
 
     Attributes
     ----------
+    node
+        The machine; of what was handed over to a cluster, the name of that, until it has decided.
     gpus
-        The UUIDs of exactly the GPUs that it was given.
+        The UUIDs of exactly the GPUs that it was given, or as often `UNNAMED`.
     """
 
     node: str

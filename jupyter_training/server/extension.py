@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,20 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, Union, default
+from traitlets import (
+    Bool,
+    Bunch,
+    Dict,
+    Enum,
+    Float,
+    Integer,
+    List,
+    TraitError,
+    Unicode,
+    Union,
+    default,
+    validate,
+)
 
 from jupyter_training import servers
 from jupyter_training.engine import delivery
@@ -27,12 +40,12 @@ from jupyter_training.engine.receivers import SCHEMES, Receivers
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
-from jupyter_training.executors.base import Executor
-from jupyter_training.executors.confinement import confinement_of_this_server
-from jupyter_training.executors.docker import DockerExecutor
-from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.executors import registry
+from jupyter_training.executors.base import Cluster, Executor
 from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.jobs.notifications import DEFAULT, Occasion
+from jupyter_training.scheduling import choice
+from jupyter_training.scheduling.choice import Offer, Rule
 from jupyter_training.server.handlers import HANDLERS
 from jupyter_training.server.identity import TrainingTokens, audience, customer_of, owner
 from jupyter_training.server.job_events import JobEvents
@@ -70,11 +83,26 @@ class TrainingApp(ExtensionApp):
         file in `data_dir`.""",
     ).tag(config=True)
 
-    default_executor = Enum(
-        ("local", "docker"),
-        default_value="local",
-        help="""What runs jobs that do not say where they want to run. Those with an image run in
-        Docker containers in any case.""",
+    executors = List(
+        Unicode(),
+        default_value=["local", "docker"],
+        help="""What can run jobs here, the preferred ones first: "local" for processes of this
+        machine, "docker" for containers, and what other packages have added.""",
+    ).tag(config=True)
+
+    default_executor = Unicode(
+        "local",
+        help="""What runs jobs that do not say where they want to run, and for which no rule does.
+        Those with an image run in Docker containers in any case.""",
+    ).tag(config=True)
+
+    executor_rules = List(
+        Dict(),
+        help="""Which jobs run where unless they say it themselves: a list of rules, of which the
+        first that is true decides. Each has an "executor" and what has to be so: "too_large" (true
+        for what this machine could never hold), "nodes" and "gpus" (so many in all, or more),
+        "gpu_type", "job_type", as in {"executor": "slurm", "nodes": 2}. Default: what is too large
+        for this machine goes to the first cluster of `executors`.""",
     ).tag(config=True)
 
     docker_url = Unicode(
@@ -263,6 +291,30 @@ class TrainingApp(ExtensionApp):
     def _default_database_url(self) -> str:
         return f"sqlite:///{Path(self.data_dir).expanduser().absolute() / 'training.db'}"
 
+    @validate("executors")
+    def _known_executors(self, proposal: Bunch) -> list[str]:
+        for name in proposal.value:
+            self._known_executor(name)
+        return list(proposal.value)
+
+    @validate("default_executor")
+    def _known_default(self, proposal: Bunch) -> str:
+        return self._known_executor(proposal.value)
+
+    def _known_executor(self, name: str) -> str:
+        if name not in (known := registry.names()):
+            raise TraitError(f"there is no executor {name!r}; there are: {', '.join(known)}")
+        return name
+
+    @validate("executor_rules")
+    def _rules_that_say_something(self, proposal: Bunch) -> list[dict[str, Any]]:
+        try:
+            for told in proposal.value:
+                choice.rule(told)
+        except ValueError as error:
+            raise TraitError(str(error)) from None
+        return list(proposal.value)
+
     def initialize_settings(self) -> None:
         """Make what the handlers use, and inform kernels from now on."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -332,23 +384,7 @@ class TrainingApp(ExtensionApp):
             hang_s=60 * self.hang_minutes,
             retries=RetryPolicy(self.retry_delay, self.max_retry_delay),
         )
-        confinement = replace(
-            confinement_of_this_server(),
-            network=self.docker_network,
-            images=tuple(self.docker_images),
-            capabilities=tuple(self.docker_capabilities),
-            pids=self.docker_pids_limit,
-        )
-        executors: dict[str, Executor] = {
-            "local": LocalExecutor(self.stop_grace, log_limit=self.log_limit_mb << 20),
-            "docker": DockerExecutor(
-                self._tokens.installation,
-                self.stop_grace,
-                confinement=confinement,
-                url=self.docker_url or None,
-                log_limit=self.log_limit_mb << 20,
-            ),
-        }
+        executors, offers = await asyncio.to_thread(self._make_executors, workspace)
         self._machine = Machine(
             cpu_cores=self.cpu_cores,
             memory_gb=self.memory_gb,
@@ -369,6 +405,8 @@ class TrainingApp(ExtensionApp):
         service = TrainingService(
             engine,
             default_executor=self.default_executor,
+            offers=offers,
+            rules=self._rules(executors),
             stop_s=self.stop_grace + _STOP_MARGIN_S,
             live_gpus=self._machine.live_gpus,
             receivers=self._receivers(),
@@ -390,6 +428,26 @@ class TrainingApp(ExtensionApp):
             [Occasion(one) for one in self.notify_on],
             self.notification_schemes,
         )
+
+    def _make_executors(
+        self, workspace: Workspace
+    ) -> tuple[Mapping[str, Executor], Mapping[str, Offer]]:
+        setting = registry.Setting(
+            installation=self._tokens.installation,
+            data_dir=workspace.data_dir,
+            root_dir=workspace.root_dir,
+            grace_s=self.stop_grace,
+            log_limit=self.log_limit_mb << 20,
+            app=self,
+        )
+        # The default is one of them, whether or not it is named twice.
+        return registry.make([*self.executors, self.default_executor], setting)
+
+    def _rules(self, executors: Mapping[str, Executor]) -> list[Rule]:
+        if self.executor_rules:
+            return [choice.rule(told) for told in self.executor_rules]
+        clusters = [name for name, one in executors.items() if isinstance(one, Cluster)]
+        return [Rule(name, too_large=True) for name in clusters[:1]]
 
     async def _migrate(self, database: Database) -> None:
         """Bring the schema up to date, as soon as the database can be used."""

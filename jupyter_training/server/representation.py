@@ -23,7 +23,7 @@ from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
 from jupyter_training.jobs.usage import summary
 from jupyter_training.scheduling.demand import Running
-from jupyter_training.scheduling.resources import Gpu, Resources
+from jupyter_training.scheduling.resources import UNNAMED, ClusterNode, Gpu, Resources
 from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event, Job
 
@@ -83,13 +83,13 @@ def job(seen: Seen) -> dict[str, Any]:
         "exit_code": it.exit_code,
         "signal": it.signal,
         "node": it.node,
-        "gpus": list(it.gpus),
+        "gpus": [gpu for gpu in it.gpus if gpu != UNNAMED],
         "parts": [
             {
                 "node": part.node,
                 "cpu_cores": part.cpu_cores,
                 "memory_gb": part.memory_gb,
-                "gpus": list(part.gpus),
+                "gpus": [gpu for gpu in part.gpus if gpu != UNNAMED],
             }
             for part in it.parts
         ],
@@ -295,6 +295,8 @@ def holdings(it: Holdings) -> dict[str, Any]:
         nodes.append(
             {
                 "name": node.name,
+                "executor": None,
+                "state": None,
                 "cpu_cores": node.cpu_cores,
                 "cpu_cores_free": node.cpu_cores - sum(one.holds.cpu_cores for one in here),
                 "memory_gb": node.memory_gb,
@@ -307,24 +309,56 @@ def holdings(it: Holdings) -> dict[str, Any]:
                     _gpu(gpu, holders.get(gpu.uuid), it.live_gpus.get(gpu.uuid), of_token)
                     for gpu in node.gpus
                 ],
-                "held": [
-                    {
-                        "id": running.job_id,
-                        "held_by": running.name,
-                        "cpu_cores": running.holds.cpu_cores,
-                        "memory_gb": running.holds.memory_gb,
-                        "gpus": list(running.holds.gpus),
-                    }
-                    for running in here
-                ],
+                "held": [_held(running) for running in here],
             }
         )
+    nodes += [
+        _cluster_node(executor, one, it.held_elsewhere.get(executor, ()))
+        for executor, several in it.clusters.items()
+        for one in several
+    ]
     totals = ("cpu_cores", "memory_gb", "gpu_count")
     return {
         "nodes": nodes,
         "free": {name: sum(node[f"{name}_free"] for node in nodes) for name in totals},
         "total": {name: sum(node[name] for node in nodes) for name in totals},
         "waiting": it.waiting,
+    }
+
+
+def _held(it: Running) -> dict[str, Any]:
+    return {
+        "id": it.job_id,
+        "held_by": it.name,
+        "cpu_cores": it.holds.cpu_cores,
+        "memory_gb": it.holds.memory_gb,
+        "gpus": [gpu for gpu in it.holds.gpus if gpu != UNNAMED],
+    }
+
+
+def _cluster_node(executor: str, it: ClusterNode, held: Iterable[Running]) -> dict[str, Any]:
+    """A machine of a cluster, which others use too."""
+    node, here = it.node, [one for one in held if one.holds.node == it.node.name]
+    holders = {uuid: one for one in here for uuid in one.holds.gpus}
+    taken = it.gpus_held | holders.keys()
+    gpus = []
+    for gpu in node.gpus:
+        told = _gpu(gpu, holders.get(gpu.uuid), None, {})
+        if told["state"] == "free" and gpu.uuid in taken:
+            told["state"] = "in_use"
+        gpus.append(told)
+    return {
+        "name": node.name,
+        "executor": executor,
+        "state": it.state,
+        "cpu_cores": node.cpu_cores,
+        "cpu_cores_free": it.cpu_cores_free,
+        "memory_gb": node.memory_gb,
+        "memory_gb_free": it.memory_gb_free,
+        "gpu_count": len(node.gpus),
+        "gpu_count_free": sum(gpu["state"] == "free" for gpu in gpus),
+        "gpus": gpus,
+        "held": [_held(one) for one in here],
     }
 
 

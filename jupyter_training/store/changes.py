@@ -39,7 +39,7 @@ from jupyter_training.store.tables import UtcDateTime, customers, training_chang
 KEPT = timedelta(days=1)
 """How long a change can be read here."""
 
-PROGRESS = "progress"
+PROGRESS, WAITS = "progress", "waits"
 DELETED = "deleted"
 NOTIFIED, NOT_NOTIFIED = "notified", "not_notified"
 """Kinds of events: somebody was told of the job, or could not be."""

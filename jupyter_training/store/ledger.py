@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import Start, plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
-from jupyter_training.store import datasets, upstreams
+from jupyter_training.store import changes, datasets, upstreams
 from jupyter_training.store.records import Attempt, parts_as_json, parts_of_json
 from jupyter_training.store.tables import (
     SEQUENCE,
@@ -69,6 +69,7 @@ _QUEUE = (
         _jobs.gpu_type,
         _jobs.nodes,
         _jobs.min_nodes,
+        _jobs.executor,
         SEQUENCE.label("sequence"),
     )
     .select_from(training_jobs.join(customers))
@@ -80,6 +81,8 @@ _QUEUE = (
     .order_by(_jobs.priority.desc(), SEQUENCE, _jobs.id)
     .limit(bindparam("depth"))
 )
+_ELSEWHERE = _jobs.executor.in_(bindparam("elsewhere", expanding=True))
+_QUEUE_HERE, _QUEUE_ELSEWHERE = _QUEUE.where(~_ELSEWHERE), _QUEUE.where(_ELSEWHERE)
 _NEXT_RETRY = select(func.min(_jobs.not_before)).where(
     _jobs.status == Status.RETRYING.value, _jobs.not_before > bindparam("now")
 )
@@ -137,6 +140,9 @@ _TO_CANCEL = (
 )
 _GIVEN = select(_attempts.token, _attempts.gpus).where(_OPEN)
 _TOKENS = select(_attempts.token, _attempts.job_id).where(_OPEN)
+_WAITS = update(training_jobs).where(
+    _jobs.id == bindparam("the_job"), _jobs.status == Status.SCHEDULED.value
+)
 _PROGRESS = update(training_jobs).where(
     _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
     _jobs.status == Status.RUNNING.value,
@@ -144,7 +150,11 @@ _PROGRESS = update(training_jobs).where(
 
 
 def queue(
-    connection: Connection, now: datetime, viewer: str | None = None, depth: int = QUEUE_DEPTH
+    connection: Connection,
+    now: datetime,
+    viewer: str | None = None,
+    depth: int = QUEUE_DEPTH,
+    elsewhere: Collection[str] = (),
 ) -> list[Waiting]:
     """The head of the queue: jobs that wait and whose back-off is over.
 
@@ -153,8 +163,24 @@ def queue(
     viewer
         Whose jobs are called by their names; None for everybody's.
     depth
-        How many at most.
+        How many at most, of those for our machines and of those for clusters.
+    elsewhere
+        Which executors are clusters with schedulers of their own.
     """
+    asked: dict[str, Any] = {"now": now, "depth": depth}
+    if not elsewhere:
+        return _queue(connection.execute(_QUEUE, asked), viewer, elsewhere)
+    asked["elsewhere"] = sorted(elsewhere)
+    return [
+        job
+        for query in (_QUEUE_HERE, _QUEUE_ELSEWHERE)
+        for job in _queue(connection.execute(query, asked), viewer, elsewhere)
+    ]
+
+
+def _queue(
+    rows: Iterable[Row[Any]], viewer: str | None, elsewhere: Collection[str]
+) -> list[Waiting]:
     return [
         Waiting(
             row.id,
@@ -165,8 +191,9 @@ def queue(
             row.nodes,
             row.min_nodes,
             row.sequence,
+            row.executor if row.executor in elsewhere else "",
         )
-        for row in connection.execute(_QUEUE, {"now": now, "depth": depth})
+        for row in rows
     ]
 
 
@@ -176,13 +203,38 @@ def next_retry_at(connection: Connection, now: datetime) -> datetime | None:
     return found
 
 
-def held(connection: Connection, viewer: str | None = None) -> list[Running]:
-    """What every open attempt holds, and when it ends at the latest (s since the epoch).
+def held(
+    connection: Connection, viewer: str | None = None, elsewhere: Collection[str] = ()
+) -> list[Running]:
+    """What every open attempt holds of our machines, and when it ends at the latest (s since 1970).
 
     The nodes of a gang are told one by one.
+
+    Parameters
+    ----------
+    viewer, elsewhere
+        As for `queue`. What clusters run holds nothing here.
     """
+    return _held(
+        (row for row in connection.execute(_HELD) if row.executor not in elsewhere), viewer
+    )
+
+
+def held_elsewhere(
+    connection: Connection, viewer: str | None, elsewhere: Collection[str]
+) -> dict[str, list[Running]]:
+    """What open attempts that run on clusters have there, by the names of their executors."""
+    if not elsewhere:
+        return {}
+    rows = [row for row in connection.execute(_HELD) if row.started_at is not None]
+    return {
+        name: _held((row for row in rows if row.executor == name), viewer) for name in elsewhere
+    }
+
+
+def _held(rows: Iterable[Row[Any]], viewer: str | None) -> list[Running]:
     found: list[Running] = []
-    for row in connection.execute(_HELD):
+    for row in rows:
         since = row.started_at or row.scheduled_at
         ends_at = math.inf if row.time_limit_s is None else since.timestamp() + row.time_limit_s
         name = _called(row.name, row.username, viewer)
@@ -201,28 +253,42 @@ def _placements(attempt: Row[Any]) -> tuple[Placement, ...]:
     return (Placement(attempt.node, attempt.cpu_cores, attempt.memory_gb, gpus),)
 
 
-def schedule(connection: Connection, machines: Sequence[Node], now: datetime) -> list[Attempt]:
+def schedule(
+    connection: Connection,
+    machines: Sequence[Node],
+    now: datetime,
+    elsewhere: Collection[str] = (),
+) -> list[Attempt]:
     """Plan, and claim what the plan starts: one transaction from the look to the ledger.
+
+    Parameters
+    ----------
+    elsewhere
+        Which executors are clusters. At most `QUEUE_DEPTH` jobs are handed over to them at a time.
 
     Returns
     -------
     list of Attempt
         The new attempts, still to be started.
     """
-    holding = held(connection)
+    holding = held(connection, elsewhere=elsewhere)
     for depth in (_FIRST_LOOK, QUEUE_DEPTH):
-        waiting = queue(connection, now, depth=depth)
+        waiting = queue(connection, now, depth=depth, elsewhere=elsewhere)
         decided = plan(waiting, machines, holding, now.timestamp(), explain=False)
         # What is decided about the first jobs does not depend on those behind them.
-        if decided.full or len(waiting) < depth:
+        there = [job.elsewhere != "" for job in waiting]
+        if there.count(True) < depth and (decided.full or there.count(False) < depth):
             break
     claimed = [_claim(connection, start, now) for start in decided.starts]
     return [attempt for attempt in claimed if attempt is not None]
 
 
-def why_not(connection: Connection, now: datetime, viewer: str) -> dict[int, str]:
+def why_not(
+    connection: Connection, now: datetime, viewer: str, elsewhere: Collection[str] = ()
+) -> dict[int, str]:
     """Why each job at the head of the queue is not running, from the very plan that decides it."""
-    waiting, holding = queue(connection, now, viewer), held(connection, viewer)
+    waiting = queue(connection, now, viewer, elsewhere=elsewhere)
+    holding = held(connection, viewer, elsewhere)
     decided = plan(waiting, known_nodes(connection), holding, now.timestamp())
     reasons = {wait.job_id: wait.reason for wait in decided.waits}
     return reasons | {start.job_id: "is about to be started" for start in decided.starts}
@@ -240,10 +306,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
             "job_id": start.job_id,
             "number": number,
             "token": token,
-            "node": placements[0].node,
-            "cpu_cores": sum(one.cpu_cores for one in placements),
-            "memory_gb": sum(one.memory_gb for one in placements),
-            "gpus": [uuid for one in placements for uuid in one.gpus],
+            **_as_row(placements),
             "parts": parts_as_json(placements) if spec.is_gang else None,
             "executor": row.executor,
             "scheduled_at": now,
@@ -259,7 +322,9 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         of_attempt=number,
         attempt=number,
         progress=0,
-        reason=f"is given {_amount(placements, spec.nodes)}",
+        reason=f"is handed over to {row.executor}"
+        if start.is_elsewhere
+        else f"is given {_amount(placements, spec.nodes)}",
         scheduled_at=now,
         not_before=None,
     )
@@ -280,6 +345,17 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
     )
 
 
+def _as_row(placements: Sequence[Placement]) -> dict[str, Any]:
+    """What an attempt holds as columns."""
+    return {
+        "node": placements[0].node,
+        "cpu_cores": sum(one.cpu_cores for one in placements),
+        "memory_gb": sum(one.memory_gb for one in placements),
+        "gpus": [uuid for one in placements for uuid in one.gpus],
+        "parts": parts_as_json(placements) if len(placements) > 1 else None,
+    }
+
+
 def _amount(placements: Sequence[Placement], wanted: int) -> str:
     if len(placements) == wanted == 1:
         return _amount_of_node(placements[0])
@@ -290,7 +366,8 @@ def _amount(placements: Sequence[Placement], wanted: int) -> str:
 
 def _amount_of_node(placement: Placement) -> str:
     cores = f"{placement.cpu_cores} CPU core" + "s" * (placement.cpu_cores != 1)
-    gpus = f", GPU {', '.join(placement.gpus)}" if placement.gpus else ""
+    named = ", ".join(filter(None, placement.gpus)) or str(len(placement.gpus))
+    gpus = f", GPU {named}" if placement.gpus else ""
     return f"{cores}, {placement.memory_gb} GB{gpus} on {placement.node}"
 
 
@@ -327,13 +404,50 @@ def cancel_requests(connection: Connection) -> list[str]:
     return list(connection.scalars(_TO_CANCEL))
 
 
-def attempt_started(
-    connection: Connection, token: str, handle: dict[str, Any], started_at: datetime
+def attempt_waits(
+    connection: Connection, token: str, handle: dict[str, Any], reason: str, now: datetime
 ) -> None:
-    """Write that the process of an attempt runs. What was written before is left as it is."""
-    changed = connection.execute(
-        _BEGIN, {"the_token": token, "handle": handle, "started_at": started_at}
-    )
+    """Write that a cluster has an attempt and lets it wait, and why, as it says it."""
+    row = connection.execute(_ATTEMPT, {"the_token": token}).one_or_none()
+    if row is None or row.ended_at is not None or row.started_at is not None:
+        return
+    if row.handle is None:
+        connection.execute(_END, {"the_token": token, "handle": handle})
+    waits = connection.execute(_WAITS, {"the_job": row.job_id, "reason": reason})
+    if waits.rowcount != 1:
+        return
+    if row.handle is None:
+        record(
+            connection,
+            row.job_id,
+            "handed_over",
+            now=now,
+            actor=MONITOR,
+            of_attempt=row.number,
+            reason=reason,
+        )
+    else:
+        changes.note(connection, row.job_id, changes.WAITS, now=now, reason=reason)
+
+
+def attempt_started(
+    connection: Connection,
+    token: str,
+    handle: dict[str, Any],
+    started_at: datetime,
+    given: Sequence[Placement] = (),
+) -> None:
+    """Write that the process of an attempt runs. What was written before is left as it is.
+
+    Parameters
+    ----------
+    given
+        Where it runs, if a cluster has decided that.
+    """
+    values: dict[str, Any] = {"the_token": token, "handle": handle, "started_at": started_at}
+    if given:
+        values |= _as_row(given)
+    changed = connection.execute(_BEGIN, values)
     if changed.rowcount != 1:
         return
     row = connection.execute(_ATTEMPT, {"the_token": token}).one()

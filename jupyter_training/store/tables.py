@@ -295,6 +295,23 @@ nodes = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 
+cluster_nodes = Table(
+    "cluster_nodes",
+    metadata,
+    # The executor whose cluster it is of, and what it is called there.
+    Column("executor", String(32), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("cpu_cores", Integer, nullable=False),
+    Column("memory_gb", Integer, nullable=False),
+    Column("gpus", Json, nullable=False),
+    # What the cluster tells of it at the moment.
+    Column("state", String(64), nullable=False),
+    Column("cpu_cores_free", Integer, nullable=False),
+    Column("memory_gb_free", Integer, nullable=False),
+    Column("gpus_held", Json, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,

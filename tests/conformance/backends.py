@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from docker import APIClient
 
-from jupyter_training.executors.base import Executor, Launch
+from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
 from jupyter_training.executors.containers import INSTALLATION, ContainerLaunch, Mount
 from jupyter_training.executors.docker import DockerExecutor
+from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.local import LocalExecutor
 from tests.executors.docker_engine import IMAGE
 
@@ -39,6 +41,12 @@ class Backend(Protocol):
     @property
     def keeps_streams_together(self) -> bool: ...
 
+    def devices(self, gpus: Sequence[str]) -> str:
+        """What ``CUDA_VISIBLE_DEVICES`` of a job is that was launched with these GPUs.
+
+        A cluster that chooses them itself is asked for so many, and names others.
+        """
+
     def launch(self, *argv: str, **changes: Any) -> Launch:
         """A launch of a new attempt.
 
@@ -54,6 +62,45 @@ class Backend(Protocol):
 
     def left(self) -> list[str]:
         """What there still is of jobs and executors, of whatever kind."""
+
+
+class Begun:
+    """A cluster, as an executor whose `start` returns when the job runs.
+
+    So the suite is the same for all: what is promised holds from there on.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def open(self) -> None:
+        await self._cluster.open()
+
+    async def why_not(self, image: str | None) -> str | None:
+        return await self._cluster.why_not(image)
+
+    async def start(self, launch: Launch) -> Found:
+        return await self._begun(await self._cluster.start(launch))
+
+    async def find(self, token: str, directory: Path) -> Found:
+        return await self._begun(await self._cluster.find(token, directory))
+
+    async def gauge(self, found: Found) -> Gauge | None:
+        return await self._cluster.gauge(found)
+
+    async def wait(self, found: Found) -> Ended:
+        return await self._cluster.wait(found)
+
+    async def stop(self, found: Found) -> None:
+        await self._cluster.stop(found)
+
+    async def close(self) -> None:
+        await self._cluster.close()
+
+    async def _begun(self, found: Found) -> Found:
+        if found.started_at is not None or found.ended is not None:
+            return found
+        return await self._cluster.begin(found, lambda reason: None)
 
 
 def fresh(root: Path, argv: tuple[str, ...]) -> dict[str, Any]:
@@ -84,6 +131,9 @@ class Local:
     mark: str
     keeps_streams_together: bool = True
 
+    def devices(self, gpus: Sequence[str]) -> str:
+        return ",".join(gpus)
+
     def launch(self, *argv: str, **changes: Any) -> Launch:
         return Launch(**{**fresh(self.root, argv), **changes})
 
@@ -105,6 +155,9 @@ class Docker:
     mark: str
     url: str
     keeps_streams_together: bool = False
+
+    def devices(self, gpus: Sequence[str]) -> str:
+        return ",".join(gpus)
 
     def launch(self, *argv: str, **changes: Any) -> Launch:
         values = {**fresh(self.root, argv), **changes}

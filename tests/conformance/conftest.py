@@ -1,8 +1,14 @@
-"""One suite for every executor: a test that asks for `backend` is run on each of them."""
+"""One suite for every executor: a test that asks for `backend` is run on each of them.
+
+``JUPYTER_TRAINING_CONFORMANCE=NAME=MODULE:FUNCTION`` adds one that is not of this repository: a
+function like `local` below.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import pkgutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +32,8 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
     "local": local,
     "docker": docker,
 }
+if added := os.environ.get("JUPYTER_TRAINING_CONFORMANCE"):
+    BACKENDS[added.partition("=")[0]] = pkgutil.resolve_name(added.partition("=")[2])
 
 
 @pytest.fixture(params=BACKENDS)

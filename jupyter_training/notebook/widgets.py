@@ -1,4 +1,4 @@
-"""The live part of a monitor, of ipywidgets; what is drawn in it is made in Python."""
+"""The live part of a monitor, of ipywidgets; its chart is drawn in the browser: plot.py."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.job import ENDED, Job, get_job
 from jupyter_training.notebook.live import Pair
+from jupyter_training.notebook.plot import new_plot
 from jupyter_training.notebook.tables import JobTable, StageTable
 from jupyter_training.notebook.watch import KEPT_LINES, Watch
 
@@ -77,7 +78,7 @@ class JobWidget:
         self._held: list[str] | None = None
         self._head, self._bar, self._said = _html("1 1 auto"), _html(), _html()
         self._stages = _html()
-        self._chart, self._log = _html("0 0 auto"), _html("1 1 24em")
+        self._plot, self._log = new_plot(), _html("1 1 24em")
         self._cancel = self._button("Cancel", "End the job and all its processes", self._do_cancel)
         self._cancel.add_class("jt-cancel")
         self._retry = self._button("Retry", "Run the job again", self._do_retry)
@@ -95,7 +96,7 @@ class JobWidget:
             [self._head, buttons], layout=widgets.Layout(flex_flow="row wrap", align_items="center")
         )
         body = widgets.HBox(
-            [self._chart, self._log],
+            [self._plot.root, self._log],
             layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="10px"),
         )
         self._root = _root(pair, [head, self._bar, self._said, self._stages, body, self._options])
@@ -107,24 +108,15 @@ class JobWidget:
         return str(self._root.model_id)
 
     def _make_options(self) -> Any:
-        self._names = widgets.SelectMultiple(
-            description="Metrics", rows=4, layout=widgets.Layout(width="260px")
-        )
-        self._log_scale = widgets.Checkbox(description="Log scale", indent=False)
-        self._smoothing = widgets.FloatSlider(
-            description="Smoothing", min=0, max=0.99, step=0.01, continuous_update=True
-        )
         self._search = widgets.Text(
             description="Search log", placeholder=f"in its last {KEPT_LINES} lines"
         )
         self._follow = widgets.Checkbox(value=True, description="Follow the log", indent=False)
-        for one in (self._names, self._log_scale, self._smoothing, self._search):
-            one.observe(lambda _: self.draw(), "value")
+        self._search.observe(lambda _: self.draw(), "value")
         self._follow.observe(self._hold, "value")
-        short = widgets.Layout(width="auto")
-        self._log_scale.layout = self._follow.layout = short
+        self._follow.layout = widgets.Layout(width="auto")
         return widgets.HBox(
-            [self._names, self._log_scale, self._smoothing, self._search, self._follow],
+            [self._search, self._follow],
             layout=widgets.Layout(
                 flex_flow="row wrap", align_items="center", grid_gap="4px 14px", display="none"
             ),
@@ -158,6 +150,8 @@ class JobWidget:
 
     def _unfold(self, _: Any) -> None:
         self._options.layout.display = "flex" if self._more.value else "none"
+        self._plot.open(self._more.value)
+        self.draw()
 
     def _hold(self, _: Any) -> None:
         """Let the log stand still, or go on."""
@@ -176,26 +170,11 @@ class JobWidget:
             reason = None if told["status"] == "running" else told["reason"]
             _show(self._said, card.said(reason, measured(told), told.get("usage"), it.note))
             _show(self._stages, _stages(it.children))
-            self._draw_chart()
+            self._plot.draw(it.curves, told["attempt"])
             _show(self._log, self._log_html())
             ended = told["status"] in ENDED
             self._cancel.layout.display = "none" if ended else ""
             self._retry.layout.display = "" if ended else "none"
-
-    def _draw_chart(self) -> None:
-        curves = self._watch.curves
-        names = tuple(one.name for one in curves)
-        if self._names.options != names:
-            chosen = [name for name in self._names.value if name in names]
-            self._names.options = names
-            self._names.value = chosen
-        svg = card.chart(
-            curves,
-            self._names.value,
-            log=self._log_scale.value,
-            smoothing=self._smoothing.value,
-        )
-        _show(self._chart, svg)
 
     def _log_html(self) -> str:
         lines = self._watch.log.last() if self._held is None else self._held

@@ -57,6 +57,11 @@ class Page:
         message = session.msg("comm_msg", {"comm_id": model, "data": data})
         self.kernel.client.shell_channel.send(message)
 
+    def custom(self) -> list[dict[str, Any]]:
+        """What was told to widgets besides their states."""
+        told = [one["content"]["data"] for one in self.kernel.messages if is_told(one)]
+        return [one["content"] for one in told if one.get("method") == "custom"]
+
     def text(self) -> str:
         """All that the widgets show as HTML."""
         return "".join(str(told.get("value", "")) for told in self.models().values())
@@ -69,6 +74,10 @@ class Page:
             if one["msg_type"] == "update_display_data"
             and one["content"]["transient"]["display_id"] == cell.display_id
         ]
+
+
+def is_told(message: dict[str, Any]) -> bool:
+    return bool(message["msg_type"] == "comm_msg")
 
 
 @pytest.fixture
@@ -132,8 +141,13 @@ def test_beside_a_widget_the_picture_changes_only_when_it_matters(
         if one["msg_type"] == "comm_msg" and "value" in one["content"]["data"].get("state", {})
     ]
     assert len(page.pictures(cell)) - before <= 4 < len(changes)
-    # What it measured is a curve, in the widget and in the picture.
-    assert "<path" in page.text()
+    # What it measured is sent to the chart, and only what is new each time.
+    points = [one for one in page.custom() if one.get("type") == "points"]
+    sent = [curve for one in points for curve in one["curves"]]
+    assert {curve["name"] for curve in sent} == {"loss"}
+    assert [curve["x"][-1] for curve in sent][-1] == 39
+    assert sum(len(curve["x"]) for curve in sent) <= 40 + len(sent)
+    # The picture has it as a curve.
     shown = page.kernel.run("%train_monitor lively")
     assert "<path" in shown.html
     assert "completed" in shown.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.conftest import Home, Server
@@ -16,6 +18,7 @@ for step in range(1, 1000):
     print(f"step {step} of many")
     time.sleep(0.1)
 """
+BOTH = re.compile(r"loss [\d.e-]+, total 1000")
 CELLS = [
     "%load_ext jupyter_training",
     TRAINS,
@@ -32,24 +35,30 @@ def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> N
         output = book.run("%%train")
         live = output.locator(".jt-live")
         expect(live).to_contain_text("running", timeout=60_000)
-        chart = live.locator("svg[role=img]")
-        expect(chart).to_be_visible()
-        path = chart.locator("path").first
-        before = path.get_attribute("d")
+        chart = live.get_by_role("img", name="Chart. Last values: loss")
+        expect(chart.locator("canvas")).to_be_visible()
+        before = chart.get_attribute("aria-label")
         # No cell runs, and the chart moves.
-        expect(path).not_to_have_attribute("d", before or "")
+        expect(chart).not_to_have_attribute("aria-label", before or "")
+        chart.hover()
+        expect(live.locator(".jp-TrainingChart-tip")).to_contain_text("loss 0.")
         # The picture is there for a saved notebook, but only one of the two is seen.
         expect(output.locator("[class^=jt-picture]")).to_be_hidden()
         live.get_by_role("button", name="Options").press("Enter")
         live.get_by_label("Search log").fill("STEP 3 ")
         expect(live.locator("mark").first).to_have_text("step 3 ")
         live.get_by_label("Log scale").check()
+        live.get_by_role("checkbox", name="total").check()
+        expect(live.get_by_role("img", name=BOTH)).to_be_visible()
         book.save()
         book.page.reload()
         book.ready()
         output = book.cell("%%train").locator(".jp-OutputArea")
         live = output.locator(".jt-live")
         expect(live).to_contain_text("running")
+        # What was chosen is as it was, and all points are there again.
+        expect(live.get_by_label("Log scale")).to_be_checked()
+        expect(live.get_by_role("img", name=BOTH)).to_be_visible()
         # A cell runs, and the button acts.
         book.run("time.sleep(90)")
         prompt = book.cell("time.sleep(90)").locator(".jp-InputPrompt")

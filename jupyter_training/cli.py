@@ -242,10 +242,13 @@ def _show(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     events = job.events()
     children = [child.told for child in job.children()] if job.told.get("children") else []
+    ranks = job.ranks() if job.told["job_type"] == "distributed" else None
     if options.json:
         shown = {**job.told, "events": events}
         if job.told.get("children") is not None:
             shown["stages"] = children
+        if ranks is not None:
+            shown["rank_states"] = ranks.told
         print(json.dumps(shown, indent=2))
         return 0
     for name, value in job.told.items():
@@ -256,6 +259,9 @@ def _show(options: argparse.Namespace) -> int:
     if children:
         print("\nstages")
         print_table(StageTable(children))
+    if ranks is not None:
+        print("\nranks")
+        print_table(ranks)
     print("\nhistory")
     for event in events:
         what = event["to_status"] or event["kind"]

@@ -244,7 +244,7 @@ def _is_well(ended: Ended) -> bool:
 
 
 @dataclass(frozen=True)
-class _Failure:
+class Failure:
     """What the nodes have written of the rank that failed first.
 
     Attributes
@@ -273,7 +273,7 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
     at = max(one.at for one in ends)
     if all(_is_well(one) for one in ends):
         return Ended(Exit(exit_code=0), at, _spent(ends))
-    failure = _first_failure(directory / MEETING / FAILED, len(ends), ranks)
+    failure = first_failure(directory / MEETING / FAILED, len(ends), ranks)
     if failure is None:
         bad = [index for index, one in enumerate(ends) if not _is_well(one)]
         node = first if first in bad else min(bad, key=lambda index: ends[index].at)
@@ -298,7 +298,7 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
     return Ended(replace(exit_, who=who), at, _spent(ends))
 
 
-def _first_failure(path: Path, nodes: int, ranks: int) -> _Failure | None:
+def first_failure(path: Path, nodes: int, ranks: int) -> Failure | None:
     """What is written of the first failure; a job can write anything there."""
     try:
         told = json.loads(_read(path))
@@ -314,7 +314,7 @@ def _first_failure(path: Path, nodes: int, ranks: int) -> _Failure | None:
             exit_ = Exit(signal=int(number))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return _Failure(None if rank is None else int(rank), node, exit_)
+    return Failure(None if rank is None else int(rank), node, exit_)
 
 
 def _read(path: Path) -> bytes:

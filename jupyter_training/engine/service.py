@@ -20,6 +20,7 @@ from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.forecasts import Forecast
+from jupyter_training.engine.gang_ranks import RankQueries
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
@@ -138,6 +139,8 @@ class TrainingService:
         The registry of data sets.
     usage
         What jobs use and have used.
+    ranks
+        Where the processes of distributed jobs are.
     logs
         What jobs have printed.
     receivers
@@ -167,6 +170,7 @@ class TrainingService:
         self._live_gpus = live_gpus
         self.datasets = DataSets(engine)
         self.usage = Usage(engine, engine.workspace, self._job)
+        self.ranks = RankQueries(engine, engine.workspace, self._job)
         self.logs = JobLogs(engine)
         self.receivers = receivers or Receivers()
         self.metrics = MetricsQueries(

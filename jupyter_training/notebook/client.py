@@ -250,6 +250,10 @@ class Client:
             if "Link" not in answer.headers:
                 return found
 
+    def ranks(self, reference: str, **query: int) -> dict[str, Any]:
+        """The nodes and processes of a distributed job: `attempt`."""
+        return self._object("GET", _path(reference, "ranks"), params=query)
+
     def events(self, reference: str) -> list[dict[str, Any]]:
         """A job's history."""
         return self._array("GET", _path(reference, "events"))

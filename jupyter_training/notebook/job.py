@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jupyter_training.notebook.code import Code
     from jupyter_training.notebook.environment import Environment
     from jupyter_training.notebook.metrics import Metrics
+    from jupyter_training.notebook.ranks import RankTable
     from jupyter_training.notebook.usage import JobUsage
 
 ENDED = ("completed", "failed", "cancelled")
@@ -212,6 +213,19 @@ class Job:
     def stages(self) -> dict[str, Job]:
         """The stages of a pipeline by their names, as of now."""
         return {str(child.told["child_key"]): child for child in self.children()}
+
+    def ranks(self, attempt: int | None = None) -> RankTable:
+        """The processes of a distributed job: where each is, and which of them failed first.
+
+        Parameters
+        ----------
+        attempt
+            Of which attempt; by default the latest.
+        """
+        from jupyter_training.notebook.ranks import RankTable
+
+        query = {} if attempt is None else {"attempt": attempt}
+        return RankTable(ask(lambda client: client.ranks(self.id, **query)))
 
     def events(self) -> list[dict[str, Any]]:
         """What happened to it, oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.notebook.ranks import RankTable
 from tests.conftest import Api, Home, Server, python
 
 TELL = python(
@@ -45,6 +46,8 @@ def test_every_rank_knows_its_place(api: Api) -> None:
     assert len({one["MASTER_PORT"] for one in told.values()}) == 1
     assert len(api.log(job["job_id"], rank=3)) == 1
     assert "RANK=3 " in api.log(job["job_id"], rank=3)[0]
+    states = api.get(f"api/training-jobs/{job['job_id']}/ranks").json()["ranks"]
+    assert [one["state"] for one in states] == ["completed"] * 4
     assert api.get(f"api/training-jobs/{job['job_id']}/logs?rank=4").status_code == 404
 
 
@@ -86,6 +89,19 @@ def test_the_first_that_fails_ends_all_and_is_the_cause(api: Api) -> None:
         "  begin",
         "  the loss is NaN",
     ]
+    told = api.get(f"api/training-jobs/{job['job_id']}/ranks").json()
+    assert [(one["index"], one["ranks"]) for one in told["nodes"]] == [(0, [0, 1]), (1, [2, 3])]
+    states = [one["state"] for one in told["ranks"]]
+    assert states == ["stopped", "stopped", "stopped", "failed"]
+    assert (told["ranks"][3]["node"], told["ranks"][3]["local_rank"]) == (1, 1)
+    assert told["ranks"][3]["log_bytes"] == len("begin\nthe loss is NaN\n")
+    assert told["ranks"][3]["printed_at"] is not None
+    first = told["first_failure"]
+    assert (first["rank"], first["node"], first["exit_code"]) == (3, 1, 1)
+    assert first["lines"] == ["begin", "the loss is NaN"]
+    shown = repr(RankTable(told))
+    assert "rank 3 failed first (exit code 1)\n  begin\n  the loss is NaN" in shown
+    assert api.get(f"api/training-jobs/{job['job_id']}/ranks?attempt=2").status_code == 404
 
 
 def test_a_command_that_is_not_there_is_not_tried_again(api: Api) -> None:
@@ -107,6 +123,9 @@ def test_a_cancel_ends_every_rank(api: Api, tmp_path: Path) -> None:
     job = api.post(f"api/training-jobs/{job['job_id']}/cancel").json()
     assert job["status"] == "cancelled"
     assert living(job["job_id"]) == []
+    told = api.get(f"api/training-jobs/{job['job_id']}/ranks").json()
+    assert {one["state"] for one in told["ranks"]} == {"cancelled"}
+    assert told["first_failure"] is None
 
 
 def test_a_gang_is_adopted_whole_and_retried_whole(home: Home) -> None:

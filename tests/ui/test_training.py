@@ -7,15 +7,14 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.conftest import NAP, Home, python
-from tests.ui.lab import ROOT, Lab, browser_page, start_lab
+from tests.ui.accessibility import violations
+from tests.ui.lab import Lab, browser_page, start_lab
 
-AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 MANY = 5000
 LONG = 60_000
 EPOCHS = python(
@@ -54,19 +53,6 @@ def lab(opened: Lab) -> Iterator[Lab]:
     api = opened.server.api
     for job in api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
         api.post(f"api/training-jobs/{job['job_id']}/cancel")
-
-
-def violations(page: Page, region: str) -> list[str]:
-    """What the accessibility checker finds in a part of the page."""
-    page.evaluate(AXE.read_text())
-    found: list[dict[str, Any]] = page.evaluate(
-        "async region => (await axe.run(region, {resultTypes: ['violations']})).violations",
-        region,
-    )
-    return [
-        f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes']]}"
-        for one in found
-    ]
 
 
 def toast(page: Page, text: str) -> Locator:

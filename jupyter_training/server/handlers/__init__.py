@@ -11,6 +11,7 @@ from jupyter_training.server.handlers import (
     metrics,
     notifications,
     outputs,
+    ranks,
     resources,
     snapshots,
     usage,
@@ -26,5 +27,6 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *resources.HANDLERS,
     *notifications.HANDLERS,
     *usage.HANDLERS,
+    *ranks.HANDLERS,
 ]
 """Path patterns below the server's base URL."""

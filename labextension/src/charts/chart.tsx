@@ -5,9 +5,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useMemo, useRef } from 'react';
 
 import { figure } from '../model/times';
-import { colourOf, css, dashOf } from './colours';
+import { colourOf, css, dashOf, TEXT } from './colours';
 import type { ICurve } from './curves';
-import { aligned, lastValue, Plot } from './plot';
+import { aligned, lastValue, LIMIT_DASH, Plot } from './plot';
 
 const HEIGHT = 200;
 
@@ -22,6 +22,14 @@ export interface IChartProps {
   yText?: (y: number) => string;
   /** What the vertical axis shows, if not what there is. */
   range?: [number, number];
+  /** A value that matters, such as a limit, with what it is. */
+  limit?: { at: number; name: string };
+  /** Whether a curve is not drawn where it has no values. */
+  hasGaps?: boolean;
+  /** Whether the values are sizes in bytes, which are counted in units of 1024. */
+  isSize?: boolean;
+  /** Something more to tell next to the title. */
+  note?: string;
 }
 
 export function Chart(props: IChartProps): React.JSX.Element {
@@ -41,7 +49,10 @@ export function Chart(props: IChartProps): React.JSX.Element {
   const latest = useRef(data);
   latest.current = data;
   const names = curves.map(curve => curve.name).join('\n');
+  const shapes = curves.map(curve => curve.shape ?? 'line').join('\n');
   const [low, high] = props.range ?? [];
+  const { limit, hasGaps = false, isSize = false, note } = props;
+  const limitAt = limit?.at;
 
   useEffect(() => {
     if (host.current === null) {
@@ -55,6 +66,10 @@ export function Chart(props: IChartProps): React.JSX.Element {
         isLog,
         height: HEIGHT,
         texts: () => texts.current,
+        shapes: shapes.split('\n') as ICurve['shape'][],
+        hasGaps,
+        isSize,
+        limit: limitAt,
         ...(low === undefined || high === undefined
           ? {}
           : { range: [low, high] })
@@ -66,7 +81,7 @@ export function Chart(props: IChartProps): React.JSX.Element {
       made.dispose();
       plot.current = null;
     };
-  }, [names, isSmoothed, isLog, low, high]);
+  }, [names, shapes, isSmoothed, isLog, low, high, limitAt, hasGaps, isSize]);
 
   useEffect(() => plot.current?.setData(data), [data]);
 
@@ -80,6 +95,7 @@ export function Chart(props: IChartProps): React.JSX.Element {
     <figure className="jp-TrainingChart">
       <figcaption>
         <b>{title}</b>
+        {note && <span className="jp-TrainingChart-note">{note}</span>}
         {curves.map((curve, place) => {
           const last = lastValue(curve);
           return (
@@ -97,11 +113,28 @@ export function Chart(props: IChartProps): React.JSX.Element {
             </span>
           );
         })}
+        {limit !== undefined && (
+          <span className="jp-TrainingChart-key">
+            <svg viewBox="0 0 20 4" aria-hidden="true">
+              <path
+                d="M0 2h20"
+                strokeWidth="2"
+                strokeDasharray={LIMIT_DASH.join(' ')}
+                style={{ stroke: css(TEXT) }}
+              />
+            </svg>
+            {limit.name} {yText(limit.at)}
+          </span>
+        )}
       </figcaption>
       <div
         ref={host}
         role="img"
-        aria-label={trans.__('Chart of %1. Last values: %2', title, told)}
+        aria-label={trans.__(
+          'Chart of %1. Last values: %2',
+          [title, note].filter(Boolean).join(', '),
+          told
+        )}
       />
     </figure>
   );

@@ -8,6 +8,8 @@ export interface ICurve {
   /** Ascending. */
   x: number[];
   y: (number | null)[];
+  /** How it is drawn: by default as a line from point to point. */
+  shape?: 'line' | 'points' | 'steps';
 }
 
 /** What belongs into one picture. */

@@ -22,6 +22,14 @@ export interface IPlotOptions {
   height: number;
   /** How numbers are written at the moment. */
   texts: () => ITexts;
+  /** How each curve is drawn. */
+  shapes?: readonly ICurve['shape'][];
+  /** Whether a curve is not drawn where it has no values. */
+  hasGaps?: boolean;
+  /** Whether the values are sizes in bytes, which are counted in units of 1024. */
+  isSize?: boolean;
+  /** A value at which there is a line of its own. */
+  limit?: number;
 }
 
 /** What a theme changes of a page when it is changed itself. */
@@ -32,6 +40,11 @@ const THEMED = [
   'class'
 ];
 const NARROWEST = 120;
+
+export const LIMIT_DASH = [8, 5];
+
+/** The distances of marks of sizes, from a byte to a petabyte. */
+const SIZES = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** The same curve, and faintly behind a smoothed one what was measured. */
 const MEASURED = ' ~';
@@ -97,7 +110,8 @@ export function lastValue(curve: ICurve): number | null {
 }
 
 function settings(width: number, options: IPlotOptions): uPlot.Options {
-  const { isLog, isSmoothed, names, range, texts } = options;
+  const { isLog, isSmoothed, names, range, texts, limit } = options;
+  const spanGaps = !options.hasGaps;
   const axis = {
     stroke: () => resolved(TEXT),
     grid: { stroke: () => resolved(GRID), width: 0.5 },
@@ -122,6 +136,7 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
       {
         ...axis,
         size: 52,
+        ...(options.isSize ? { incrs: SIZES } : {}),
         values: (_, splits) =>
           splits.map(value => (value === null ? '' : texts().yText(value)))
       }
@@ -134,8 +149,8 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
           stroke: () => resolved(colourOf(place)),
           dash: dashOf(place),
           width: 2,
-          spanGaps: true,
-          points: { size: 4 }
+          spanGaps,
+          ...shapeOf(options.shapes?.[place], () => resolved(colourOf(place)))
         },
         ...(isSmoothed
           ? [
@@ -144,14 +159,56 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
                 stroke: () => resolved(colourOf(place)),
                 alpha: 0.3,
                 width: 1,
-                spanGaps: true,
+                spanGaps,
                 points: { show: false }
               }
             ]
           : [])
       ])
     ],
-    plugins: [tooltip(texts)]
+    plugins: [tooltip(texts), ...(limit === undefined ? [] : [line(limit)])]
+  };
+}
+
+function shapeOf(
+  shape: ICurve['shape'],
+  fill: () => string
+): Partial<uPlot.Series> {
+  switch (shape) {
+    case 'points':
+      return { paths: () => null, points: { show: true, size: 7, fill } };
+    case 'steps':
+      return {
+        paths: uPlot.paths.stepped!({ align: 1 }),
+        points: { show: false }
+      };
+    default:
+      return { points: { size: 4 } };
+  }
+}
+
+/** Draws a line at a value, if it can be seen at all. */
+function line(at: number): uPlot.Plugin {
+  return {
+    hooks: {
+      drawAxes: plot => {
+        const { left, top, width, height } = plot.bbox;
+        const y = Math.round(plot.valToPos(at, 'y', true));
+        if (y < top || y > top + height) {
+          return;
+        }
+        const { ctx } = plot;
+        ctx.save();
+        ctx.beginPath();
+        ctx.strokeStyle = resolved(TEXT);
+        ctx.lineWidth = 1.5 * devicePixelRatio;
+        ctx.setLineDash(LIMIT_DASH.map(length => length * devicePixelRatio));
+        ctx.moveTo(left, y);
+        ctx.lineTo(left + width, y);
+        ctx.stroke();
+        ctx.restore();
+      }
+    }
   };
 }
 

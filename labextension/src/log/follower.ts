@@ -58,6 +58,25 @@ export class LogFollower {
   attempt: number | null = null;
   isLoadingEarlier = false;
 
+  /** Of which rank of a distributed job it is; null for what all of them print. */
+  get rank(): number | null {
+    return this.ofRank;
+  }
+
+  /** Follow another rank of the attempt that is shown. */
+  set rank(rank: number | null) {
+    if (rank === this.ofRank) {
+      return;
+    }
+    this.ofRank = rank;
+    const { attempt } = this;
+    if (this.state === 'ended' && attempt !== null) {
+      void this.show(attempt);
+    } else {
+      this.start();
+    }
+  }
+
   /** Follow the latest attempt. */
   start(): void {
     this.stop();
@@ -78,7 +97,11 @@ export class LogFollower {
     this.stop();
     this.set('connecting');
     try {
-      const page = await this.api.log(this.id, { attempt, tail: FIRST_LINES });
+      const page = await this.api.log(this.id, {
+        attempt,
+        tail: FIRST_LINES,
+        ...this.query
+      });
       this.attempt = attempt;
       this.buffer.clear(page.offset);
       this.buffer.append(page.logs, page.next_offset);
@@ -107,7 +130,8 @@ export class LogFollower {
       const page = await this.api.log(this.id, {
         attempt,
         offset,
-        lines: PAGE_LINES
+        lines: PAGE_LINES,
+        ...this.query
       });
       pieces.push(...page.logs.map(line => `${line}\n`));
       if (page.next_offset <= offset || !page.logs.length) {
@@ -132,7 +156,8 @@ export class LogFollower {
       const page = await this.api.log(this.id, {
         attempt,
         before: this.buffer.start,
-        lines: EARLIER_LINES
+        lines: EARLIER_LINES,
+        ...this.query
       });
       if (attempt === this.attempt) {
         const start = page.logs.length ? page.offset : 0;
@@ -148,7 +173,10 @@ export class LogFollower {
 
   private open(query: string): void {
     this.set(this.attempt === null ? 'connecting' : this.state);
-    const socket = this.connect(`${jobPath(this.id)}/logs/stream?${query}`);
+    const rank = this.ofRank === null ? '' : `&rank=${this.ofRank}`;
+    const socket = this.connect(
+      `${jobPath(this.id)}/logs/stream?${query}${rank}`
+    );
     this.socket = socket;
     socket.onmessage = ({ data }) =>
       this.take(JSON.parse(String(data)) as Message);
@@ -162,6 +190,10 @@ export class LogFollower {
       this.timer = setTimeout(() => this.open(this.whereItWas()), this.wait);
       this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
     };
+  }
+
+  private get query(): { rank?: number } {
+    return this.ofRank === null ? {} : { rank: this.ofRank };
   }
 
   private whereItWas(): string {
@@ -220,4 +252,5 @@ export class LogFollower {
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = 500;
+  private ofRank: number | null = null;
 }

@@ -28,6 +28,8 @@ export interface ILogViewerProps {
   onDownload: () => void;
   /** The attempts that there are, if they can be chosen. */
   attempts: number;
+  /** How many processes print; of several, one can be chosen. */
+  ranks: number;
 }
 
 export function LogViewer(props: ILogViewerProps): React.JSX.Element {
@@ -185,6 +187,24 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
             ).map(attempt => (
               <option key={attempt} value={attempt}>
                 {trans.__('Attempt %1', attempt)}
+              </option>
+            ))}
+          </select>
+        )}
+        {props.ranks > 1 && (
+          <select
+            className="jp-mod-styled"
+            aria-label={trans.__('Rank')}
+            value={follower.rank ?? ''}
+            onChange={event => {
+              const { value } = event.target;
+              follower.rank = value === '' ? null : Number(value);
+            }}
+          >
+            <option value="">{trans.__('All ranks')}</option>
+            {Array.from({ length: props.ranks }, (_, rank) => (
+              <option key={rank} value={rank}>
+                {trans.__('Rank %1', rank)}
               </option>
             ))}
           </select>

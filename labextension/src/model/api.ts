@@ -10,6 +10,9 @@ import type {
   IMachines,
   IMetrics,
   IOutputs,
+  IRanks,
+  ITrials,
+  IUsage,
   JobStatus
 } from './types';
 
@@ -46,6 +49,8 @@ export interface IJobQuery {
   limit?: number;
   before?: number;
 }
+
+const CHILDREN = 1000;
 
 export class TrainingApi {
   constructor(private readonly send: Send) {}
@@ -121,6 +126,7 @@ export class TrainingApi {
       before?: number;
       lines?: number;
       attempt?: number;
+      rank?: number;
     }
   ): Promise<ILogPage> {
     const parameters = new URLSearchParams();
@@ -136,6 +142,38 @@ export class TrainingApi {
   async metrics(id: string, attempt?: number): Promise<IMetrics> {
     const query = attempt ? `?attempt=${attempt}` : '';
     return this.ask(`${jobPath(id)}/metrics${query}`);
+  }
+
+  /** The jobs that a job is made of, in the order in which they were made. */
+  async children(id: string): Promise<IJob[]> {
+    const found: IJob[] = [];
+    for (;;) {
+      const after = found.at(-1)?.id ?? 0;
+      const page = await this.ask<IJob[]>(
+        `${jobPath(id)}/children?limit=${CHILDREN}&after=${after}`
+      );
+      found.push(...page);
+      if (page.length < CHILDREN) {
+        return found;
+      }
+    }
+  }
+
+  /** The nodes and processes of a distributed job, of the latest attempt or another one. */
+  async ranks(id: string, attempt?: number): Promise<IRanks> {
+    const query = attempt ? `?attempt=${attempt}` : '';
+    return this.ask(`${jobPath(id)}/ranks${query}`);
+  }
+
+  /** The trials of a search. */
+  async trials(id: string): Promise<ITrials> {
+    return this.ask(`${jobPath(id)}/trials`);
+  }
+
+  /** What the latest attempt, or another one, has used. */
+  async usage(id: string, attempt?: number): Promise<IUsage> {
+    const query = attempt ? `?attempt=${attempt}` : '';
+    return this.ask(`${jobPath(id)}/usage${query}`);
   }
 
   /** Ask for something else that answers JSON. */

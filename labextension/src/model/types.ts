@@ -41,6 +41,18 @@ export interface IJob {
   output_browser_path: string | null;
   executor: string;
   parent_id: number | null;
+  /** What it is called within its parent, such as the name of a stage. */
+  child_key: string | null;
+  /** The ids of the jobs that it goes after. */
+  depends_on: string[];
+  /** Of a job that is made of others, how many of them have each status. */
+  children: Partial<Record<JobStatus, number>> | null;
+  nodes: number;
+  /** How many processes it has on all its nodes. */
+  ranks: number;
+  /** The digests of its files and of what is known of its software. */
+  snapshot: string | null;
+  environment: string | null;
   status: JobStatus;
   cause: string | null;
   reason: string | null;
@@ -185,6 +197,125 @@ export interface IMetrics {
   names: string[];
   notices: string[];
   series: IMetricSeries[];
+}
+
+export type RankState =
+  'starting' | 'running' | 'completed' | 'failed' | 'stopped' | 'cancelled';
+
+/** The nodes and processes of an attempt of a distributed job. */
+export interface IRanks {
+  job_id: string;
+  attempt: number;
+  nodes: {
+    index: number;
+    node: string;
+    cpu_cores: number;
+    memory_gb: number;
+    gpus: string[];
+    ranks: number[];
+  }[];
+  ranks: {
+    rank: number;
+    node: number;
+    local_rank: number;
+    state: RankState;
+    log_bytes: number;
+    printed_at: string | null;
+  }[];
+  first_failure: {
+    rank: number | null;
+    node: number;
+    exit_code: number | null;
+    signal: number | null;
+    detail: string | null;
+    lines: string[];
+  } | null;
+}
+
+export type TrialState =
+  'waiting' | 'running' | 'complete' | 'pruned' | 'failed';
+
+export type ParameterValue = number | string | boolean | null;
+
+/** One run of a search. Values that are no finite numbers are strings. */
+export interface ITrial {
+  number: number;
+  id: number;
+  job_id: string;
+  name: string;
+  params: Record<string, ParameterValue>;
+  state: TrialState;
+  status: JobStatus;
+  cause: string | null;
+  reason: string | null;
+  progress: number;
+  value: number | string | null;
+  step: number | null;
+  pruned_at_step: number | null;
+  started_at: string | null;
+  completed_at: string | null;
+}
+
+/** What a parameter may be. */
+export interface IDimension {
+  type: string;
+  low?: number;
+  high?: number;
+  step?: number;
+  values?: ParameterValue[];
+}
+
+export interface ITrials {
+  search: {
+    trials: number | null;
+    parallel: number;
+    metric: string;
+    goal: 'minimize' | 'maximize';
+    sampler: string;
+    pruner: string | null;
+    space: Record<string, IDimension>;
+  };
+  over: boolean;
+  trials_allowed: number | null;
+  used_hours: number;
+  used_gpu_hours: number;
+  states: Record<TrialState, number>;
+  best: ITrial | null;
+  trials: ITrial[];
+  history: {
+    number: number;
+    at: string;
+    value: number | string;
+    best: number | string;
+  }[];
+  importance: Record<string, number> | null;
+}
+
+/** What an attempt used over time; the lists are of one length. */
+export interface IUsage {
+  job_id: string;
+  attempt: number;
+  started_at: string | null;
+  ended_at: string | null;
+  samples: number;
+  time: string[];
+  cpu_cores: (number | null)[];
+  memory_bytes: (number | null)[];
+  gpus: {
+    uuid: string;
+    utilization_percent: (number | null)[];
+    memory_bytes: (number | null)[];
+  }[];
+  peaks: {
+    cpu_cores: number | null;
+    memory_bytes: number | null;
+    gpu_memory_bytes: number | null;
+  };
+  means: { cpu_cores: number | null; gpu_utilization_percent: number | null };
+  cpu_seconds: number | null;
+  requested: { cpu_cores: number; memory_bytes: number; gpu_count: number };
+  usage: string | null;
+  idle_since: string | null;
 }
 
 /** What a person may ask for. */

@@ -23,7 +23,18 @@ export const OPEN_ARGUMENTS = {
       ...JOB_ARGUMENT.args.properties,
       tab: {
         type: 'string',
-        enum: ['overview', 'log', 'metrics', 'history', 'outputs', 'code'],
+        enum: [
+          'overview',
+          'stages',
+          'ranks',
+          'trials',
+          'log',
+          'metrics',
+          'resources',
+          'history',
+          'outputs',
+          'code'
+        ],
         description: 'What to see of it.'
       }
     }

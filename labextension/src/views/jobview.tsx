@@ -14,6 +14,7 @@ import {
   useSignal,
   useTraining
 } from '../components/context';
+import { Shown } from '../components/fetched';
 import { StatusIcon } from '../components/icons';
 import { Progress } from '../components/progress';
 import { Tabs } from '../components/tabs';
@@ -22,16 +23,29 @@ import { LogFollower } from '../log/follower';
 import { LogViewer } from '../log/viewer';
 import { JobModel } from '../model/job';
 import { fullMoment, size } from '../model/times';
-import { isActive } from '../model/types';
+import { type IJob, isActive } from '../model/types';
 import { statusWord } from '../model/words';
 import { CodeTab } from './code';
 import { HistoryTab } from './history';
 import { MetricsTab } from './metrics';
 import { OutputsTab } from './outputs';
 import { OverviewTab } from './overview';
+import { RanksTab } from './ranks';
+import { ResourcesTab } from './resources';
+import { StagesTab } from './stages';
+import { TrialsTab } from './trials';
 
 export type TabName =
-  'overview' | 'log' | 'metrics' | 'history' | 'outputs' | 'code';
+  | 'overview'
+  | 'stages'
+  | 'ranks'
+  | 'trials'
+  | 'log'
+  | 'metrics'
+  | 'resources'
+  | 'history'
+  | 'outputs'
+  | 'code';
 
 export class JobView extends ReactWidget {
   constructor(
@@ -45,6 +59,7 @@ export class JobView extends ReactWidget {
     this.currentTab = tab;
     const { trans } = training;
     this.job = new JobModel(training.model, jobId);
+    document.addEventListener('visibilitychange', this.onVisibility);
     this.follower = new LogFollower(
       new LogBuffer(),
       jobId,
@@ -69,6 +84,13 @@ export class JobView extends ReactWidget {
   readonly follower: LogFollower;
   /** The tab that is open has changed. */
   readonly tabChanged = new Signal<this, void>(this);
+  /** Whether it can be seen has changed. */
+  readonly shownChanged = new Signal<this, void>(this);
+
+  /** Whether it can be seen, and the page with it. */
+  get isShown(): boolean {
+    return this.watching !== null && !document.hidden;
+  }
 
   get tab(): TabName {
     return this.currentTab;
@@ -83,8 +105,10 @@ export class JobView extends ReactWidget {
 
   override dispose(): void {
     this.stopWatching();
+    document.removeEventListener('visibilitychange', this.onVisibility);
     this.job.dispose();
     super.dispose();
+    Signal.clearData(this);
   }
 
   protected override onAfterShow(message: Message): void {
@@ -120,13 +144,17 @@ export class JobView extends ReactWidget {
   private startWatching(): void {
     this.watching ??= this.job.watch();
     this.follower.resume();
+    this.shownChanged.emit();
   }
 
   private stopWatching(): void {
     this.watching?.dispose();
     this.watching = null;
     this.follower.stop();
+    this.shownChanged.emit();
   }
+
+  private readonly onVisibility = (): void => this.shownChanged.emit();
 
   private watching: IDisposable | null = null;
   private currentTab: TabName;
@@ -134,7 +162,7 @@ export class JobView extends ReactWidget {
 
 function View({ view }: { view: JobView }): React.JSX.Element {
   const { trans, locale, execute } = useTraining();
-  useSignal(view.job.changed, view.tabChanged);
+  useSignal(view.job.changed, view.tabChanged, view.shownChanged);
   const { job, history, error, isGone } = view.job;
   const { follower } = view;
 
@@ -161,21 +189,42 @@ function View({ view }: { view: JobView }): React.JSX.Element {
   }
   const id = job.job_id;
   const version = `${job.status} ${job.progress} ${job.attempt}`;
+  const tabs = tabsOf(job);
+  // One that was open before a reload may be of no use for this job.
+  const tab = tabs.includes(view.tab) ? view.tab : 'overview';
+  const labels: Record<TabName, string> = {
+    overview: trans.__('Overview'),
+    stages: trans.__('Stages'),
+    ranks: trans.__('Ranks'),
+    trials: trans.__('Trials'),
+    log: trans.__('Log'),
+    metrics: trans.__('Metrics'),
+    resources: trans.__('Resources'),
+    history: trans.__('Attempts and history'),
+    outputs: trans.__('Outputs'),
+    code: trans.__('Code')
+  };
   const run = (command: string) => (): void => execute(command, { job: id });
   return (
-    <>
+    <Shown.Provider value={view.isShown}>
       <div className="jp-Training-header">
         <h2>{job.name}</h2>
         <span className={`jp-Training-tag jp-Training-is-${job.status}`}>
           <StatusIcon status={job.status} /> {statusWord(job.status, trans)}
         </span>
         <span className="jp-Training-left jp-Training-second">
-          {trans.__(
-            '%1 · attempt %2 · submitted %3',
-            id,
-            job.attempt,
-            fullMoment(job.submitted_at, locale)
-          )}
+          {job.attempt > 0
+            ? trans.__(
+                '%1 · attempt %2 · submitted %3',
+                id,
+                job.attempt,
+                fullMoment(job.submitted_at, locale)
+              )
+            : trans.__(
+                '%1 · submitted %2',
+                id,
+                fullMoment(job.submitted_at, locale)
+              )}
         </span>
         <Button onClick={run('training:duplicate')}>
           {trans.__('Duplicate and edit…')}
@@ -216,18 +265,11 @@ function View({ view }: { view: JobView }): React.JSX.Element {
       )}
       <Tabs
         label={trans.__('What to see of %1', job.name)}
-        current={view.tab}
+        current={tab}
         onChange={key => (view.tab = key as TabName)}
-        tabs={[
-          { key: 'overview', label: trans.__('Overview') },
-          { key: 'log', label: trans.__('Log') },
-          { key: 'metrics', label: trans.__('Metrics') },
-          { key: 'history', label: trans.__('Attempts and history') },
-          { key: 'outputs', label: trans.__('Outputs') },
-          { key: 'code', label: trans.__('Code') }
-        ]}
+        tabs={tabs.map(key => ({ key, label: labels[key] }))}
       >
-        {view.tab === 'overview' && (
+        {tab === 'overview' && (
           <OverviewTab
             job={job}
             version={version}
@@ -235,23 +277,51 @@ function View({ view }: { view: JobView }): React.JSX.Element {
             onLog={() => (view.tab = 'log')}
           />
         )}
-        {view.tab === 'log' && (
+        {tab === 'stages' && <StagesTab job={job} />}
+        {tab === 'ranks' && (
+          <RanksTab
+            job={job}
+            onLog={rank => {
+              follower.rank = rank;
+              view.tab = 'log';
+            }}
+          />
+        )}
+        {tab === 'trials' && <TrialsTab job={job} />}
+        {tab === 'log' && (
           <LogViewer
             follower={follower}
             trans={trans}
             attempts={job.attempt}
+            ranks={job.ranks}
             onDownload={() => void save(follower, `${job.name}.log`)}
           />
         )}
-        {view.tab === 'metrics' && (
+        {tab === 'metrics' && (
           <MetricsTab id={id} version={version} started={job.started_at} />
         )}
-        {view.tab === 'history' && <HistoryTab history={history} />}
-        {view.tab === 'outputs' && <OutputsTab job={job} version={version} />}
-        {view.tab === 'code' && <CodeTab job={job} />}
+        {tab === 'resources' && <ResourcesTab job={job} />}
+        {tab === 'history' && <HistoryTab history={history} />}
+        {tab === 'outputs' && <OutputsTab job={job} version={version} />}
+        {tab === 'code' && <CodeTab job={job} />}
       </Tabs>
-    </>
+    </Shown.Provider>
   );
+}
+
+/** What there is to see of a job: one that is made of others does nothing by itself. */
+function tabsOf(job: IJob): TabName[] {
+  const own: TabName[] = ['log', 'metrics', 'resources'];
+  switch (job.job_type) {
+    case 'pipeline':
+      return ['overview', 'stages', 'history', 'outputs', 'code'];
+    case 'hyperparameter':
+      return ['overview', 'trials', 'history', 'outputs', 'code'];
+    case 'distributed':
+      return ['overview', 'ranks', ...own, 'history', 'outputs', 'code'];
+    default:
+      return ['overview', ...own, 'history', 'outputs', 'code'];
+  }
 }
 
 async function save(follower: LogFollower, name: string): Promise<void> {

@@ -18,6 +18,8 @@ import {
 import { type IJob, isActive } from '../model/types';
 import { causeWord, resourcesWord, typeWord } from '../model/words';
 import { DEFAULTS, Figures, useMetrics } from './metrics';
+import { Stages } from './stages';
+import { TrialSummary } from './trials';
 
 const TAIL_LINES = 8;
 const FIGURES = 2;
@@ -51,9 +53,15 @@ export function OverviewTab(props: {
         </p>
       )}
       <Facts job={job} />
+      {job.job_type === 'pipeline' && <Stages job={job} />}
+      {job.job_type === 'hyperparameter' && <TrialSummary job={job} />}
       {shown.length > 0 && <Figures shown={shown} settings={DEFAULTS} />}
-      <Tail follower={props.follower} />
-      <Button onClick={props.onLog}>{trans.__('View log')}</Button>
+      {job.attempt > 0 && (
+        <>
+          <Tail follower={props.follower} />
+          <Button onClick={props.onLog}>{trans.__('View log')}</Button>
+        </>
+      )}
     </div>
   );
 }
@@ -73,7 +81,16 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
     [trans.__('Has run for'), ran === null ? null : duration(ran, trans)],
     [trans.__('Place in the queue'), job.queue_position?.toString() ?? null],
     [trans.__('Type'), typeWord(job.job_type, trans)],
-    [trans.__('Resources'), resourcesWord(job, trans)],
+    [
+      trans.__('Resources'),
+      job.children === null ? resourcesWord(job, trans) : null
+    ],
+    [
+      trans.__('Nodes'),
+      job.nodes > 1 || job.ranks > 1
+        ? trans.__('%1, with %2 processes', job.nodes, job.ranks)
+        : null
+    ],
     [
       trans.__('GPUs'),
       cards.length
@@ -95,7 +112,9 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
     ],
     [
       trans.__('Attempt'),
-      trans.__('%1 of at most %2', job.attempt, job.max_retries + 1)
+      job.children === null
+        ? trans.__('%1 of at most %2', job.attempt, job.max_retries + 1)
+        : null
     ],
     [trans.__('Exit code'), job.exit_code?.toString() ?? null],
     [trans.__('Submitted'), fullMoment(job.submitted_at, locale)],
@@ -128,10 +147,17 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
   }
 }
 
-function Tail({ follower }: { follower: LogFollower }): React.JSX.Element {
+function Tail({
+  follower
+}: {
+  follower: LogFollower;
+}): React.JSX.Element | null {
   const { trans } = useTraining();
   const { buffer } = follower;
   useSignal(buffer.changed);
+  if (!buffer.length) {
+    return null;
+  }
   const first = Math.max(0, buffer.length - TAIL_LINES);
   const lines = Array.from({ length: buffer.length - first }, (_, place) =>
     buffer.line(first + place)
@@ -139,6 +165,7 @@ function Tail({ follower }: { follower: LogFollower }): React.JSX.Element {
   return (
     <pre
       className="jp-Training-tail jp-RenderedText"
+      role="region"
       tabIndex={0}
       aria-label={trans.__('The end of the log')}
     >

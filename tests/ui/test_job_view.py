@@ -1,0 +1,145 @@
+"""The view of a job in JupyterLab: stages, ranks, resources and comparisons of real jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Request, expect
+
+from tests.conftest import Home, python
+from tests.ui.accessibility import violations
+from tests.ui.lab import Lab, browser_page, start_lab
+
+LONG = 60_000
+VIEW = ".jp-Training-view:not(.lm-mod-hidden)"
+SMALL = {"cpu_cores": 1, "memory_gb": 1, "gpu_count": 0, "max_retries": 0}
+FINE = python("print('fine')")
+WAITS = python("import time; print('Epoch 1/4', flush=True); time.sleep(600)")
+CURVE = (
+    "import math\n"
+    "for step in range(1, 51):\n"
+    "    print(f'Epoch {step}/50 - loss: {RATE * math.exp(-step / 9):.5f}')"
+)
+THIRD_FAILS = (
+    "import os, sys, time\n"
+    "print('begin', flush=True)\n"
+    "if os.environ['RANK'] != '2': time.sleep(600)\n"
+    "sys.exit('the loss is NaN')\n"
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = Home(tmp_path_factory.mktemp("job-view"))
+    with browser_page(viewport={"width": 1400, "height": 860}) as page:
+        opened = Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
+        opened.open()
+        yield opened
+    home.close()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_a_pipeline_is_a_graph_of_stages_with_what_became_of_each(lab: Lab, theme: str) -> None:
+    lab.theme(theme)
+    fails = python("import sys; sys.exit('shapes do not match')")
+    stages = [
+        {"name": "prepare", "command": FINE, **SMALL},
+        {"name": "fit", "command": fails, "depends_on": ["prepare"], **SMALL},
+        {"name": "baseline", "command": WAITS, "depends_on": ["prepare"], **SMALL},
+        {"name": "publish", "command": FINE, "depends_on": ["fit", "baseline"], **SMALL},
+    ]
+    spec = {"name": f"nightly in {theme}", "job_type": "pipeline", "stages": stages}
+    job = lab.server.api.post("api/training-jobs", json=spec).json()
+    lab.do("training:open", job=job["job_id"], tab="stages")
+    graph = lab.view.get_by_role("list", name="Stages")
+
+    def stage(name: str) -> Locator:
+        return graph.get_by_role("button", name=re.compile(f"^{name}"))
+
+    expect(stage("fit")).to_contain_text("script error", timeout=LONG)
+    expect(stage("prepare")).to_contain_text("completed")
+    expect(stage("baseline")).to_contain_text("running", timeout=LONG)
+    expect(stage("publish")).to_contain_text("cancelled")
+    expect(lab.view.get_by_role("row").filter(has_text="publish")).to_contain_text(
+        "not run, because fit did not complete"
+    )
+    assert violations(lab.page, VIEW) == []
+
+    stage("prepare").focus()
+    lab.page.keyboard.press("ArrowRight")
+    lab.page.keyboard.press("ArrowDown")
+    expect(stage("baseline")).to_be_focused()
+    lab.page.keyboard.press("ArrowUp")
+    lab.page.keyboard.press("Enter")
+    expect(lab.view.get_by_role("heading", name="/fit")).to_be_visible()
+    lab.server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+
+
+def test_the_rank_that_failed_first_is_shown_with_its_log(lab: Lab) -> None:
+    job = lab.server.api.submit(
+        python(THIRD_FAILS), name="ddp", nodes=2, procs_per_node=2, max_retries=0
+    )
+    lab.do("training:open", job=job["job_id"], tab="ranks")
+    failure = lab.view.get_by_role("region", name="What failed first")
+    expect(failure).to_contain_text("Rank 2 of 4 failed first: exit code 1", timeout=LONG)
+    expect(failure.get_by_role("region", name="Its last lines")).to_contain_text("the loss is NaN")
+    second = lab.view.get_by_role("table", name="Node 1 on")
+    expect(second.get_by_role("row").filter(has_text="failed first")).to_have_count(1)
+    expect(second.get_by_role("row").filter(has_text="stopped")).to_have_count(1)
+    assert violations(lab.page, VIEW) == []
+
+    second.get_by_role("button", name="View log of rank 2").click()
+    log = lab.view.get_by_role("log")
+    expect(log).to_contain_text("begin")
+    expect(log).not_to_contain_text("[rank 0]")
+    lab.view.get_by_label("Rank").select_option("All ranks")
+    expect(log).to_contain_text("[rank 0] begin")
+
+
+def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
+    held = python("import time; held = bytearray(64 << 20); time.sleep(600)")
+    job = lab.server.api.submit(held, name="uses")
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.split("?")[0].endswith(f"{job['job_id']}/usage"):
+            asked.append(request.url)
+
+    lab.page.on("request", note)
+    lab.do("training:open", job=job["job_id"], tab="resources")
+    chart = lab.view.get_by_role("img", name="Chart of Memory, peak")
+    expect(chart).to_be_visible(timeout=LONG)
+    expect(lab.view.locator("figcaption").filter(has_text="Memory")).to_contain_text("limit 1.0 GB")
+    expect(lab.view.locator("figure")).to_have_count(2)  # nothing of GPUs
+    assert violations(lab.page, VIEW) == []
+    before = len(asked)
+    with lab.page.expect_request(lambda request: "/usage" in request.url, timeout=LONG):
+        pass  # it goes on by itself
+    lab.do("training:open", job=job["job_id"], tab="code")
+    expect(lab.view.get_by_role("heading", name="Command")).to_be_visible()
+    count = len(asked)
+    assert count > before
+    lab.server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    expect(lab.row("uses")).to_have_attribute("data-status", "cancelled", timeout=LONG)
+    assert len(asked) == count  # nobody looks at it any more
+    lab.page.remove_listener("request", note)
+
+
+def test_several_jobs_are_compared_in_one_chart(lab: Lab) -> None:
+    jobs = [
+        lab.server.api.submit(python(CURVE.replace("RATE", str(rate))), name=f"rate-{rate}")
+        for rate in (1, 2)
+    ]
+    for job in jobs:
+        lab.server.api.ended(job["job_id"])
+    lab.do("training:compare", jobs=",".join(job["job_id"] for job in jobs))
+    caption = lab.view.locator("figcaption").filter(has_text="loss")
+    expect(caption).to_contain_text("rate-1 0.00387")
+    expect(caption).to_contain_text("rate-2 0.00773")
+    lab.view.get_by_label("Logarithmic").check()
+    lab.view.get_by_label("Smoothing").fill("0.6")
+    expect(lab.view.locator(".jp-TrainingChart-settings")).to_contain_text("0.60")
+    expect(lab.view.locator("figure canvas")).to_have_count(1)
+    assert violations(lab.page, VIEW) == []

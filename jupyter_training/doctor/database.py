@@ -8,7 +8,6 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -131,7 +130,7 @@ def _head() -> str:
 
 
 def _with_revision(facts: DatabaseFacts, connection: Connection) -> DatabaseFacts:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = store.revision(connection)
     scripts = ScriptDirectory(str(_MIGRATIONS))
     # From the newest to the oldest.
     known = [script.revision for script in scripts.walk_revisions()]

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_training.engine.bus import Bus, FifoBus, PostgresBus
 from jupyter_training.engine.changes import Changes
+from jupyter_training.engine.families import COORDINATORS
 from jupyter_training.engine.growth import Growth
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.meter import Metered
@@ -38,12 +39,15 @@ from jupyter_training.engine.monitor import (
     Report,
 )
 from jupyter_training.engine.outside import Outside
+from jupyter_training.engine.searches import Searches
+from jupyter_training.engine.studies import Studies
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.turns import Due, Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Cluster, ClusterAway, Executor
 from jupyter_training.executors.processes import start_time
 from jupyter_training.jobs.lifecycle import RetryPolicy
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import ClusterNode, Node
 from jupyter_training.store import clusters, leases, ledger
@@ -147,14 +151,23 @@ class Engine:
             self._timing.idle_gpu_s,
             self._timing.hang_s,
         )
+        self.studies = Studies(database, workspace.attempt)
         self._writer = TurnWriter(
-            database, self._bus, workspace, self._monitor, self._timing.retries, self.server.name
+            database,
+            self._bus,
+            workspace,
+            self._monitor,
+            self._timing.retries,
+            self.server.name,
+            {**COORDINATORS, JobType.HYPERPARAMETER: Searches(self.studies)},
         )
         self._node = Node("", 0, 0)
         self._ready = asyncio.Event()
         self._something = asyncio.Event()
         self._due = Due()
         self._outside = Outside(self._done_outside)
+        self._missed: set[int] = set()
+        self._alarms: dict[int, asyncio.TimerHandle] = {}
         # Two pools: requests that wait for a database must not hold up the scheduler.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="jupyter-training-asks")
         self._own_threads = ThreadPoolExecutor(2, thread_name_prefix="jupyter-training-turns")
@@ -203,6 +216,7 @@ class Engine:
         for threads in (self._threads, self._own_threads):
             # One that still waits for a database is not waited for.
             threads.shutdown(wait=False, cancel_futures=True)
+        self.studies.close()
 
     @property
     def clusters(self) -> frozenset[str]:
@@ -290,16 +304,22 @@ class Engine:
 
     def _done_outside(self, job: int, told: object) -> None:
         self._due.told[job] = told
+        if job in self._missed:
+            self._missed.discard(job)
+            self._due.measured.add(job)
         self._wake()
 
     def _tell_watchers(self) -> None:
         for on_change in list(self._watchers):
             on_change()
 
-    def _measured(self, jobs: Collection[int]) -> None:
+    def _measured(self, jobs: Collection[int], trials: Collection[int]) -> None:
         """Jobs have new points of metrics, which are in their files already."""
         self.changes.tell(jobs, others=False)
         self._bus.wake_others()
+        if trials:
+            self._due.measured.update(trials)
+            self._wake()
 
     def _woken(self) -> None:
         """Another server has written something."""
@@ -380,6 +400,9 @@ class Engine:
             self.is_leader = False
             results = await cancelled(helpers)
             await self._outside.close()
+            for alarm in self._alarms.values():
+                alarm.cancel()
+            self._alarms.clear()
             await self._monitor.close()
             with contextlib.suppress(SQLAlchemyError):
                 await self._in_thread(self._give_back, lease)
@@ -492,6 +515,18 @@ class Engine:
         self._due.queue = True
         self._wake()
 
+    def _look_again(self, job: int, moment: datetime) -> None:
+        """Look at a parent at this time, in place of what was said before."""
+
+        def look() -> None:
+            self._due.changed.add(job)
+            self._wake()
+
+        if job in self._alarms:
+            self._alarms.pop(job).cancel()
+        wait_s = max((moment - _now()).total_seconds(), 0) + 0.001
+        self._alarms[job] = asyncio.get_running_loop().call_later(wait_s, look)
+
     async def _turn(self, lease: Lease) -> Turn:
         reports, node = self._monitor.take_reports(), self._node
         due, self._due = self._due, Due()
@@ -511,7 +546,10 @@ class Engine:
         for token in turn.to_stop:
             self._monitor.stop(token)
         for number, work in turn.outside.items():
-            self._outside.begin(number, work)
+            if not self._outside.begin(number, work):
+                self._missed.add(number)  # it is looked at again when that is done
+        for number, moment in turn.again_at.items():
+            self._look_again(number, moment)
         if len(turn.claimed) >= ledger.QUEUE_DEPTH:  # there may be more for a cluster
             self._look_at_queue()
         changed = {report.job_id for report in reports} | turn.moved

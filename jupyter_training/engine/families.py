@@ -10,10 +10,11 @@ What a parent does with its children depends on its type, and is decided by a `C
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -40,16 +41,21 @@ class Step:
         transactions of its own, which is no part of a turn. It is called in a thread after the
         commit, and what it returns is told at the next look. As a server may die at any moment it
         may be done several times, and its result may never be told.
+    again_at
+        When to look again, if nothing happens before; None for no such time.
     """
 
     changed: frozenset[int] = frozenset()
     outside: Callable[[], Any] | None = None
+    again_at: datetime | None = None
 
 
 class Coordinator(Protocol):
     """Decides what becomes of the parents of one job type."""
 
-    def advance(self, connection: Connection, parent: Job, told: Any, now: datetime) -> Step:
+    def advance(
+        self, connection: Connection, parent: Job, told: Any, now: datetime, *, measured: bool
+    ) -> Step:
         """Look at a family, and write what follows from where its children stand.
 
         It is called under the lease, whenever one of the children has changed, and now and then
@@ -62,6 +68,8 @@ class Coordinator(Protocol):
         told
             What the work outside returned that the last `Step` asked for; None if it asked for
             none, or if it is not known any more.
+        measured
+            Whether children have new metrics that nobody has looked at.
         """
         ...
 
@@ -69,7 +77,9 @@ class Coordinator(Protocol):
 class Pipelines:
     """The coordinator of pipelines, whose stages were all made when they were submitted."""
 
-    def advance(self, connection: Connection, parent: Job, told: Any, now: datetime) -> Step:
+    def advance(
+        self, connection: Connection, parent: Job, told: Any, now: datetime, *, measured: bool
+    ) -> Step:
         """Let the pipeline stand where its stages say."""
         children = families.children(connection, parent.id)
         it = standing(children, parent.cancel_requested_by)
@@ -97,15 +107,19 @@ class Advance:
     outside
         By the numbers of jobs, what is to be done outside of the turn before they are looked at
         again.
+    again_at
+        By the numbers of parents, when to look at them again.
     """
 
     changed: set[int] = field(default_factory=set)
     outside: dict[int, Callable[[], Any]] = field(default_factory=dict)
+    again_at: dict[int, datetime] = field(default_factory=dict)
 
     def add(self, other: Advance) -> None:
         """Add what a later look has changed."""
         self.changed.update(other.changed)
         self.outside.update(other.outside)
+        self.again_at.update(other.again_at)
 
 
 def advance(
@@ -115,6 +129,7 @@ def advance(
     told: Mapping[int, Any],
     now: datetime,
     *,
+    measured: Collection[int] = (),
     reuse: Reuse | None = None,
     look_at_all: bool = False,
 ) -> Advance:
@@ -126,6 +141,8 @@ def advance(
         The jobs that have changed.
     told
         By the numbers of jobs, what the work outside has returned.
+    measured
+        The jobs that have new metrics.
     reuse
         Makes work outside that looks for an earlier run which did the same as a job with these
         upstreams and data sets, takes over its results, and returns its origin; None if nobody can.
@@ -136,7 +153,9 @@ def advance(
     news = set(changed)
     held = upstreams.all_held(connection) if look_at_all else []
     held += upstreams.held_among(connection, (news | told.keys()) - set(held))
-    parents = families.open_parents(connection) if look_at_all else []
+    of_measured = families.parents_among(connection, measured)
+    parents = [*(families.open_parents(connection) if look_at_all else ()), *of_measured]
+    parents += families.parents_among(connection, told.keys())
     while news or held or parents:
         held = held or upstreams.dependents(connection, news)
         parents += families.parents_among(connection, news)
@@ -144,7 +163,8 @@ def advance(
         for number in held:
             news |= _let_begin(connection, reuse, number, told, now, it)
         for number in dict.fromkeys(parents):
-            news |= _look_at(connection, coordinators, number, told.get(number), now, it)
+            look = partial(_look_at, measured=number in of_measured)
+            news |= look(connection, coordinators, number, told.get(number), now, it)
         it.changed.update(news)
         held, parents = [], []
     return it
@@ -205,6 +225,8 @@ def _look_at(
     told: Any,
     now: datetime,
     it: Advance,
+    *,
+    measured: bool,
 ) -> set[int]:
     """Look at one family."""
     parent = jobs.get(connection, number)
@@ -218,7 +240,10 @@ def _look_at(
         told_so = sentence(Cause.CANCELLED_BY_USER, parent.cancel_requested_by)
         end = Standing(Status.CANCELLED, 0, Cause.CANCELLED_BY_USER, told_so)
         return {number} if families.stand(connection, parent, now, end) else set()
-    step = coordinators[JobType(parent.job_type)].advance(connection, parent, told, now)
+    coordinator = coordinators[JobType(parent.job_type)]
+    step = coordinator.advance(connection, parent, told, now, measured=measured)
     if step.outside is not None:
         it.outside[number] = step.outside
+    if step.again_at is not None:
+        it.again_at[number] = step.again_at
     return set(step.changed)

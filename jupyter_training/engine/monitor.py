@@ -119,7 +119,8 @@ class Monitor:
     on_report
         Called with each report, after it was added to those to be taken.
     on_metrics
-        Called with the numbers of jobs that have new points of metrics.
+        Called with the numbers of jobs that have new points of metrics, and of those among them
+        that have parameters, as trials do.
     live_gpus, idle_gpu_s, hang_s
         For the `Meter`.
 
@@ -134,7 +135,7 @@ class Monitor:
         workspace: Workspace,
         executors: Mapping[str, Executor],
         on_report: Callable[[Report], None],
-        on_metrics: Callable[[Collection[int]], None] = lambda jobs: None,
+        on_metrics: Callable[[Collection[int], Collection[int]], None] = lambda jobs, trials: None,
         live_gpus: LiveGpusNow | None = None,
         idle_gpu_s: float = 0.0,
         hang_s: float = 0.0,
@@ -234,11 +235,10 @@ class Monitor:
         looks = await asyncio.to_thread(lambda: [_safely(it.read) for _, it in several])
         for (one, _), look in zip(several, looks, strict=True):
             self._note(one, look.percent)
-        moved = {
-            one.attempt.job_id for (one, _), look in zip(several, looks, strict=True) if look.moved
-        }
+        moved = [one.attempt for (one, _), look in zip(several, looks, strict=True) if look.moved]
         if moved:
-            self._on_metrics(moved)
+            trials = {attempt.job_id for attempt in moved if attempt.spec.parameters}
+            self._on_metrics({attempt.job_id for attempt in moved}, trials)
 
     async def close(self) -> None:
         """Follow nothing any more. The jobs go on."""

@@ -29,10 +29,12 @@ class Outside:
         self._on_done = on_done
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def begin(self, job: int, work: Callable[[], Any]) -> None:
-        """Do this for a job, unless something is being done for it already."""
-        if job not in self._tasks:
-            self._tasks[job] = asyncio.create_task(self._do(job, work))
+    def begin(self, job: int, work: Callable[[], Any]) -> bool:
+        """Do this for a job, unless something is being done for it already; tell whether it is."""
+        if job in self._tasks:
+            return False
+        self._tasks[job] = asyncio.create_task(self._do(job, work))
+        return True
 
     async def close(self) -> None:
         """Forget it all. A thread that is at work cannot be ended, and nobody is told of it."""

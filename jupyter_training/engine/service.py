@@ -15,7 +15,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import feed, forecasts, output_paths, outputs, submission
+from jupyter_training.engine import (
+    feed,
+    forecasts,
+    output_paths,
+    outputs,
+    studies,
+    submission,
+)
 from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
@@ -26,9 +33,10 @@ from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
 from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.engine.receivers import Receivers
+from jupyter_training.engine.trials import TrialQueries
 from jupyter_training.engine.usage import Usage
 from jupyter_training.executors.base import Cluster
-from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status
+from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
@@ -44,12 +52,14 @@ from jupyter_training.store import (
     jobs,
     ledger,
     lists,
+    trials,
     upstreams,
     usage,
 )
 from jupyter_training.store.records import Event, Job, UpstreamJob
 from jupyter_training.store.tables import Hold
 from jupyter_training.store.transitions import StaleWrite
+from jupyter_training.store.trials import SearchSummary
 
 
 class Conflict(RuntimeError):
@@ -71,13 +81,15 @@ class Seen:
     output_browser_path
         Where Jupyter's file browser shows them; None if it does not.
     metrics
-        The last value of each metric of its latest attempt.
+        The last value of each metric of its latest attempt; of a search the best value.
     remaining
         How long it may still run; None unless that can be told.
     upstreams
         The jobs that it depends on.
     children
         Of a parent, how many children it has of each status.
+    search
+        Of a search, where it is.
     """
 
     job: Job
@@ -89,6 +101,7 @@ class Seen:
     remaining: Remaining | None = None
     upstreams: Sequence[UpstreamJob] = ()
     children: Mapping[str, int] | None = None
+    search: SearchSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,8 @@ class TrainingService:
         What jobs have measured.
     contents
         The code, the values and the environments that users have uploaded.
+    trials
+        What searches for hyperparameters have found.
     """
 
     def __init__(
@@ -177,6 +192,7 @@ class TrainingService:
             self._job_and_attempt, engine.workspace.attempt, engine.changes
         )
         self.contents = Contents(engine, limits)
+        self.trials = TrialQueries(engine, self._job)
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -351,6 +367,8 @@ class TrainingService:
             raise Conflict(f"{stale}.") from None
         for job_id in gone:
             await asyncio.to_thread(self._workspace.remove, job_id)
+        if job.is_parent:
+            await asyncio.to_thread(self._engine.studies.remove, gone)
         self._engine.poke(job.id, family=_has_family(job))
 
     async def history(self, user: str, reference: str) -> list[Event]:
@@ -415,6 +433,8 @@ class TrainingService:
         default = self._default_executor
         executor = choice.choose(spec, self._offers, self._rules, default, machines)
         wrong: list[FieldError] = []
+        if spec.search is not None and (lacks := studies.lacks(spec.search)):
+            wrong.append(FieldError("search", lacks))
         receivers: list[Receiver] = []
         try:
             receivers = await self.receivers.of_job(spec.notify)
@@ -471,6 +491,7 @@ class TrainingService:
             reasons = ledger.why_not(connection, now, user, elsewhere) if waiting else {}
             needs = upstreams.own(connection, [job.id for job in several])
             counts = families.counts(connection, parents)
+            searches = trials.summaries(connection, parents)
             return [
                 self._seen(
                     job,
@@ -479,6 +500,7 @@ class TrainingService:
                     summary,
                     needs.get(job.id, ()),
                     counts.get(job.id),
+                    searches.get(job.id),
                 )
                 for job, summary in zip(several, summaries, strict=True)
             ]
@@ -493,6 +515,7 @@ class TrainingService:
         measured: Summary,
         needs: Sequence[UpstreamJob] = (),
         children: Mapping[str, int] | None = None,
+        search: SearchSummary | None = None,
     ) -> Seen:
         reason = job.reason
         if job.status is Status.RETRYING and job.not_before is not None:
@@ -500,11 +523,15 @@ class TrainingService:
             reason = f"{job.reason}; tried again at {again}" + (
                 f", {why_waits}" if why_waits else ""
             )
+        elif job.status not in ENDED and job.stop_cause is not None:
+            reason = f"is being stopped: {sentence(job.stop_cause, job.stop_detail or '')}"
         elif job.status not in ENDED and job.cancel_requested_by is not None:
             reason = f"is being stopped, as {job.cancel_requested_by} asked"
         elif job.hold is Hold.UPSTREAM and job.status is Status.PENDING:
             names = [one.name for one in needs if one.status is not Status.COMPLETED]
             reason = f"waits for {', '.join(names) or 'its turn'} to complete"
+        elif search is not None and job.status not in ENDED:
+            reason = search.in_words
         elif children is not None and job.status not in ENDED:
             reason = ", ".join(f"{count} {status}" for status, count in sorted(children.items()))
         elif job.status is Status.PENDING:
@@ -520,10 +547,15 @@ class TrainingService:
         left = None
         if job.status is Status.RUNNING:
             left = remaining(measured.history, _now().timestamp())
-        return Seen(job, reason, position, output, shown, measured.latest, left, needs, children)
+        latest = measured.latest
+        if search is not None and search.best is not None:
+            latest = {search.search.metric: search.best.value}
+        return Seen(job, reason, position, output, shown, latest, left, needs, children, search)
 
     def _output_dir(self, job: Job) -> Path:
-        return self._workspace.output_dir(job.job_id, job.working_dir, job.output_path, job.image)
+        # The results of a search are those of its best trial.
+        name = ((job.is_search and job.origin) or job.job_id).partition("#")[0]
+        return self._workspace.output_dir(name, job.working_dir, job.output_path, job.image)
 
     async def _job_and_attempt(
         self, user: str, reference: str, attempt: int | None

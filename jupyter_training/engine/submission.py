@@ -12,9 +12,23 @@ from sqlalchemy import Connection
 from jupyter_training.jobs import families, pipelines
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, JobSpec, in_stage, stage_specs
+from jupyter_training.jobs.spec import (
+    InvalidJob,
+    JobSpec,
+    in_stage,
+    stage_specs,
+    trial_of_search,
+)
 from jupyter_training.scheduling.resources import ClusterNode, Node, Resources, resolve
-from jupyter_training.store import clusters, datasets, jobs, leases, ledger, upstreams
+from jupyter_training.store import (
+    clusters,
+    datasets,
+    jobs,
+    leases,
+    ledger,
+    trials,
+    upstreams,
+)
 from jupyter_training.store.families import expected_s
 from jupyter_training.store.records import Job
 
@@ -61,6 +75,9 @@ class Submission:
     @property
     def leaves(self) -> list[Submission]:
         """The jobs of it that run something."""
+        trial = trial_of_search(self.spec)
+        if trial is not None:
+            return [Submission(trial, self.checked)]
         if not self.spec.is_parent:
             return [self]
         return [leaf for child in self.children for leaf in child.leaves]
@@ -170,7 +187,12 @@ class _Writer:
         spec = it.spec.model_copy(
             update={"dataset_ids": [one.id for one in found], "depends_on": list(needs)}
         )
-        return jobs.submit(
+        search = spec.search
+        if search is not None and search.seed is None:
+            # Drawn here, so that whoever goes on with it goes on with the same.
+            search = search.model_copy(update={"seed": secrets.randbelow(2**32)})
+            spec = spec.model_copy(update={"search": search})
+        job, created = jobs.submit(
             self.connection,
             spec,
             NOTHING if spec.is_parent else wanted(it, self.here, self.elsewhere),
@@ -183,6 +205,9 @@ class _Writer:
             within=within,
             upstreams=needs,
         )
+        if created and search is not None:
+            trials.add_search(self.connection, job.id, search)
+        return job, created
 
     def write_children(self, parent: Job, it: Submission) -> None:
         shares = families.weights(

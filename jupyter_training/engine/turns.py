@@ -58,6 +58,8 @@ class Turn:
         The numbers of the jobs that were moved because of others.
     outside
         By the numbers of jobs, what is to be done outside of turns before they are looked at again.
+    again_at
+        By the numbers of parents, when to look at them again.
     """
 
     found: list[Attempt]
@@ -67,6 +69,7 @@ class Turn:
     next_retry_at: datetime | None
     moved: set[int] = field(default_factory=set)
     outside: dict[int, Callable[[], Any]] = field(default_factory=dict)
+    again_at: dict[int, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -87,6 +90,8 @@ class Due:
         Whether any other job may have changed that others depend on, or a whole family.
     told
         By the numbers of jobs, what was done for them outside has returned.
+    measured
+        The numbers of the jobs with new metrics whose parents may want to know.
     """
 
     queue: bool = False
@@ -95,6 +100,7 @@ class Due:
     changed: set[int] = field(default_factory=set)
     families: bool = False
     told: dict[int, Any] = field(default_factory=dict)
+    measured: set[int] = field(default_factory=set)
 
     @classmethod
     def all(cls) -> Due:
@@ -158,7 +164,8 @@ class TurnWriter:
             if claimed:
                 begun = {one.job_id for one in claimed}
                 advance.add(self._advance(connection, begun, Due(), now))
-            to_stop = ledger.cancel_requests(connection) if due.cancels else []
+            asks = due.cancels or bool(advance.changed)
+            to_stop = ledger.cancel_requests(connection) if asks else []
             retry_at = ledger.next_retry_at(connection, now) if looks else None
             if reports or claimed or advance.changed:
                 self._bus.announce(connection)
@@ -168,7 +175,16 @@ class TurnWriter:
         prepared = [(attempt, self._prepare(attempt)) for attempt in claimed]
         if prepared:
             reach(Point.PREPARED)
-        return Turn(found, prepared, to_stop, looks, retry_at, advance.changed, advance.outside)
+        return Turn(
+            found,
+            prepared,
+            to_stop,
+            looks,
+            retry_at,
+            advance.changed,
+            advance.outside,
+            advance.again_at,
+        )
 
     def _advance(
         self, connection: Connection, changed: set[int], due: Due, now: datetime
@@ -180,6 +196,7 @@ class TurnWriter:
             changed | due.changed,
             due.told,
             now,
+            measured=due.measured,
             reuse=self._workspace.reuse,
             look_at_all=due.families,
         )

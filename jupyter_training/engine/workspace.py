@@ -35,10 +35,10 @@ from jupyter_training.engine.frozen import CONTAINER_OWN, CONTAINER_ROOT, SNAPSH
 from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.containers import ContainerLaunch, Mount
-from jupyter_training.jobs import datasets
+from jupyter_training.jobs import datasets, parameters
 from jupyter_training.jobs.datasets import InvalidDataSet
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, JobSpec
+from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
 from jupyter_training.store.records import Attempt, DataSet, Job, UpstreamJob
 
 METRICS = "metrics.jsonl"
@@ -226,6 +226,7 @@ class Workspace:
             "JUPYTER_TRAINING_CHECKPOINT_DIR": str(places.checkpoints),
             "JUPYTER_TRAINING_METRICS_FILE": str(places.metrics),
         }
+        env.update(parameters.variables(spec.parameters))
         if paths:
             env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
         if inputs:
@@ -270,7 +271,7 @@ class Workspace:
         self.output_dir_of(attempt).mkdir(parents=True, exist_ok=True)
         if spec.script is not None:
             (job / "code").mkdir(mode=0o700, exist_ok=True)
-            _write_whole(job / "code" / spec.script.name, spec.script.text)
+            _write_whole(job / "code" / spec.script.name, spec.text or "")
         if spec.image is not None:
             (own / METRICS).touch(mode=0o600)
 
@@ -446,8 +447,10 @@ class Workspace:
         called = f"what {upstream.name} has left"
         if upstream.job_id is None:
             raise FileNotFoundError(f"{called} is not there any more: it was deleted")
+        # The results of a search are those of its best trial.
+        run = upstream.origin if upstream.job_type == JobType.HYPERPARAMETER else upstream.job_id
         asked = self.output_dir(
-            upstream.job_id, upstream.working_dir, upstream.output_path, upstream.image
+            run.partition("#")[0], upstream.working_dir, upstream.output_path, upstream.image
         )
         try:
             path = asked.resolve(strict=True)
@@ -455,7 +458,7 @@ class Workspace:
             raise FileNotFoundError(f"{called} is not there: there is no {asked}") from None
         if not path.is_dir():
             raise NotADirectoryError(f"{called} is not in a directory: {path}")
-        own = self.job(upstream.job_id).resolve() / "output"
+        own = self.job(run.partition("#")[0]).resolve() / "output"
         if path != own:
             # A job may have put a link in the place of its directory.
             told = datasets.why_not(path, [], [one.resolve() for one in self._own()])

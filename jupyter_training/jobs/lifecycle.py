@@ -174,7 +174,9 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def diagnose(exit_: Exit, *, cancelled_by: str | None = None) -> tuple[Cause, str]:
+def diagnose(
+    exit_: Exit, *, cancelled_by: str | None = None, stopped: tuple[Cause, str] | None = None
+) -> tuple[Cause, str]:
     """Why an attempt ended, and the sentence that says so.
 
     Parameters
@@ -184,7 +186,11 @@ def diagnose(exit_: Exit, *, cancelled_by: str | None = None) -> tuple[Cause, st
     cancelled_by
         Who had asked for the job to be cancelled before it ended. An explicit wish wins over
         whatever the script made of the signal it got.
+    stopped
+        Why it was being stopped, if that was nobody's wish, and what is known of that.
     """
+    if stopped is not None:
+        return stopped[0], sentence(*stopped)
     if cancelled_by is not None:
         return Cause.CANCELLED_BY_USER, sentence(Cause.CANCELLED_BY_USER, cancelled_by)
     cause, told = _diagnosis(exit_)

@@ -108,7 +108,8 @@ def _field_error(
         return FieldError(field, _NOTIFY)
     if kind == "extra_forbidden":
         name = ".".join(path)
-        near = difflib.get_close_matches(field, model.model_fields, n=1)
+        there = model.model_fields if len(path) == 1 else ()
+        near = difflib.get_close_matches(field, there, n=1)
         return FieldError(name, "no such field" + (f"; did you mean {near[0]}?" if near else ""))
     if kind == "missing":
         return FieldError(".".join(path), "is required")
@@ -117,9 +118,20 @@ def _field_error(
         message = "should be a string or an array of strings"
     elif field == "dataset_ids" and len(path) > 1:
         message = "should be an array of numbers or names of data sets"
+    elif field == "search":
+        field = ".".join(path)
+        message = _of_a_search(kind, details, message)
     elif field in ("env_vars", "script") and len(path) > 1:
         message = f"{'.'.join(path[1:])} {message}"
     given = details.get("input")
     if kind != "value_error" and isinstance(given, str | int | float) and len(str(given)) < 60:
         message += f", not {given!r}"
     return FieldError(field, message)
+
+
+def _of_a_search(kind: str, details: ErrorDetails, message: str) -> str:
+    if kind == "too_short":
+        return "should name at least one parameter"
+    if kind == "model_type":
+        return 'should be an object, or a text such as "loguniform:1e-5:1e-1"'
+    return message

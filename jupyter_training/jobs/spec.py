@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from jupyter_training.jobs import pipelines
+from jupyter_training.jobs import parameters, pipelines
 from jupyter_training.jobs.datasets import DataSetId, DataSetName
 from jupyter_training.jobs.gangs import RANK_VARIABLES, Launcher
 from jupyter_training.jobs.notifications import Notify
@@ -42,6 +42,7 @@ from jupyter_training.jobs.requests import (
     checked,
     without_nul,
 )
+from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.snapshots import Digest
 
 SCRIPT_PLACEHOLDER = "{script}"
@@ -57,11 +58,6 @@ ReceiverName = Annotated[Line, Field(max_length=2048)]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-_LATER = {
-    "search": "hyperparameter searches",
-}
-"""Fields of the public interface whose feature this version does not have."""
-
 
 class JobType(str, Enum):
     """The four kinds of job."""
@@ -72,10 +68,8 @@ class JobType(str, Enum):
     PIPELINE = "pipeline"
 
 
-PARENTS = frozenset({JobType.PIPELINE})
+PARENTS = frozenset({JobType.PIPELINE, JobType.HYPERPARAMETER})
 """Jobs that run nothing themselves: other jobs, their children, do their work."""
-
-_AVAILABLE = (JobType.SINGLE, JobType.DISTRIBUTED, JobType.PIPELINE)
 
 _OF_STAGES = ("command", "script", "output_path")
 """What a pipeline does not have, as each of its stages has its own."""
@@ -118,14 +112,15 @@ class JobSpec(BaseModel):
     """A training job as a person asks for it. Only `name` and `command` are required.
 
     A pipeline has `stages` instead of a command. What else is said of it, but for `priority` and
-    `depends_on`, holds for each stage that says nothing else.
+    `depends_on`, holds for each stage that says nothing else. A search for hyperparameters has
+    `search`, and what else is said of it holds for each of its trials.
 
     Attributes
     ----------
     name, description
         For people.
     job_type
-        One of `JobType`. It may be left out if what else is said is only for distributed jobs.
+        One of `JobType`. It may be left out if what else is said is only for one of them.
     nodes, min_nodes
         Of how many nodes a distributed job consists, each with the resources below. With
         `min_nodes` it starts with fewer, but at least so many, when there is no room for all.
@@ -184,6 +179,11 @@ class JobSpec(BaseModel):
         ``JUPYTER_TRAINING_INPUTS``, each under its id.
     stages
         Of a pipeline: the jobs that it is made of.
+    search
+        Of a search for hyperparameters: the space, the budget, and how it is gone about.
+    parameters
+        Values that it finds as variables of its cell, as ``{name}`` in its command, and in its
+        environment.
     cache
         Of a pipeline or a stage: whether a stage is not run if an earlier one did the same with the
         same inputs; then it has the results of that one.
@@ -230,6 +230,8 @@ class JobSpec(BaseModel):
     stages: Annotated[list[Stage], Field(max_length=1000, validate_default=True)] = Field(
         default_factory=list
     )
+    search: Annotated[Search | None, Field(validate_default=True)] = None
+    parameters: dict[str, Any] = Field(default_factory=dict, max_length=100)
     cache: bool = False
 
     @model_validator(mode="before")
@@ -237,30 +239,21 @@ class JobSpec(BaseModel):
     def _known_fields(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        if later := sorted(_LATER.keys() & data.keys()):
-            features = ", ".join(f"{field} ({_LATER[field]})" for field in later)
-            raise ValueError(f"not available in this version: {features}")
         if data.get("job_type") is None and data.get("stages"):
             return {**data, "job_type": JobType.PIPELINE.value}
+        if data.get("job_type") is None and data.get("search") is not None:
+            return {**data, "job_type": JobType.HYPERPARAMETER.value}
         if data.get("job_type") is None and _is_of_a_gang(data):
             return {**data, "job_type": JobType.DISTRIBUTED.value}
         return data
-
-    @field_validator("job_type")
-    @classmethod
-    def _type_that_runs(cls, job_type: JobType) -> JobType:
-        if job_type not in _AVAILABLE:
-            there = ", ".join(one.value for one in _AVAILABLE)
-            raise ValueError(
-                f"{job_type.value} jobs are not available in this version; use one of {there}"
-            )
-        return job_type
 
     @field_validator("nodes", "min_nodes", "launcher", "procs_per_node")
     @classmethod
     def _of_distributed_jobs(cls, value: Any, info: ValidationInfo) -> Any:
         told = info.data.get("job_type")
-        if told not in (None, JobType.DISTRIBUTED) and _is_of_a_gang({info.field_name: value}):
+        # Each trial of a search may be a distributed job.
+        may_be = (None, JobType.DISTRIBUTED, JobType.HYPERPARAMETER)
+        if told not in may_be and _is_of_a_gang({info.field_name: value}):
             raise ValueError(f"is for jobs of the type distributed, and this is {told.value}")
         if info.field_name == "min_nodes" and value is not None:
             nodes = info.data.get("nodes", value)
@@ -278,7 +271,37 @@ class JobSpec(BaseModel):
     def _not_of_a_pipeline(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None and info.data.get("job_type") is JobType.PIPELINE:
             raise ValueError("a pipeline has none of its own; give it to its stages")
+        is_search = info.data.get("job_type") is JobType.HYPERPARAMETER
+        if value is not None and is_search and info.field_name == "output_path":
+            raise ValueError(
+                "its trials would overwrite each other's results; each finds a directory of its "
+                "own in JUPYTER_TRAINING_OUTPUT_DIR"
+            )
         return value
+
+    @field_validator("search")
+    @classmethod
+    def _of_a_search(cls, search: Search | None, info: ValidationInfo) -> Search | None:
+        job_type = info.data.get("job_type", JobType.HYPERPARAMETER)
+        if search is None and job_type is JobType.HYPERPARAMETER and "job_type" in info.data:
+            raise PydanticCustomError("missing", "is required")
+        if search is not None and job_type is not JobType.HYPERPARAMETER:
+            raise ValueError(
+                f"is for jobs of the type hyperparameter, and this is {job_type.value}"
+            )
+        return search
+
+    @field_validator("parameters")
+    @classmethod
+    def _values_of_parameters(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if given and info.data.get("job_type") in PARENTS:
+            raise ValueError("is for a job that runs something itself")
+        if told := parameters.wrong_names(given):
+            raise ValueError(told)
+        for name, value in given.items():
+            if told := parameters.wrong_value(value):
+                raise ValueError(f"{name}: {told}")
+        return given
 
     @field_validator("stages")
     @classmethod
@@ -374,10 +397,23 @@ class JobSpec(BaseModel):
         return tuple(self.command)
 
     def argv(self, script_path: str | None) -> list[str]:
-        """The command with the stored script's path in the place kept for it."""
+        """The command with its parameters, and the stored script's path, in their places."""
+        words = list(self.words)
+        if self.parameters:
+            words = [parameters.filled(word, self.parameters) for word in words]
         if self.script is None or script_path is None:
-            return list(self.words)
-        return [script_path if word == SCRIPT_PLACEHOLDER else word for word in self.words]
+            return words
+        return [script_path if word == SCRIPT_PLACEHOLDER else word for word in words]
+
+    @property
+    def text(self) -> str | None:
+        """The stored script with the parameters as its variables; None if there is no script."""
+        if self.script is None:
+            return None
+        try:
+            return parameters.assigned(self.script.text, self.parameters)
+        except (SyntaxError, ValueError):
+            return self.script.text  # it is no Python, or none that this Python knows
 
 
 def _is_of_a_gang(fields: Mapping[str | None, Any]) -> bool:
@@ -435,6 +471,7 @@ def parse(data: object) -> JobSpec:
         raise InvalidJob([FieldError("", "a job is a JSON object with at least name and command")])
     spec = checked(JobSpec, data, InvalidJob)
     stage_specs(spec)
+    trial_of_search(spec)
     return spec
 
 
@@ -477,6 +514,7 @@ def stage_specs(spec: JobSpec) -> list[JobSpec]:
         try:
             child = checked(JobSpec, given, InvalidJob)
             stage_specs(child)
+            trial_of_search(child)
             found.append(child)
         except InvalidJob as invalid:
             wrong += in_stage(number, stage, invalid.errors)
@@ -491,3 +529,48 @@ def in_stage(number: int, stage: JobSpec, errors: list[FieldError]) -> list[Fiel
         FieldError(f"stages.{number}.{error.field}", f"stage {stage.name}: {error.message}")
         for error in errors
     ]
+
+
+def trial_of_search(spec: JobSpec) -> JobSpec | None:
+    """What a trial of a search may be like; None of what is no search.
+
+    Raises
+    ------
+    InvalidJob
+        If together with what was said of the search it is no job.
+    """
+    if spec.search is None:
+        return None
+    for name in (name for word in spec.words for name in parameters.named_in(word)):
+        if name not in spec.search.space:
+            there = ", ".join(spec.search.space)
+            told = (
+                f"{{{name}}} is not in the space of the search, which has {there}; write "
+                f"{{{{{name}}}}} for what is no parameter"
+            )
+            raise InvalidJob([FieldError("command", told)])
+    given = trial_spec(spec, 10**6 - 1, spec.search.example)
+    return checked(
+        JobSpec, {name: getattr(given, name) for name in JobSpec.model_fields}, InvalidJob
+    )
+
+
+def trial_spec(spec: JobSpec, number: int, values: parameters.Parameters) -> JobSpec:
+    """A trial of a search as a job.
+
+    What the search depends on is left out, as it has completed, and who is told of the search is
+    told of that only.
+    """
+    names = ("nodes", "min_nodes", "launcher", "procs_per_node")
+    is_gang = _is_of_a_gang({name: getattr(spec, name) for name in names})
+    return spec.model_copy(
+        update={
+            "name": f"{spec.name}/{number}",
+            "job_type": JobType.DISTRIBUTED if is_gang else JobType.SINGLE,
+            "search": None,
+            "parameters": dict(values),
+            "depends_on": [],
+            "notify": [],
+            "cache": False,
+        }
+    )

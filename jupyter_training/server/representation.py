@@ -19,13 +19,16 @@ from jupyter_training.engine.metrics.queries import Measured
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
 from jupyter_training.engine.service import Holdings, Seen
+from jupyter_training.engine.trials import Found, SeenTrial
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
+from jupyter_training.jobs.trials import TrialState, states
 from jupyter_training.jobs.usage import summary
 from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import UNNAMED, ClusterNode, Gpu, Resources
 from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event, Job
+from jupyter_training.store.trials import SearchSummary
 
 JOB_METRICS = 20
 """So many metrics, and no more, are shown together with their job."""
@@ -65,8 +68,10 @@ def job(seen: Seen) -> dict[str, Any]:
         "parent_id": it.parent_id,
         "child_key": it.child_key,
         "depends_on": [one.job_id for one in seen.upstreams if one.job_id is not None],
-        "reused_from": it.origin.partition("#")[0] if it.origin else None,
+        "reused_from": it.origin.partition("#")[0] if it.origin and not it.is_search else None,
         "children": seen.children if seen.children is None else dict(seen.children),
+        "parameters": dict(it.parameters),
+        "search": None if seen.search is None else _search(seen.search),
         "status": it.status.value,
         "cause": it.cause.value if it.cause else None,
         "reason": seen.reason,
@@ -106,6 +111,84 @@ def job(seen: Seen) -> dict[str, Any]:
         ],
         **usage_of(it),
     }
+
+
+def _search(it: SearchSummary) -> dict[str, Any]:
+    """Where a search is, as far as fits into a list of jobs."""
+    best = it.best
+    return {
+        "metric": it.search.metric,
+        "goal": it.search.goal.value,
+        "trials": it.allowed,
+        "done": it.done,
+        "states": dict(it.states),
+        "best": None
+        if best is None
+        else {"number": best.number, "job_id": best.job_id, "value": number(best.value)},
+    }
+
+
+def trials(it: Found) -> dict[str, Any]:
+    """What a search has found so far."""
+    search = it.row.search.model_dump(mode="json")
+    search["space"] = {
+        name: {key: value for key, value in one.items() if value is not None or key == "values"}
+        for name, one in search["space"].items()
+    }
+    for one in search["space"].values():
+        if one["values"] is None:
+            del one["values"]
+    return {
+        "search": search,
+        "over": it.over,
+        "trials_allowed": it.row.allowed,
+        "used_hours": round(it.budget.hours, 6),
+        "used_gpu_hours": None
+        if it.row.search.gpu_hours is None
+        else round(it.budget.gpu_hours, 6),
+        "states": states([one.trial for one in it.trials]),
+        "best": None if it.best is None else _trial(it.best),
+        "trials": [_trial(one) for one in it.trials],
+        "history": [
+            {
+                "number": one.trial.number,
+                "at": time(one.trial.completed_at),
+                "value": _value(one.trial.value),
+                "best": number(best),
+            }
+            for one, best in it.history
+        ],
+        "importance": None
+        if it.importance is None
+        else {name: round(share, 6) for name, share in it.importance.items()},
+    }
+
+
+def _trial(seen: SeenTrial) -> dict[str, Any]:
+    it = seen.trial
+    return {
+        "number": it.number,
+        "id": it.id,
+        "job_id": it.job_id,
+        "name": seen.name,
+        "params": dict(it.parameters),
+        "state": it.state.value,
+        "status": it.status.value,
+        "cause": it.cause.value if it.cause else None,
+        "reason": it.reason,
+        "progress": it.progress,
+        "value": _value(it.value),
+        "step": _value(it.step),
+        "pruned_at_step": _value(it.step) if it.state is TrialState.PRUNED else None,
+        "started_at": time(it.started_at),
+        "completed_at": time(it.completed_at),
+        "output_dir": str(seen.output_dir),
+        "checkpoint_dir": str(seen.checkpoint_dir),
+    }
+
+
+def _value(value: float | None) -> float | str | None:
+    return None if value is None else number(value)
 
 
 def _remaining(it: Remaining | None) -> dict[str, Any]:

@@ -15,13 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -37,6 +38,10 @@ IDLE_IN_TRANSACTION_S = 5
 
 _MIGRATIONS_LOCK = 0x6A7472
 """Of PostgreSQL's advisory locks: held by the one server that brings the schema up to date."""
+
+VERSION_TABLE = "training_alembic_version"
+"""Of which revision the schema is. Optuna, whose studies are in the same database, keeps the
+revision of its own tables in the one that Alembic makes by default."""
 
 AWAY = (OperationalError, InterfaceError, InternalError, NoConnection)
 """What is raised while a database cannot be used: it is down, starts, is locked, or is full.
@@ -99,6 +104,13 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
+    @property
+    def engine_kwargs(self) -> dict[str, Any]:
+        """How others have to open it who have connections of their own."""
+        if self.is_sqlite:
+            return {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+        return {"pool_pre_ping": True, "connect_args": _POSTGRESQL}
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
@@ -137,7 +149,8 @@ class Database:
             if not self.is_sqlite:
                 lock = text("SELECT pg_advisory_xact_lock(:number)")
                 connection.execute(lock, {"number": _MIGRATIONS_LOCK})
-            current = MigrationContext.configure(connection).get_current_revision()
+            _rename_version_table(connection)
+            current = revision(connection)
             if current == scripts.get_current_head():
                 return
             if current is not None:
@@ -153,6 +166,17 @@ class Database:
             command.upgrade(config, to)
 
 
+def revision(connection: Connection) -> str | None:
+    """Of which revision the schema is; None if there is none yet."""
+    opts = {"version_table": VERSION_TABLE}
+    found = MigrationContext.configure(connection, opts=opts).get_current_revision()
+    if found is not None:
+        return found
+    # Earlier versions of this package had it in the table that Optuna takes for its own.
+    before = MigrationContext.configure(connection).get_current_revision()
+    return before if before in {one.revision for one in _scripts().walk_revisions()} else None
+
+
 _POSTGRESQL = {
     "connect_timeout": 5,
     # Of a machine that is gone without a word, TCP alone would tell after hours.
@@ -166,6 +190,15 @@ _POSTGRESQL = {
         f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S}s"
     ),
 }
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).parent / "migrations"))
+
+
+def _rename_version_table(connection: Connection) -> None:
+    if not inspect(connection).has_table(VERSION_TABLE) and revision(connection) is not None:
+        connection.execute(text(f"ALTER TABLE alembic_version RENAME TO {VERSION_TABLE}"))
 
 
 def _checked(url: str) -> URL:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 from jupyter_training.jobs.families import Child, Standing, Turnout, way
 from jupyter_training.jobs.lifecycle import ENDED, Cause, Status, sentence
 from jupyter_training.jobs.spec import PARENTS
-from jupyter_training.store import changes, jobs, leases, upstreams, usage
+from jupyter_training.store import changes, jobs, leases, trials, upstreams, usage
 from jupyter_training.store.records import Job
 from jupyter_training.store.tables import Hold, has_status, training_jobs, training_upstreams
 from jupyter_training.store.transitions import StaleWrite, move, record
@@ -219,10 +219,30 @@ def stand(connection: Connection, parent: Job, now: datetime, it: Standing) -> b
     return bool(path)
 
 
-def descendants(connection: Connection, number: int) -> list[Job]:
-    """A job and all that belongs to it, parents before their children."""
-    found, level = [jobs.get(connection, number)], [number]
+def has_results_of(connection: Connection, parent: Job, origin: str, now: datetime) -> None:
+    """Let the results of a parent be those of one run of a job, as ``job id#attempt``."""
+    changed = connection.execute(
+        update(training_jobs)
+        .where(_jobs.id == parent.id, or_(_jobs.origin.is_(None), _jobs.origin != origin))
+        .values(origin=origin)
+    )
+    if changed.rowcount:
+        changes.note(connection, parent.id, changes.PROGRESS, now=now)
+
+
+def descendants(connection: Connection, number: int, *, with_trials: bool = True) -> list[Job]:
+    """A job and all that belongs to it, parents before their children.
+
+    Parameters
+    ----------
+    with_trials
+        Whether the trials of searches are among them.
+    """
+    found = [jobs.get(connection, number)]
+    level = [number]
     while level:
+        if not with_trials:
+            level = [one.id for one in found if one.id in level and not one.is_search]
         query = select(_jobs.id).where(_jobs.parent_id.in_(level)).order_by(_jobs.id)
         level = list(connection.scalars(query))
         found += jobs.several(connection, level)
@@ -258,9 +278,9 @@ def request_cancel(connection: Connection, parent: Job, *, by: str, now: datetim
 def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Job:
     """Run an ended job of a family again.
 
-    Of a parent, all that did not complete is run again, and what did is left as it is; if all of it
-    completed, all of it is run again. Of a child, also what was not run because of it; and its
-    parent goes on.
+    Of a pipeline, all that did not complete is run again, and what did is left as it is; if all of
+    it completed, all of it is run again. A search goes on with other trials. Of a stage, also what
+    was not run because of it; and its pipeline goes on.
 
     Raises
     ------
@@ -271,6 +291,11 @@ def run_again(connection: Connection, job: Job, *, by: str, now: datetime) -> Jo
     job = jobs.get(connection, job.id)
     if job.status not in ENDED:
         raise StaleWrite(f"{job.job_id} is {job.status.value}; only an ended job can be run again")
+    if job.parent_id is not None and jobs.get(connection, job.parent_id).is_search:
+        raise StaleWrite(
+            f"{job.name} is a trial, and its study has its result; run the search again, which "
+            "goes on with others"
+        )
     turnout, names = upstreams.turnout(connection, job.id)
     if turnout is Turnout.NEVER:
         raise StaleWrite(
@@ -286,7 +311,7 @@ def _down(connection: Connection, job: Job, by: str, now: datetime) -> None:
     if not job.is_parent:
         _again(connection, job, by, now)
     else:
-        family = descendants(connection, job.id)
+        family = descendants(connection, job.id, with_trials=False)
         whole = job.status is Status.COMPLETED
         for one in family:
             if one.status in ENDED and (whole or one.status is not Status.COMPLETED):
@@ -324,6 +349,8 @@ def _again(
     connection: Connection, job: Job, by: str, now: datetime, reason: str | None = None
 ) -> None:
     """Put one job back to where it was when it was submitted."""
+    if job.is_search:
+        trials.go_on(connection, job.id)
     held = bool(upstreams.own(connection, [job.id])) or job.parent_id is not None
     hold = Hold.UPSTREAM if held else Hold.CHILDREN if job.is_parent else None
     jobs.run_again(

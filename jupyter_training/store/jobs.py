@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jupyter_training.jobs.digests import definition
 from jupyter_training.jobs.gangs import Launcher
-from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, WAITING, Cause, Status, sentence
+from jupyter_training.jobs.lifecycle import ACTIVE, CAUSES, ENDED, WAITING, Cause, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.spec import JobSpec, Script
 from jupyter_training.scheduling.resources import Resources
@@ -166,7 +166,7 @@ def submit(
         "time_limit_s": spec.time_limit_s,
         "executor": executor,
         "image": spec.image,
-        "command": shlex.join(spec.words),
+        "command": shlex.join(spec.argv(None)),
         "working_dir": spec.working_dir,
         "env_vars": spec.env_vars,
         "dataset_ids": spec.dataset_ids,
@@ -177,6 +177,7 @@ def submit(
         "snapshot": spec.snapshot,
         "environment": spec.environment,
         "variables": spec.variables,
+        "parameters": spec.parameters,
         "status": Status.PENDING.value,
         "progress": 0,
         "attempt": 0,
@@ -281,10 +282,12 @@ def find(connection: Connection, reference: str, username: str | None) -> Job | 
 
 
 def script(connection: Connection, number: int) -> Script | None:
-    """The script that is stored with a job."""
-    query = select(training_jobs.c.spec).where(training_jobs.c.id == number)
-    told = connection.execute(query).scalar_one()["script"]
-    return None if told is None else Script.model_validate(told)
+    """The script that is stored with a job, with its parameters in it."""
+    spec = spec_of(connection, number)
+    text = spec.text
+    if spec.script is None or text is None:
+        return None
+    return spec.script.model_copy(update={"text": text})
 
 
 def _new_id(made: CursorResult[Any]) -> int:
@@ -335,6 +338,52 @@ def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) 
     return get(connection, job.id)
 
 
+def request_stop(
+    connection: Connection, number: int, cause: Cause, detail: str, *, by: str, now: datetime
+) -> bool:
+    """Have a job stopped that runs, or end one that waits, for a cause that is nobody's wish.
+
+    Returns
+    -------
+    bool
+        Whether anything was written: not if it has ended, or is being stopped already.
+    """
+    connection.execute(_LOCK, {"number": number})
+    job = get(connection, number)
+    if job.cancel_requested_at is not None:
+        return False
+    told: dict[str, Any] = {
+        "cancel_requested_at": now,
+        "cancel_requested_by": by,
+        "stop_cause": cause.value,
+        "stop_detail": detail,
+    }
+    reason = sentence(cause, detail)
+    if job.status in WAITING:
+        move(
+            connection,
+            number,
+            job.status,
+            CAUSES[cause].final,
+            now=now,
+            actor=by,
+            of_attempt=job.attempt or None,
+            cause=cause,
+            reason=reason,
+            completed_at=now,
+            not_before=None,
+            **told,
+        )
+    elif job.status in ACTIVE:
+        connection.execute(update(training_jobs).where(training_jobs.c.id == number).values(**told))
+        record(
+            connection, number, "cancel", now=now, actor=by, of_attempt=job.attempt, reason=reason
+        )
+    else:
+        return False
+    return True
+
+
 def run_again(
     connection: Connection,
     job: Job,
@@ -373,6 +422,8 @@ def run_again(
         not_before=None,
         cancel_requested_at=None,
         cancel_requested_by=None,
+        stop_cause=None,
+        stop_detail=None,
         scheduled_at=None,
         started_at=None,
         completed_at=None,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, o
 
 from jupyter_training.jobs.lifecycle import (
     WAITING,
+    Cause,
     Exit,
     RetryPolicy,
     Status,
@@ -121,6 +122,8 @@ _TO_END = (
         _jobs.retry_count,
         _jobs.max_retries,
         _jobs.cancel_requested_by,
+        _jobs.stop_cause,
+        _jobs.stop_detail,
     )
     .select_from(training_attempts.join(training_jobs))
     .where(_OF_TOKEN)
@@ -494,7 +497,8 @@ def attempt_ended(
     row = connection.execute(_TO_END, {"the_token": token}).one_or_none()
     if row is None or row.ended_at is not None:
         return None
-    cause, reason = diagnose(exit_, cancelled_by=row.cancel_requested_by)
+    stopped = (Cause(row.stop_cause), row.stop_detail or "") if row.stop_cause else None
+    cause, reason = diagnose(exit_, cancelled_by=row.cancel_requested_by, stopped=stopped)
     connection.execute(
         _END,
         {

@@ -52,8 +52,12 @@ class Job:
         What it does, if other jobs may be reused that did the same.
     origin
         The run whose results it has, if it was not run itself: a job id, ``#``, an attempt.
+    stop_cause, stop_detail
+        Why it is being stopped, or was, if that was nobody's wish.
     snapshot, environment, variables
         The contents that it refers to, by their SHA-256; the variables by their names.
+    parameters
+        What it runs with, by name.
     """
 
     id: int
@@ -81,6 +85,7 @@ class Job:
     snapshot: str | None
     environment: str | None
     variables: dict[str, str]
+    parameters: dict[str, Any]
     status: Status
     cause: Cause | None
     reason: str | None
@@ -114,6 +119,8 @@ class Job:
     hold: Hold | None
     hung_since: datetime | None
     hung_first: str | None
+    stop_cause: Cause | None
+    stop_detail: str | None
     receivers: tuple[Receiver, ...] = ()
 
     @property
@@ -142,6 +149,11 @@ class Job:
         """Whether other jobs do its work."""
         return self.job_type in PARENTS
 
+    @property
+    def is_search(self) -> bool:
+        """Whether its children are the trials of a search for hyperparameters."""
+        return self.job_type == JobType.HYPERPARAMETER
+
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
         """From a row of `training_jobs` with its customer and its latest attempt."""
@@ -155,6 +167,7 @@ class Job:
             ),
             status=Status(row["status"]),
             cause=Cause(row["cause"]) if row["cause"] else None,
+            stop_cause=Cause(row["stop_cause"]) if row["stop_cause"] else None,
             gpus=tuple(row["gpus"] or ()),
             receivers=tuple(Receiver.from_json(kept) for kept in row["receivers"] or ()),
             parts=_parts(row),
@@ -184,7 +197,7 @@ _SAME = tuple(
     field.name
     for field in fields(Job)
     if field.name not in {"job_id", "owner", "resources", "status", "cause", "gpus", "receivers"}
-    if field.name not in {"parts", "hold"}
+    if field.name not in {"parts", "hold", "stop_cause"}
 )
 """What a row and a `Job` call by the same name."""
 

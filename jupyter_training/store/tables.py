@@ -124,6 +124,8 @@ training_jobs = Table(
     Column("snapshot", String(64)),
     Column("environment", String(64)),
     Column("variables", Json, nullable=False, server_default="{}"),
+    # What it runs with, as a trial of a search does.
+    Column("parameters", Json, nullable=False, server_default="{}"),
     # Where it stands.
     Column("status", String(32), nullable=False),
     Column("cause", String(32)),
@@ -135,6 +137,9 @@ training_jobs = Table(
     Column("not_before", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancel_requested_by", String(256)),
+    # Why it is being stopped, if nobody has asked for that.
+    Column("stop_cause", String(32)),
+    Column("stop_detail", Text),
     Column("submitted_at", UtcDateTime, nullable=False),
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
@@ -169,6 +174,45 @@ training_upstreams = Table(
     # None: it was deleted.
     Column("upstream_id", Id, ForeignKey("training_jobs.id", ondelete="SET NULL")),
     Index("training_upstreams_of", "upstream_id"),
+)
+
+training_searches = Table(
+    "training_searches",
+    metadata,
+    Column("job_id", Id, ForeignKey("training_jobs.id", ondelete="CASCADE"), primary_key=True),
+    # What was asked for, with the seed that was drawn.
+    Column("search", Json, nullable=False),
+    # How many trials it may have in all; None if only a budget ends it.
+    Column("allowed", Integer),
+    # The number of the first trial since it was submitted, or run again.
+    Column("first", Integer, nullable=False),
+    # From when its budget counts; None before it has begun.
+    Column("since", UtcDateTime),
+)
+
+training_trials = Table(
+    "training_trials",
+    metadata,
+    Column(
+        "search_id",
+        Id,
+        ForeignKey("training_searches.job_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # What the study calls it.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column(
+        "job_id",
+        Id,
+        ForeignKey("training_jobs.id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
+    # What the study was told of its end: complete, pruned or failed; None before that.
+    Column("state", String(16)),
+    Column("value", Float),
+    Column("step", Float),
 )
 
 training_attempts = Table(

@@ -26,7 +26,7 @@ from jupyter_training.doctor.facts import (
 )
 from jupyter_training.doctor.isolation import Look, NoAnswer
 from jupyter_training.doctor.settings import Settings
-from jupyter_training.store.database import Database
+from jupyter_training.store.database import VERSION_TABLE, Database
 from tests import fake_nvml
 from tests.doctor.test_basics import says
 from tests.executors.docker_engine import Engine
@@ -138,7 +138,7 @@ def test_a_database_is_looked_at_and_stays_as_it_is(database_url: str, tmp_path:
     says(basics.database(database.look(database_url)), Verdict.OK, "as this package needs it")
     assert files() == there
     with opened.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = 'from-the-future'"))
     opened.close()
     newer = basics.database(database.look(database_url))
     words = ["revision from-the-future is newer than this package", "pip install --upgrade"]

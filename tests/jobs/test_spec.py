@@ -55,7 +55,6 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("priority", 1001, "1000"),
         ("time_limit_s", 0, "greater than 0"),
         ("time_limit_s", float("nan"), "finite"),
-        ("job_type", "hyperparameter", "not available in this version"),
         ("nodes", 0, "greater than or equal to 1"),
         ("job_type", "other", "'single', 'distributed'"),
         ("script", {"name": "../x.py", "text": ""}, "plain file name"),
@@ -65,10 +64,6 @@ def test_limits(field: str, value: Any, words: str) -> None:
     told = wrong(**{field: value})
     assert set(told) == {field}
     assert words in told[field]
-
-
-def test_what_comes_later_is_told_so() -> None:
-    assert "search (hyperparameter searches)" in str(wrong(search={}))
 
 
 def test_what_only_a_distributed_job_can_be_makes_it_one() -> None:

@@ -13,15 +13,22 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from jupyter_training.store.database import Database, DatabaseTooNew, UnknownDatabase
+from jupyter_training.store.database import VERSION_TABLE, Database, DatabaseTooNew, UnknownDatabase
 from jupyter_training.store.jobs import customer_id
 from jupyter_training.store.tables import metadata
 from tests.store.conftest import T0, Store
 
 
+def differences(connection: Connection) -> list[object]:
+    """What of the schema is not as the code says."""
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    found: list[object] = compare_metadata(context, metadata)
+    return found
+
+
 def test_the_migrations_give_the_schema_of_the_code(database: Database) -> None:
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert differences(connection) == []
 
 
 def test_several_servers_can_start_at_once(database_url: str) -> None:
@@ -37,7 +44,7 @@ def test_several_servers_can_start_at_once(database_url: str) -> None:
 
 def test_a_database_of_a_later_version_is_refused(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = 'from-the-future'"))
     with pytest.raises(DatabaseTooNew, match=r"from-the-future, which is newer .* Upgrade"):
         database.migrate()
 
@@ -60,7 +67,7 @@ def test_an_older_database_is_upgraded_with_what_is_in_it(database_url: str) -> 
         number = customer_id(connection, "ada", T0)
     database.migrate()
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert differences(connection) == []
         assert customer_id(connection, "ada", T0) == number
     database.close()
 

@@ -14,6 +14,7 @@ from jupyter_training.server.handlers import (
     ranks,
     resources,
     snapshots,
+    trials,
     usage,
 )
 
@@ -28,5 +29,6 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *notifications.HANDLERS,
     *usage.HANDLERS,
     *ranks.HANDLERS,
+    *trials.HANDLERS,
 ]
 """Path patterns below the server's base URL."""

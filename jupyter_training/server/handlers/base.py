@@ -17,6 +17,7 @@ from jupyter_training.engine.engine import DatabaseAway
 from jupyter_training.engine.job_logs import NoSuchJob
 from jupyter_training.engine.service import Conflict, TrainingService
 from jupyter_training.engine.snapshots import NoSuchContent, TooLarge, WrongContent
+from jupyter_training.engine.trials import NoSearch
 from jupyter_training.jobs.requests import FieldError, InvalidRequest
 from jupyter_training.server.identity import TrainingTokenProvider, customer_of
 from jupyter_training.server.running import Closing, NotAvailable, Running
@@ -66,6 +67,8 @@ def endpoint(
                 self.refuse(400, "invalid_request", str(wrong), wrong.errors)
             except NoSuchJob as unknown:
                 self.refuse(404, "no_such_job", str(unknown))
+            except NoSearch as none:
+                self.refuse(404, "no_search", str(none))
             except NoSuchDataSet as unknown:
                 self.refuse(404, "no_such_dataset", str(unknown))
             except NoSuchContent as unknown:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_training.jobs.lifecycle import Status
 from tests.kills.pipelines import TestStages
+from tests.kills.searches import TestSearch
 
 AT_A_TIME = 6
 RECEIVER = "told"
@@ -24,6 +25,7 @@ KINDS = (
     "is a gang",
     "is a gang of which one fails",
     "is a pipeline",
+    "is a search",
 )
 NODES = 2
 """Of a gang; in each is one rank."""
@@ -81,6 +83,12 @@ class TestJob:
         return TestStages(self.number // len(KINDS)) if is_one else None
 
     @property
+    def search(self) -> TestSearch | None:
+        """Of a search, what it is."""
+        is_one = self.kind == "is a search"
+        return TestSearch(self.number // len(KINDS)) if is_one else None
+
+    @property
     def does(self) -> str:
         """What it does, or the stage of it that tells how it ends."""
         return self.stages.variant if self.stages is not None else self.kind
@@ -120,6 +128,9 @@ class TestJob:
         if self.stages is not None:
             env = {"LINES": str(LINES), "NUMBER": str(self.number)}
             return {"name": self.key, "stages": self.stages.specs(place, SCRIPT, env)}
+        if self.search is not None:
+            env = {"LINES": str(LINES), "NUMBER": str(self.number), "WORD": ""}
+            return {"name": self.key, **self.search.spec(place, SCRIPT, env)}
         return {
             "name": self.key,
             "command": ["/bin/sh", "-c", SCRIPT],

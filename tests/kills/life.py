@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import optuna
+
 from jupyter_training import points
 from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.notifier import Notifier
@@ -35,6 +37,7 @@ from jupyter_training.scheduling.resources import Gpu, Node
 from jupyter_training.store import outbox
 from jupyter_training.store.database import Database
 from tests.kills.jobs import AT_A_TIME, OCCASIONS, RECEIVER, TestJob
+from tests.kills.searches import suggested
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +139,8 @@ def differs(before: Seen, now: Seen) -> bool:
 def main() -> None:
     """Read lines of JSON: fork a life for each, and tell its pid and its end."""
     url, place = sys.argv[1], Path(sys.argv[2])
+    suggested()  # has all of Optuna imported that a life would have to
+    optuna.create_study(storage="sqlite://")
     for line in sys.stdin:
         told, tell = os.pipe()
         child = os.fork()

@@ -7,6 +7,8 @@ last one is left alone until every job has ended. Then these have to be true:
 - every attempt ran at most once, and no two of one job at the same time, by the jobs' own records;
 - no stage of a pipeline ran before what it depends on had completed, and a pipeline ended as its
   stages say;
+- no trial of a search was lost or doubled, each has the parameters that its seed gives it, and the
+  study has the same trials as the database;
 - nothing is reserved any more, and no process is left;
 - every log is whole: what an attempt that came to its end has printed is there, once; and so are
   its metrics;
@@ -48,7 +50,7 @@ from jupyter_training.points import VARIABLE, Point
 from jupyter_training.store import jobs, ledger, lists, outbox
 from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
-from tests.kills import pipelines
+from tests.kills import pipelines, searches
 from tests.kills.jobs import AT_A_TIME, LINES, NODES, OCCASIONS, RECEIVER, TestJob
 from tests.postgres import running_postgres
 
@@ -218,6 +220,12 @@ def look(
                 wrong += told
                 outcome.attempts += runs
                 continue
+            if wanted.search is not None:
+                number = wanted.search.number
+                told, runs = searches.look(connection, database, place, job, number)
+                wrong += told
+                outcome.attempts += runs
+                continue
             several = list(
                 connection.execute(
                     select(training_attempts).where(training_attempts.c.job_id == row.id)
@@ -254,7 +262,7 @@ def look_at_told(database: Database, place: Path, outcome: Outcome) -> None:
     told = Counter(line.partition(" ")[0] for line in lines)
     expected: Counter[str] = Counter()
     with database.read() as connection:
-        # Of a pipeline only the whole is told.
+        # Of a pipeline and of a search only the whole is told.
         query = select(training_jobs.c.name, training_jobs.c.id)
         for row in connection.execute(query.where(training_jobs.c.parent_id.is_(None))):
             walked = [event.to_status for event in lists.history(connection, row.id)]

@@ -71,7 +71,7 @@ def test_whatever_a_script_looks_like_it_stays_one(text: str) -> None:
 
 
 def test_what_stands_in_braces_is_filled_in() -> None:
-    given = {"lr": 1e-5, "opt": "adam"}
+    given: dict[str, Any] = {"lr": 1e-5, "opt": "adam"}
     words = ["--lr={lr}", "{opt}-{lr}", "{{lr}}", "{x}", "{{x}}", '{"a": {"b": 1}}', "{script}"]
     assert [parameters.filled(word, given) for word in words] == [
         *("--lr=1e-05", "adam-1e-05", "{lr}", "{x}", "{{x}}", '{"a": {"b": 1}}', "{script}")

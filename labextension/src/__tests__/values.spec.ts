@@ -2,15 +2,6 @@ import { figures, quantity, smoothed } from '../charts/curves';
 import { LogBuffer, withoutEscapes } from '../log/buffer';
 import { marked, spansOf } from '../log/spans';
 import { matches, parseFilter } from '../model/filter';
-import {
-  EMPTY,
-  fieldOf,
-  parseDuration,
-  readForm,
-  trainLine,
-  valuesForFile,
-  valuesOf
-} from '../model/form';
 import EXAMPLES from './examples.json';
 import STATES from '../model/states.json';
 import { duration, figure, remaining, size } from '../model/times';
@@ -46,92 +37,6 @@ describe('the filter', () => {
   ])('%s', (typed, expected) => {
     const one = job({ name: 'resnet50', gpu_count: 2, job_id: 'job-7f3a9c' });
     expect(matches(one, parseFilter(typed))).toBe(expected);
-  });
-});
-
-describe('the form', () => {
-  test('asks for nothing that is left empty', () => {
-    const { spec, mistakes } = readForm({
-      ...EMPTY,
-      name: ' a ',
-      command: 'python a.py'
-    });
-    expect(spec).toEqual({ name: 'a', command: 'python a.py' });
-    expect(mistakes).toEqual({});
-  });
-
-  test('names what is wrong', () => {
-    const values = {
-      ...EMPTY,
-      gpus: 'two',
-      timeLimit: 'soon',
-      env: 'nonsense'
-    };
-    expect(readForm(values).mistakes).toEqual({
-      name: 'missing',
-      command: 'missing',
-      gpus: 'number',
-      timeLimit: 'duration',
-      env: 'variable'
-    });
-  });
-
-  test('a job that is duplicated asks for the same', () => {
-    const one = job({
-      name: 'a',
-      gpu_count: 2,
-      gpu_type: 'A100',
-      time_limit_s: 5400,
-      env_vars: { LR: '1=2', X: '' }
-    });
-    const { spec, mistakes } = readForm(valuesOf(one));
-    expect(mistakes).toEqual({});
-    expect(spec).toMatchObject({
-      name: 'a',
-      gpu_count: 2,
-      gpu_type: 'A100',
-      time_limit_s: 5400,
-      env_vars: { LR: '1=2', X: '' }
-    });
-  });
-
-  test('the line for a notebook quotes what has to be quoted', () => {
-    const values = {
-      ...EMPTY,
-      name: "it's mine",
-      command: 'python train.py --epochs 3',
-      gpus: '2',
-      gpuType: 'RTX 4090',
-      timeLimit: '90m'
-    };
-    expect(trainLine(values)).toBe(
-      `%train --name 'it'"'"'s mine' --gpus 2 --gpu-type 'RTX 4090' --time-limit 90m train.py --epochs 3`
-    );
-  });
-
-  test.each([
-    ['90', 90],
-    ['30m', 1800],
-    ['1h30m', 5400],
-    ['7d', 604800],
-    ['soon', null],
-    ['2x', null]
-  ])('%s is %s seconds', (text, expected) => {
-    expect(parseDuration(text)).toBe(expected);
-  });
-
-  test('a file in a directory is run in it', () => {
-    expect(valuesForFile('models/my net.py')).toEqual({
-      name: 'my net',
-      command: "python 'my net.py'",
-      workingDir: 'models'
-    });
-  });
-
-  test('knows which field the server means', () => {
-    expect(fieldOf('gpu_count')).toBe('gpus');
-    expect(fieldOf('env_vars.X')).toBe('env');
-    expect(fieldOf('stages')).toBe('form');
   });
 });
 

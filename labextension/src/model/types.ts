@@ -95,6 +95,12 @@ export interface IForecast {
   gpu_type: string | null;
   /** Where it would start now; null if it would wait. */
   node: string | null;
+  /** The UUIDs of the cards that it would get now. */
+  gpus: string[];
+  /** In how many seconds it would probably start; null if that cannot be told. */
+  starts_in_s: number | null;
+  /** The id of the job whose end would make room for it. */
+  after: string | null;
   reason: string;
 }
 
@@ -318,10 +324,18 @@ export interface IUsage {
   idle_since: string | null;
 }
 
+export interface IStageSpec {
+  name: string;
+  command: string;
+  depends_on: string[];
+  gpu_count?: number;
+}
+
 /** What a person may ask for. */
 export interface IJobSpec {
   name: string;
-  command: string;
+  job_type?: string;
+  command?: string;
   description?: string;
   cpu_cores?: number;
   memory_gb?: number;
@@ -336,6 +350,20 @@ export interface IJobSpec {
   output_path?: string;
   max_retries?: number;
   executor?: string;
+  nodes?: number;
+  launcher?: string;
+  procs_per_node?: number;
+  search?: {
+    metric: string;
+    goal: string;
+    sampler: string;
+    pruner: string;
+    trials?: number;
+    parallel?: number;
+    seed?: number;
+    space: Record<string, IDimension>;
+  };
+  stages?: IStageSpec[];
 }
 
 /** The data of an event `https://events.jupyter.org/jupyter_training/job/v1`. */

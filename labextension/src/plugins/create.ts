@@ -18,11 +18,13 @@ import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import { trainingIcon } from '../icon';
 
 import { EXAMPLE } from '../model/example';
-import type { IFormValues } from '../model/form';
+import type { IFormValues } from '../create/form';
 import { CREATE_ARGUMENTS, JOB_ARGUMENT, NO_ARGUMENTS } from './arguments';
 import { IEnvironment } from './environment';
 
 const REMEMBERED = 'jupyter-training:form';
+/** The kernel that runs in the environment of the server. */
+const NATIVE_KERNEL = 'python3';
 const LOAD = '%load_ext jupyter_training';
 
 export const createPlugin: JupyterFrontEndPlugin<void> = {
@@ -43,12 +45,12 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
     async function remembered(): Promise<IFormValues> {
       const known = (await state?.fetch(REMEMBERED)) as
         Partial<IFormValues> | undefined;
-      const { EMPTY } = await import('../model/form');
+      const { EMPTY } = await import('../create/form');
       return { ...EMPTY, ...known };
     }
 
     async function create(values: IFormValues): Promise<void> {
-      const { CreateDialog } = await import('../views/create');
+      const { CreateDialog } = await import('../create/dialog');
       const dialog = new CreateDialog(environment, values);
       await dialog.launch();
       const { job } = dialog;
@@ -72,10 +74,32 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
       });
     }
 
+    /** The Python of a notebook's kernel, if that is not the one of the server. */
+    async function pythonOf(path: string): Promise<string | undefined> {
+      if (!path.endsWith('.ipynb')) {
+        return undefined;
+      }
+      const { contents, kernelspecs } = app.serviceManager;
+      const panel = notebooks?.find(one => one.context.path === path);
+      const metadata = panel
+        ? panel.context.model.metadata
+        : (await contents.get(path)).content.metadata;
+      const name = metadata?.kernelspec?.name as string | undefined;
+      const spec = kernelspecs.specs?.kernelspecs[name ?? NATIVE_KERNEL];
+      return name !== NATIVE_KERNEL &&
+        spec?.language === 'python' &&
+        spec.argv[0]?.startsWith('/')
+        ? spec.argv[0]
+        : undefined;
+    }
+
     async function createFor(path: string): Promise<void> {
-      const { valuesForFile } = await import('../model/form');
-      const values = await remembered();
-      await create({ ...values, description: '', ...valuesForFile(path) });
+      const { valuesForFile } = await import('../create/sources');
+      const [values, python] = await Promise.all([
+        remembered(),
+        pythonOf(path)
+      ]);
+      await create({ ...values, ...valuesForFile(path, python) });
     }
 
     app.commands.addCommand('training:create', {
@@ -128,9 +152,9 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
         );
         const id = (args.job as string | undefined) ?? row?.dataset.job;
         if (id) {
-          const { valuesOf } = await import('../model/form');
+          const { valuesOf } = await import('../create/sources');
           const job = model.find(id) ?? (await model.api.job(id));
-          await create(valuesOf(job));
+          await create(await valuesOf(job, model.api));
         } else {
           await create(await remembered());
         }

@@ -1,0 +1,157 @@
+import {
+  act,
+  cleanup,
+  fireEvent,
+  render,
+  screen
+} from '@testing-library/react';
+import React from 'react';
+
+import { TrainingProvider } from '../components/context';
+import { when } from '../create/forecast';
+import { EMPTY, type IFormValues } from '../create/form';
+import { Form } from '../create/view';
+import type { IForecast } from '../model/types';
+import { job, json, trans, training, World } from './helpers';
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  cleanup();
+  jest.useRealTimers();
+});
+
+const NOW: IForecast = {
+  dry_run: true,
+  cpu_cores: 1,
+  memory_gb: 1,
+  gpu_count: 0,
+  gpu_type: null,
+  node: 'here',
+  gpus: [],
+  starts_in_s: 0,
+  after: null,
+  reason: 'would be started at once'
+};
+
+/** A form whose server answers like this; what was asked of it, and the values as they are. */
+function show(answer: () => Response): {
+  asked: string[];
+  values: () => IFormValues;
+} {
+  const world = new World();
+  const { send } = world.server;
+  const asked: string[] = [];
+  Object.assign(world.model.api, {
+    send: async (path: string, init?: RequestInit) => {
+      if (path.includes('dry_run')) {
+        asked.push(String(init?.body));
+        return answer();
+      }
+      return send(path);
+    }
+  });
+  let values: IFormValues = EMPTY;
+  const refused = {};
+  render(
+    <TrainingProvider value={training(world)}>
+      <Form
+        initial={EMPTY}
+        refused={refused}
+        onChange={changed => (values = changed)}
+      />
+    </TrainingProvider>
+  );
+  return { asked, values: () => values };
+}
+
+function type(label: string | RegExp, value: string): void {
+  fireEvent.change(screen.getByLabelText(label), { target: { value } });
+}
+
+async function pause(): Promise<void> {
+  await act(() => jest.advanceTimersByTimeAsync(400));
+}
+
+test('the server is asked when there is a pause, and what it says is shown', async () => {
+  const { asked } = show(() => json(NOW));
+  type(/Job name/, 'a');
+  type(/Command/, 'tru');
+  type(/Command/, 'true');
+  await pause();
+  expect(asked).toEqual(['{"name":"a","command":"true"}']);
+  expect(screen.getByRole('status').textContent).toContain(
+    'Would start now on here'
+  );
+});
+
+test('what the server refuses is told at its row', async () => {
+  show(() =>
+    json(
+      {
+        message: 'no',
+        reason: 'invalid',
+        errors: [{ field: 'stages.1.depends_on', message: 'fit is nobody' }]
+      },
+      400
+    )
+  );
+  fireEvent.click(screen.getByLabelText('Pipeline'));
+  await pause();
+  const row = screen.getByRole('group', { name: 'Stages 2' });
+  expect(row.textContent).toContain('fit is nobody');
+});
+
+test('rows are added, changed and removed', async () => {
+  const { values, asked } = show(() => json(NOW));
+  type(/Job name/, 'sweep');
+  fireEvent.click(screen.getByLabelText('Hyperparameter search'));
+  fireEvent.click(screen.getByText('Add parameter'));
+  const row = screen.getByRole('group', { name: 'Search space 2' });
+  fireEvent.change(row.querySelector('select')!, {
+    target: { value: 'choice' }
+  });
+  const [name, choices] = row.querySelectorAll('input');
+  fireEvent.change(name, { target: { value: 'batch' } });
+  await pause();
+  expect(row.textContent).toContain('values separated by commas');
+  expect(asked).toHaveLength(0);
+  fireEvent.change(choices, { target: { value: '16, 32' } });
+  await pause();
+  expect(row.textContent).not.toContain('values separated by commas');
+  expect(JSON.parse(asked[0]).search.space.batch).toEqual({
+    type: 'choice',
+    values: [16, 32]
+  });
+  fireEvent.click(screen.getByLabelText('Remove parameter 1'));
+  expect(values().space.map(one => one.name)).toEqual(['batch']);
+});
+
+test('it says on which cards, or after which job and when', () => {
+  const { model } = new World();
+  const machines = {
+    nodes: [
+      {
+        name: 'here',
+        gpus: [
+          { uuid: 'GPU-a', index: 1 },
+          { uuid: 'GPU-b', index: 3 }
+        ]
+      }
+    ]
+  };
+  Object.assign(model, { machines });
+  const told = (forecast: Partial<IForecast>): string =>
+    when({ ...NOW, ...forecast }, { trans, model });
+  expect(told({ gpus: ['GPU-a', 'GPU-b'] })).toBe(
+    'Would start now on GPU 1, 3'
+  );
+  const later = { node: null, starts_in_s: 7200, after: 'job-7' };
+  expect(told(later)).toBe('Would start after “job-7”, in about 2 h');
+  model.put({ ...job({ name: 'bert' }), job_id: 'job-7' });
+  expect(told(later)).toBe('Would start after “bert”, in about 2 h');
+  expect(told({ ...later, after: null })).toBe('Would start in about 2 h');
+  expect(told({ node: null, starts_in_s: null })).toBe('Would wait');
+});

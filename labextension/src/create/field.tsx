@@ -1,0 +1,216 @@
+/**
+ * One field of the dialog, with its help and what is wrong with it.
+ */
+import React, { useId } from 'react';
+
+export interface IFieldProps {
+  name: string;
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  help?: string;
+  error?: string | undefined;
+  required?: boolean;
+  wide?: boolean;
+  lines?: number;
+  inputMode?: 'numeric';
+  placeholder?: string;
+  suggestions?: readonly string[];
+  /** What there is to choose from, each with the word for it. */
+  choices?: readonly (readonly [string, string])[];
+}
+
+export function Field(props: IFieldProps): React.JSX.Element {
+  const id = useId();
+  const described = [props.help && `${id}-help`, props.error && `${id}-error`]
+    .filter(Boolean)
+    .join(' ');
+  const common = {
+    id,
+    name: props.name,
+    className: 'jp-mod-styled',
+    value: props.value,
+    required: props.required,
+    'aria-invalid': props.error !== undefined,
+    'aria-describedby': described || undefined
+  };
+  const typed = {
+    ...common,
+    placeholder: props.placeholder,
+    spellCheck: false
+  };
+  return (
+    <div className={`jp-Training-field${props.wide ? ' jp-mod-wide' : ''}`}>
+      <label htmlFor={id}>
+        {props.label}
+        {props.required && <span aria-hidden="true"> *</span>}
+      </label>
+      {props.choices ? (
+        <select
+          {...common}
+          onChange={event => props.onChange(event.target.value)}
+        >
+          {props.choices.map(([value, word]) => (
+            <option key={value} value={value}>
+              {word}
+            </option>
+          ))}
+        </select>
+      ) : props.lines ? (
+        <textarea
+          {...typed}
+          rows={props.lines}
+          onChange={event => props.onChange(event.target.value)}
+          onKeyDown={keepEnter}
+        />
+      ) : (
+        <input
+          {...typed}
+          type="text"
+          autoComplete="off"
+          inputMode={props.inputMode}
+          list={props.suggestions?.length ? `${id}-list` : undefined}
+          onChange={event => props.onChange(event.target.value)}
+        />
+      )}
+      {props.suggestions && props.suggestions.length > 0 && (
+        <datalist id={`${id}-list`}>
+          {props.suggestions.map(one => (
+            <option key={one} value={one} />
+          ))}
+        </datalist>
+      )}
+      {props.help && (
+        <small id={`${id}-help`} className="jp-Training-help">
+          {props.help}
+        </small>
+      )}
+      {props.error !== undefined && (
+        <small id={`${id}-error`} className="jp-Training-error">
+          {props.error}
+        </small>
+      )}
+    </div>
+  );
+}
+
+/** In a dialog Enter would submit it. */
+export function keepEnter(event: React.KeyboardEvent): void {
+  if (event.key === 'Enter') {
+    event.stopPropagation();
+  }
+}
+
+export interface IRowsProps<Row> {
+  /** What the list is, for a screen reader too. */
+  title: string;
+  help: string;
+  rows: readonly Row[];
+  empty: Row;
+  /** The words of the button that adds one, and of the one that removes the one of this number. */
+  add: string;
+  remove: (place: number) => string;
+  error: string | undefined;
+  errorOf: (place: number) => string | undefined;
+  onChange: (rows: Row[]) => void;
+  /** The fields of a row. */
+  children: (
+    row: Row,
+    place: number,
+    change: (part: Partial<Row>) => void
+  ) => React.ReactNode;
+}
+
+/** Rows of fields, of which there may be any number. */
+export function Rows<Row>(props: IRowsProps<Row>): React.JSX.Element {
+  const id = useId();
+  const { rows } = props;
+  const change = (place: number, part: Partial<Row>): void =>
+    props.onChange(
+      rows.map((row, at) => (at === place ? { ...row, ...part } : row))
+    );
+  return (
+    <fieldset className="jp-Training-rows" aria-describedby={`${id}-help`}>
+      <legend>{props.title}</legend>
+      <small id={`${id}-help`} className="jp-Training-help">
+        {props.help}
+      </small>
+      {rows.map((row, place) => {
+        const error = props.errorOf(place);
+        return (
+          <div
+            key={place}
+            role="group"
+            aria-label={`${props.title} ${place + 1}`}
+            className="jp-Training-rowFields"
+          >
+            {props.children(row, place, part => change(place, part))}
+            <button
+              type="button"
+              className="jp-mod-styled jp-Training-button jp-Training-remove"
+              title={props.remove(place)}
+              aria-label={props.remove(place)}
+              onKeyDown={keepEnter}
+              onClick={() =>
+                props.onChange(rows.filter((_, at) => at !== place))
+              }
+            >
+              ×
+            </button>
+            {error !== undefined && (
+              <small className="jp-Training-error" role="alert">
+                {error}
+              </small>
+            )}
+          </div>
+        );
+      })}
+      <button
+        type="button"
+        className="jp-mod-styled jp-Training-button jp-mod-plain"
+        onKeyDown={keepEnter}
+        onClick={() => props.onChange([...rows, props.empty])}
+      >
+        {props.add}
+      </button>
+      {props.error !== undefined && (
+        <small className="jp-Training-error">{props.error}</small>
+      )}
+    </fieldset>
+  );
+}
+
+/** A field of a row: its label is for a screen reader, and what is in it while it is empty. */
+export function Cell(props: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  kind?: string;
+  placeholder?: string;
+  invalid?: boolean;
+  choices?: readonly string[];
+}): React.JSX.Element {
+  const common = {
+    className: `jp-mod-styled jp-Training-cell${props.kind ? ` jp-mod-${props.kind}` : ''}`,
+    value: props.value,
+    'aria-label': props.label,
+    'aria-invalid': props.invalid
+  };
+  return props.choices ? (
+    <select {...common} onChange={event => props.onChange(event.target.value)}>
+      {props.choices.map(one => (
+        <option key={one}>{one}</option>
+      ))}
+    </select>
+  ) : (
+    <input
+      {...common}
+      type="text"
+      autoComplete="off"
+      spellCheck={false}
+      title={props.label}
+      placeholder={props.placeholder ?? props.label}
+      onChange={event => props.onChange(event.target.value)}
+    />
+  );
+}

@@ -1,0 +1,270 @@
+/**
+ * What is typed into the create dialog, and what it comes to.
+ */
+import type { IJobSpec } from '../model/types';
+import { EMPTY_SPACE, type IDimensionRow, readSpace } from './space';
+import { EMPTY_STAGES, type IStageRow, readStages } from './stages';
+
+export const TYPES = [
+  'single',
+  'distributed',
+  'hyperparameter',
+  'pipeline'
+] as const;
+
+export type JobType = (typeof TYPES)[number];
+
+/** The fields in which one thing is typed. */
+export interface ITextValues {
+  name: string;
+  command: string;
+  workingDir: string;
+  gpus: string;
+  gpuType: string;
+  cpus: string;
+  memory: string;
+  timeLimit: string;
+  retries: string;
+  priority: string;
+  image: string;
+  env: string;
+  description: string;
+  /** Of a distributed job. */
+  nodes: string;
+  launcher: string;
+  processes: string;
+  /** Of a search. */
+  metric: string;
+  goal: string;
+  trials: string;
+  parallel: string;
+  sampler: string;
+  pruner: string;
+  seed: string;
+}
+
+export interface IFormValues extends ITextValues {
+  type: JobType;
+  space: IDimensionRow[];
+  stages: IStageRow[];
+}
+
+/** By the names of the fields; of rows by `space.0` and `stages.0`; `form` is about all of it. */
+export type FormErrors = Record<string, string>;
+
+export const EMPTY: IFormValues = {
+  type: 'single',
+  name: '',
+  command: '',
+  workingDir: '',
+  gpus: '',
+  gpuType: '',
+  cpus: '',
+  memory: '',
+  timeLimit: '',
+  retries: '',
+  priority: '',
+  image: '',
+  env: '',
+  description: '',
+  nodes: '2',
+  launcher: '',
+  processes: '',
+  metric: 'loss',
+  goal: 'minimize',
+  trials: '20',
+  parallel: '',
+  sampler: 'tpe',
+  pruner: 'none',
+  seed: '',
+  space: EMPTY_SPACE,
+  stages: EMPTY_STAGES
+};
+
+/** What the server calls a field. */
+const FIELDS: Record<string, keyof IFormValues> = {
+  name: 'name',
+  command: 'command',
+  working_dir: 'workingDir',
+  gpu_count: 'gpus',
+  gpu_type: 'gpuType',
+  cpu_cores: 'cpus',
+  memory_gb: 'memory',
+  time_limit_s: 'timeLimit',
+  max_retries: 'retries',
+  priority: 'priority',
+  image: 'image',
+  env_vars: 'env',
+  description: 'description',
+  nodes: 'nodes',
+  launcher: 'launcher',
+  procs_per_node: 'processes',
+  stages: 'stages',
+  'search.metric': 'metric',
+  'search.goal': 'goal',
+  'search.trials': 'trials',
+  'search.parallel': 'parallel',
+  'search.sampler': 'sampler',
+  'search.pruner': 'pruner',
+  'search.seed': 'seed',
+  'search.space': 'space'
+};
+
+/** A field does not hold what it should; the message is for its programmer, the code for people. */
+export type Mistake =
+  'number' | 'duration' | 'variable' | 'missing' | 'dimension' | 'stage';
+
+export interface IReading {
+  spec: IJobSpec;
+  mistakes: Record<string, Mistake>;
+}
+
+/** The job that the values ask for, without what is left empty. */
+export function readForm(values: IFormValues): IReading {
+  const mistakes: IReading['mistakes'] = {};
+  const spec: IJobSpec = { name: values.name.trim() };
+  const number = (
+    field: keyof ITextValues,
+    set: (value: number) => void
+  ): void => {
+    const text = values[field].trim();
+    if (/^-?\d+$/.test(text)) {
+      set(Number(text));
+    } else if (text) {
+      mistakes[field] = 'number';
+    }
+  };
+  const needed = (...fields: (keyof ITextValues)[]): void => {
+    for (const field of fields) {
+      if (!values[field].trim()) {
+        mistakes[field] = 'missing';
+      }
+    }
+  };
+  needed('name');
+  if (values.type !== 'pipeline') {
+    needed('command');
+    spec.command = values.command.trim();
+  }
+  if (values.type !== 'single') {
+    spec.job_type = values.type;
+  }
+  number('gpus', value => (spec.gpu_count = value));
+  number('cpus', value => (spec.cpu_cores = value));
+  number('memory', value => (spec.memory_gb = value));
+  number('retries', value => (spec.max_retries = value));
+  number('priority', value => (spec.priority = value));
+  if (values.timeLimit.trim()) {
+    const limit = parseDuration(values.timeLimit.trim());
+    if (limit === null) {
+      mistakes.timeLimit = 'duration';
+    } else {
+      spec.time_limit_s = limit;
+    }
+  }
+  for (const [field, name] of [
+    ['gpuType', 'gpu_type'],
+    ['image', 'image'],
+    ['workingDir', 'working_dir'],
+    ['description', 'description']
+  ] as const) {
+    if (values[field].trim()) {
+      spec[name] = values[field].trim();
+    }
+  }
+  const variables = parseVariables(values.env);
+  if (variables === null) {
+    mistakes.env = 'variable';
+  } else if (Object.keys(variables).length) {
+    spec.env_vars = variables;
+  }
+  if (values.type === 'distributed') {
+    needed('nodes');
+    number('nodes', value => (spec.nodes = value));
+    number('processes', value => (spec.procs_per_node = value));
+    if (values.launcher) {
+      spec.launcher = values.launcher;
+    }
+  } else if (values.type === 'hyperparameter') {
+    needed('metric');
+    const space = readSpace(values.space);
+    Object.assign(mistakes, space.mistakes);
+    const search: NonNullable<IJobSpec['search']> = {
+      metric: values.metric.trim(),
+      goal: values.goal,
+      sampler: values.sampler,
+      pruner: values.pruner,
+      space: space.space
+    };
+    number('trials', value => (search.trials = value));
+    number('parallel', value => (search.parallel = value));
+    number('seed', value => (search.seed = value));
+    spec.search = search;
+  } else if (values.type === 'pipeline') {
+    const { stages, mistakes: wrong } = readStages(values.stages);
+    Object.assign(mistakes, wrong);
+    spec.stages = stages;
+  }
+  return { spec, mistakes };
+}
+
+/** The field that a message of the server is about. */
+export function fieldOf(name: string, values?: IFormValues): string {
+  const parts = name.split('.');
+  if (parts[0] === 'stages' && /^\d+$/.test(parts[1] ?? '') && values) {
+    // Rows that are left empty are no stages.
+    const filled = values.stages.flatMap((row, place) =>
+      row.name.trim() || row.command.trim() ? [place] : []
+    );
+    return `stages.${filled[Number(parts[1])] ?? 0}`;
+  }
+  if (name.startsWith('search.space.') && values) {
+    const place = values.space.findIndex(row => row.name.trim() === parts[2]);
+    return place < 0 ? 'space' : `space.${place}`;
+  }
+  return FIELDS[parts.slice(0, 2).join('.')] ?? FIELDS[parts[0]] ?? 'form';
+}
+
+/** Seconds of 90, 90s, 30m, 2h or 1h30m; null if it is none of these. */
+export function parseDuration(text: string): number | null {
+  if (/^\d+(\.\d+)?$/.test(text)) {
+    return Number(text);
+  }
+  if (!/^(\d+(\.\d+)?[smhd])+$/.test(text)) {
+    return null;
+  }
+  const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
+  return [...text.matchAll(/(\d+(?:\.\d+)?)([smhd])/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * units[unit],
+    0
+  );
+}
+
+export function durationText(seconds: number): string {
+  for (const [unit, length] of [
+    ['d', 86400],
+    ['h', 3600],
+    ['m', 60]
+  ] as const) {
+    if (seconds >= length && seconds % length === 0) {
+      return `${seconds / length}${unit}`;
+    }
+  }
+  return `${seconds}s`;
+}
+
+/** Lines of NAME=VALUE; null if one is not. */
+function parseVariables(text: string): Record<string, string> | null {
+  const found: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    if (!line.trim()) {
+      continue;
+    }
+    const equals = line.indexOf('=');
+    if (equals < 1) {
+      return null;
+    }
+    found[line.slice(0, equals).trim()] = line.slice(equals + 1);
+  }
+  return found;
+}

@@ -21,7 +21,7 @@ from jsonschema import Draft202012Validator
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 
-pytest_plugins = ["tests.postgres", "tests.executors.docker_engine"]
+pytest_plugins = ["tests.postgres", "tests.executors.docker_engine", "tests.slurm"]
 
 # How fast a machine is, is no property of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

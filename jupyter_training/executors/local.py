@@ -22,9 +22,9 @@ from jupyter_training.executors.memory import GB
 from jupyter_training.executors.processes import ON_LINUX, boot_id, start_time
 from jupyter_training.executors.records import EXIT, STARTED, claim
 from jupyter_training.executors.registry import Plugin
+from jupyter_training.executors.supervised import ended_of, read_record, utc
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 from jupyter_training.jobs.lifecycle import Cause, Exit
-from jupyter_training.jobs.usage import Spent
 from jupyter_training.points import Point, reach
 
 SECRET_PREFIXES = ("JPY_", "JUPYTERHUB_")
@@ -38,13 +38,10 @@ _LAUNCHER = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from jupyter_training.executors.supervisor import serve; serve(int(sys.argv[2]))"
 )
-_PACKAGES = str(Path(jupyter_training.__file__).parents[1])
+PACKAGES = str(Path(jupyter_training.__file__).parents[1])
 """Without its site packages an interpreter is there sooner, and smaller; ours are found by this."""
 
 _MAX_LINE = 1 << 20
-_MOST = 2.0**60
-"""More bytes than any machine has."""
-
 _SWEEP_S = 0.5
 _REPLY_S = 30.0
 """After this it is assumed that a supervisor's answer was lost, and its files are read (s)."""
@@ -130,7 +127,7 @@ class LocalExecutor:
         if not reply["launched"]:
             return await asyncio.to_thread(_look, launch.token, launch.directory)
         handle = {name: value for name, value in reply.items() if name != "launched"}
-        return Found(launch.token, launch.directory, handle, _utc(reply["started_at"]))
+        return Found(launch.token, launch.directory, handle, utc(reply["started_at"]))
 
     async def find(self, token: str, directory: Path) -> Found:
         """Find an attempt; see `Executor`."""
@@ -151,7 +148,7 @@ class LocalExecutor:
                 found = (
                     await self.find(found.token, found.directory)
                     if record is None
-                    else replace(found, ended=_ended(record))
+                    else replace(found, ended=ended_of(record))
                 )
         finally:
             self._ends.pop(found.token, None)
@@ -220,7 +217,7 @@ class _Launcher:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", "-S", "-c", _LAUNCHER, _PACKAGES, str(theirs)),
+                *("-I", "-S", "-c", _LAUNCHER, PACKAGES, str(theirs)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -280,13 +277,9 @@ class _Launcher:
         await asyncio.gather(self._reading, return_exceptions=True)
 
 
-def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
-
-
 def _look(token: str, directory: Path) -> Found:
     """Read from an attempt's directory, and from the processes there are, where it stands."""
-    started = _read_json(directory / STARTED)
+    started = read_record(directory / STARTED)
     if started is None:
         given_up = {"token": token, "given_up_by": os.getpid()}
         try:
@@ -295,7 +288,7 @@ def _look(token: str, directory: Path) -> Found:
             ours = True  # where there is no directory, no supervisor can claim it
         if ours:
             return _lost(token, directory, {}, None, "the server ended before the job was started")
-        started = _read_json(directory / STARTED) or {}
+        started = read_record(directory / STARTED) or {}
     try:
         return _understand(token, directory, started)
     except (KeyError, TypeError, ValueError):
@@ -308,40 +301,19 @@ def _understand(token: str, directory: Path, started: dict[str, Any]) -> Found:
         raise ValueError("the records of another attempt")
     if "pid" not in started:
         return _lost(token, directory, {}, None, "the server ended before the job was started")
-    started_at = _utc(started["started_at"])
+    started_at = utc(started["started_at"])
     same_boot = started["boot_id"] == boot_id()
     lives = same_boot and start_time(started["pid"]) == started["start_time"]
     # In this order: a supervisor that is gone has written its record before.
-    record = _read_json(directory / EXIT)
+    record = read_record(directory / EXIT)
     if record is not None:
-        ended = _ended(record)
+        ended = ended_of(record)
         launched = ended.exit.cause is not Cause.LAUNCH_FAILED
         return Found(token, directory, started, started_at if launched else None, ended)
     if lives:
         return Found(token, directory, started, started_at)
     why = "its supervisor was killed" if same_boot else "the machine was restarted"
     return _lost(token, directory, started, started_at, why)
-
-
-def _ended(record: _Record) -> Ended:
-    cause = Cause(record["cause"]) if record["cause"] else None
-    exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
-    return Ended(exit_, _utc(record["ended_at"]), _spent(record))
-
-
-def _spent(record: _Record) -> Spent:
-    """What a job has used. A record may be of an earlier version, and the job can write there."""
-    peak_gb, largest = _amount(record, "peak_memory_gb"), _amount(record, "largest_process_bytes")
-    # One that was over before anybody looked had at most what its largest process had, files too.
-    peak = largest if peak_gb is None else peak_gb * GB
-    return Spent(_amount(record, "cpu_seconds"), None if peak is None else int(peak))
-
-
-def _amount(record: _Record, name: str) -> float | None:
-    value = record.get(name)
-    if not isinstance(value, int | float) or not 0 <= value < _MOST:
-        return None
-    return float(value)
 
 
 def _lost(
@@ -377,16 +349,6 @@ def _environ(pid: int) -> list[bytes]:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return []
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        content = None
-    return content if isinstance(content, dict) else {}
 
 
 async def _supervisor_ends(

@@ -25,6 +25,7 @@ GROUP = "jupyter_training.executors"
 BUILT_IN: dict[str, str] = {
     "local": "jupyter_training.executors.local:PLUGIN",
     "docker": "jupyter_training.executors.docker:PLUGIN",
+    "slurm": "jupyter_training.executors.slurm:PLUGIN",
 }
 """Those of this package, which nobody else can replace."""
 

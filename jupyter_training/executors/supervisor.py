@@ -103,8 +103,8 @@ def supervise(launch: dict[str, Any], server: int) -> None:
     ----------
     launch
         ``token``, ``directory`` (of the attempt), ``argv``, ``env``, ``cwd``, ``time_limit_s`` (or
-        None), ``grace_s``, ``log_limit`` (bytes, 0 for none), ``umask``, ``boot_id``, and what
-        `guards.guard` takes.
+        None), ``grace_s``, ``log_limit`` (bytes, 0 for none), ``umask``, ``boot_id``, what
+        `guards.guard` takes, and perhaps ``where``: what else is to be known of where it runs.
     server
         A pipe to the server.
     """
@@ -121,6 +121,7 @@ def supervise(launch: dict[str, Any], server: int) -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         _libc.prctl(_PR_SET_NAME, b"jupyter-train", 0, 0, 0)
     identity = {
+        **launch.get("where", {}),
         "token": launch["token"],
         "pid": os.getpid(),
         "start_time": start_time(os.getpid()),

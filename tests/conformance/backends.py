@@ -6,6 +6,7 @@ An adapter is a value, so that it can be handed to a server that is a process of
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Lau
 from jupyter_training.executors.containers import INSTALLATION, ContainerLaunch, Mount
 from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.gauges import Gauge
-from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.executors.local import PACKAGES, LocalExecutor
+from jupyter_training.executors.slurm import SlurmExecutor
+from jupyter_training.executors.slurm_jobs import Site
 from tests.executors.docker_engine import IMAGE
 
 GRACE_S = 10.0
@@ -179,6 +182,37 @@ class Docker:
         finally:
             client.close()
         told = [f"container {one['Id'][:12]}: {one['Status']}" for one in containers]
+        return told + processes_left(self.mark)
+
+
+@dataclass(frozen=True)
+class OnSlurm:
+    """Batch jobs of a Slurm cluster."""
+
+    root: Path
+    mark: str
+    keeps_streams_together: bool = True
+
+    def devices(self, gpus: Sequence[str]) -> str:
+        return ",".join(str(index) for index in range(len(gpus)))
+
+    def launch(self, *argv: str, **changes: Any) -> Launch:
+        values = {**fresh(self.root, argv), **changes}
+        return Launch(**values, job_id="job-1", name="conformance")
+
+    def python(self, code: str, *arguments: str, **changes: Any) -> Launch:
+        return self.launch(sys.executable, "-c", code, *arguments, **changes)
+
+    def executor(self, grace_s: float = GRACE_S) -> Executor:
+        site = Site(self.mark, sys.executable, PACKAGES)
+        told = self.root / "told"
+        made = SlurmExecutor(site, told, grace_s, poll_s=0.5, alive_s=1.0, settle_s=0.1)
+        return Begun(made)
+
+    def left(self) -> list[str]:
+        asked = ["squeue", "--noheader", "--format=%i %T %k"]
+        printed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        told = [f"Slurm's job {one}" for one in printed.splitlines() if self.mark in one]
         return told + processes_left(self.mark)
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.backends import MARK, Backend, Docker, Local
+from tests.conformance.backends import MARK, Backend, Docker, Local, OnSlurm
 from tests.conformance.jobs import opened, until
 from tests.executors.container_jobs import let_threads_end
+from tests.slurm import Slurm
 
 
 def local(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
@@ -28,9 +29,16 @@ def docker(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
     return Docker(root, mark, request.getfixturevalue("engine").url)
 
 
+def slurm(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
+    cluster: Slurm = request.getfixturevalue("slurm")
+    os.environ["SLURM_CONF"] = str(cluster.config)  # also for the servers of this test
+    return OnSlurm(root, mark)
+
+
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
     "local": local,
     "docker": docker,
+    "slurm": slurm,
 }
 if added := os.environ.get("JUPYTER_TRAINING_CONFORMANCE"):
     BACKENDS[added.partition("=")[0]] = pkgutil.resolve_name(added.partition("=")[2])

@@ -1,0 +1,161 @@
+"""Slurm's commands, run as processes of their own: what they say, and whether Slurm is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jupyter_training.executors.base import ClusterAway
+from jupyter_training.executors.slurm_jobs import AWAY, FORMAT, LIMIT, SlurmJob, jobs_of, words
+
+_PATIENCE_S = 90.0
+"""Slurm's commands try for about so long by themselves (s)."""
+
+_AT_ONCE = 4
+"""So many submissions at a time: a controller serves them one by one anyway."""
+
+_KEPT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|KRB5CCNAME"
+    r"|SLURM_CONF|SLURM_CLUSTERS|SLURM_JWT|SLURM_DEBUG_FLAGS|SBATCH_\w+"
+)
+"""What these commands get of the server's environment. If the server is a job of Slurm itself, the
+rest would make ours a part of it; and what they get, the script gets."""
+
+
+class Refused(RuntimeError):
+    """Slurm does not do what it was asked for; the text is its own."""
+
+
+class TooMany(Refused):
+    """It would, if there were fewer jobs."""
+
+
+class Commands:
+    """The commands of Slurm.
+
+    Parameters
+    ----------
+    installation
+        Whose jobs are ours.
+    directory
+        Where the commands are; empty if they are found by their names.
+    """
+
+    def __init__(self, installation: str, directory: str = "") -> None:
+        self._installation, self._directory = installation, directory
+        self._submitting = asyncio.Semaphore(_AT_ONCE)
+
+    async def submit(self, arguments: Sequence[str], script: str) -> str:
+        """Submit a batch script.
+
+        Returns
+        -------
+        str
+            The number of its job.
+
+        Raises
+        ------
+        ClusterAway
+            If Slurm is away. Whether it has got the job is not known.
+        Refused
+            If it does not want it.
+        """
+        async with self._submitting:
+            printed = await self._run(["sbatch", *arguments], script)
+        return printed.strip().partition(";")[0]
+
+    async def queue(self) -> list[SlurmJob]:
+        """All jobs of this installation that Slurm knows, also those that ended a moment ago.
+
+        Raises
+        ------
+        ClusterAway
+            If Slurm is away.
+        """
+        whose = f"--user={os.geteuid()}"
+        asked = ["squeue", "--noheader", "--states=all", "--array", whose, f"--format={FORMAT}"]
+        try:
+            return jobs_of(await self._run(asked), self._installation)
+        except Refused as refused:
+            raise ClusterAway(str(refused)) from None
+
+    async def nodes(self) -> str:
+        """The nodes, as `slurm_jobs.nodes_of` reads them.
+
+        Raises
+        ------
+        ClusterAway
+            If Slurm is away.
+        """
+        try:
+            return await self._run(["scontrol", "--oneliner", "--details", "show", "node"])
+        except Refused as refused:
+            raise ClusterAway(str(refused)) from None
+
+    async def exit_code(self, job: str) -> int | None:
+        """The exit code of a job that has ended; None if that is not known."""
+        with contextlib.suppress(Refused, ClusterAway):
+            printed = await self._run(["scontrol", "--oneliner", "show", "job", job])
+            found = re.search(r"\sExitCode=(\d+):", printed)
+            return None if found is None else int(found[1])
+        return None
+
+    async def tell(self, job: str) -> None:
+        """Send SIGTERM to the script of a job that runs, and to nothing else of it."""
+        with contextlib.suppress(Refused):  # it has ended, or has not begun
+            await self._run(["scancel", "--signal=TERM", "--batch", job])
+
+    async def cancel(self, *jobs: str) -> None:
+        """Take jobs out of the queue, and end them if they run."""
+        with contextlib.suppress(Refused):
+            await self._run(["scancel", *jobs])
+
+    async def _run(self, command: Sequence[str], said: str = "") -> str:
+        program = os.path.join(self._directory, command[0])
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *command[1:],
+                env=environment(os.environ),
+                cwd="/",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise ClusterAway(f"{program} cannot be run here: {error.strerror}") from None
+        try:
+            printed, trouble = await asyncio.wait_for(
+                process.communicate(said.encode()), _PATIENCE_S
+            )
+        except asyncio.TimeoutError:
+            raise ClusterAway(f"Slurm says nothing ({command[0]})") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode == 0:
+            return printed.decode("utf-8", "replace")
+        told = trouble.decode("utf-8", "replace")
+        why = words(told, command[0]) or f"{command[0]} ended with {process.returncode}"
+        if AWAY.search(told):
+            raise ClusterAway(f"Slurm does not answer: {why}")
+        raise TooMany(why) if LIMIT.search(told) else Refused(why)
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What the commands find in their environment."""
+    env = {name: value for name, value in inherited.items() if _KEPT.fullmatch(name)}
+    # The format of times and of lists is what we expect.
+    return {**env, "SLURM_TIME_FORMAT": "standard"}
+
+
+def are_there(directory: str = "") -> bool:
+    """Whether the commands can be found here."""
+    paths = [directory] if directory else os.get_exec_path()
+    return any((Path(one) / "sbatch").exists() for one in paths)

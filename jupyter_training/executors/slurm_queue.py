@@ -1,0 +1,176 @@
+"""What Slurm says of all jobs, asked once for all of them, and what their nodes tell meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupyter_training.executors.base import ClusterAway
+from jupyter_training.executors.slurm_jobs import SlurmJob
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 0.25
+_SOON_S = 0.3
+_AWAY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The jobs as they were at one moment.
+
+    Attributes
+    ----------
+    at
+        When Slurm was asked, in the clock of the event loop (s).
+    jobs
+        By the token of their attempts; more than one if an attempt was submitted twice.
+    """
+
+    at: float = float("-inf")
+    jobs: Mapping[str, Sequence[SlurmJob]] = field(default_factory=dict)
+
+    def job_of(self, token: str, number: str | None) -> SlurmJob | None:
+        """The job of an attempt: the one with this number, else one that is not over."""
+        several = self.jobs.get(token.partition(".")[0], ())
+        for one in several:
+            if one.id == number:
+                return one
+        if number is not None:
+            return None
+        return min(several, key=lambda one: one.is_over, default=None)
+
+
+class Queue:
+    """Asks Slurm for as long as somebody wants to know.
+
+    Parameters
+    ----------
+    ask
+        Asks for all jobs.
+    told
+        The directory in which a file appears when something has happened to an attempt.
+    poll_s
+        How often Slurm is asked (s).
+
+    Attributes
+    ----------
+    latest
+        What it said last.
+    trouble
+        Why it says nothing; empty if it does.
+    """
+
+    def __init__(
+        self, ask: Callable[[], Awaitable[Sequence[SlurmJob]]], told: Path, poll_s: float
+    ) -> None:
+        self._ask, self._told, self._poll_s = ask, told, poll_s
+        self.latest = Snapshot()
+        self.trouble = ""
+        self._watchers: dict[str, list[asyncio.Event]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._next_at = 0.0
+        self._changed, self._wanted = asyncio.Event(), asyncio.Event()
+
+    @contextlib.contextmanager
+    def watching(self, token: str) -> Iterator[asyncio.Event]:
+        """An event that is set when there may be news of an attempt."""
+        woken = asyncio.Event()
+        whole = token.partition(".")[0]
+        self._watchers.setdefault(whole, []).append(woken)
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(one()) for one in (self._listen, self._poll)]
+        self._wanted.set()
+        self.soon()
+        try:
+            yield woken
+        finally:
+            several = self._watchers[whole]
+            several.remove(woken)
+            if not several:
+                del self._watchers[whole]
+            if not self._watchers:
+                self._wanted.clear()
+
+    def is_watched(self, token: str) -> bool:
+        """Whether somebody waits for news of an attempt."""
+        return token in self._watchers
+
+    def soon(self) -> None:
+        """Ask Slurm soon, as there may be news."""
+        at = asyncio.get_running_loop().time() + min(_SOON_S, self._poll_s)
+        if at < self._next_at:
+            self._next_at = at
+            self._changed.set()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _poll(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wanted.wait()
+            while (left_s := self._next_at - loop.time()) > 0:
+                self._changed.clear()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), left_s)
+            began, before = loop.time(), self.latest
+            self._next_at = began + self._poll_s
+            try:
+                found = await self._ask()
+            except ClusterAway as away:
+                if not self.trouble:
+                    _log.warning("%s; jobs on it are not given up", away)
+                self.trouble = str(away)
+                self._next_at = loop.time() + _AWAY_S
+                self._wake(list(self._watchers))
+                continue
+            self.trouble, jobs = "", _by_token(found)
+            self.latest = Snapshot(began, jobs)
+            self._wake([one for one in self._watchers if _is_news(before.jobs, jobs, one)])
+
+    async def _listen(self) -> None:
+        while True:
+            await self._wanted.wait()
+            told = await asyncio.to_thread(self._take)
+            self._wake([token.partition(".")[0] for token in told])
+            await asyncio.sleep(_LOOK_S)
+
+    def _wake(self, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            for woken in self._watchers.get(token, ()):
+                woken.set()
+
+    def _take(self) -> list[str]:
+        with contextlib.suppress(OSError):
+            names = os.listdir(self._told)
+            for name in names:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._told / name)
+            return names
+        return []
+
+
+_ByToken = Mapping[str, Sequence[SlurmJob]]
+
+
+def _by_token(several: Iterable[SlurmJob]) -> _ByToken:
+    found: dict[str, list[SlurmJob]] = {}
+    for job in several:
+        found.setdefault(job.token, []).append(job)
+    return found
+
+
+def _is_news(before: _ByToken, after: _ByToken, token: str) -> bool:
+    """Whether whoever waits for this attempt has to look at its records."""
+    was, now = ([(one.id, str(one)) for one in it.get(token, ())] for it in (before, after))
+    return was != now or all(one.is_over for one in after.get(token, ()))

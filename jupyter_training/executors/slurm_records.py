@@ -1,0 +1,234 @@
+"""What is in the directory of an attempt on Slurm as one value, and what a server writes there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from jupyter_training.executors.base import Ended
+from jupyter_training.executors.gauges import Gauge
+from jupyter_training.executors.processes import Processes
+from jupyter_training.executors.records import EXIT, STARTED, claim
+from jupyter_training.executors.slurm_jobs import SlurmJob, gpu_name
+from jupyter_training.executors.slurm_node import ALIVE, LAUNCH, REVOKED, STOP
+from jupyter_training.executors.supervised import ended_of, read_record, utc
+from jupyter_training.jobs.lifecycle import Cause
+from jupyter_training.jobs.usage import Consumption
+from jupyter_training.scheduling.resources import Placement
+
+SUBMITTED = "submitted.json"
+"""Which job of Slurm an attempt is."""
+
+_STALE_FACTOR = 4
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is written of an attempt, or of one node of it.
+
+    Attributes
+    ----------
+    launch
+        What is to be run; None if it was not written.
+    slurm_job
+        The number of its job; None if it is not known.
+    is_given_up
+        Whether somebody has taken the attempt so that it never runs, or its records are of another
+        one.
+    started
+        What its supervisor has written; None if it has not begun.
+    ended
+        How it ended, if that is written.
+    alive_at
+        When there was a sign of life (s since 1970); None for never.
+    """
+
+    launch: dict[str, Any] | None = None
+    slurm_job: str | None = None
+    is_given_up: bool = False
+    started: dict[str, Any] | None = None
+    ended: Ended | None = None
+    alive_at: float | None = None
+    is_asked: bool = False
+    is_revoked: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many nodes it has."""
+        return len((self.launch or {}).get("nodes") or ()) or 1
+
+    @property
+    def is_gang(self) -> bool:
+        """Whether it is the whole of a distributed job."""
+        return bool((self.launch or {}).get("nodes"))
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its program began to run."""
+        if self.started is None:
+            return None
+        if self.ended is not None and self.ended.exit.cause is Cause.LAUNCH_FAILED:
+            return None
+        return utc(self.started["started_at"])
+
+    def is_silent(self, now: float, alive_s: float) -> bool:
+        """Whether it would have given a sign of life if it still ran."""
+        last = self.alive_at or (self.started or {}).get("started_at", 0.0)
+        return bool(now - last > _STALE_FACTOR * alive_s)
+
+    def placement(self, cpu_cores: int, memory_gb: int, gpus: int) -> Placement | None:
+        """Where it runs, with what it was given."""
+        if self.started is None or not self.started.get("node"):
+            return None
+        node = str(self.started["node"])
+        names = tuple(gpu_name(node, one) for one in self.started.get("gpus", ()))
+        return Placement(node, cpu_cores, memory_gb, names if len(names) == gpus else ("",) * gpus)
+
+
+def home_of(token: str, directory: Path) -> Path:
+    """The directory of the whole of an attempt, also of one of its nodes."""
+    return directory.parent if "." in token else directory
+
+
+def read(token: str, directory: Path) -> Records:
+    """Read all of it. The job can write there, too, and is not believed more than it can lie."""
+    home, started = home_of(token, directory), read_record(directory / STARTED)
+    launch, submitted = read_record(home / LAUNCH), read_record(home / SUBMITTED) or {}
+    ours = submitted.get("token") == token.partition(".")[0]
+    number = submitted.get("slurm_job") if ours else None
+    found = Records(
+        launch if launch else None,
+        number if isinstance(number, str) else None,
+        is_asked=(home / STOP).exists(),
+        is_revoked=(home / REVOKED).exists(),
+        alive_at=_alive_at(directory),
+    )
+    if started is None:
+        return found
+    try:
+        if started["token"] == token and "pid" not in started and (directory / EXIT).exists():
+            why = ended_of(read_record(directory / EXIT) or {})
+            return Records(found.launch, found.slurm_job, ended=why)
+        if started["token"] != token or "pid" not in started:
+            return Records(found.launch, found.slurm_job, is_given_up=True)
+        started["started_at"] = float(started["started_at"])
+        runs_as = started.get("slurm_job")
+        record = read_record(directory / EXIT)
+        ended = None if record is None else ended_of(record)
+    except (KeyError, TypeError, ValueError):
+        return Records(found.launch, found.slurm_job, is_given_up=True)
+    return Records(
+        found.launch,
+        runs_as if isinstance(runs_as, str) and runs_as else found.slurm_job,
+        False,
+        started,
+        ended,
+        found.alive_at,
+        found.is_asked,
+        found.is_revoked,
+    )
+
+
+class Step(Enum):
+    """Where an attempt stands."""
+
+    WAITS = "Slurm has not begun it, or is about to"
+    RUNS = "it runs"
+    ENDED = "its end is written"
+    GIVEN_UP = "it never runs"
+    NOT_BEGUN = "Slurm has let go of it before it ran"
+    LOST = "it began, and its end was not written"
+
+
+def step(found: Records, job: SlurmJob | None, *, is_fresh: bool) -> Step:
+    """Where an attempt stands, by its records and by what Slurm says.
+
+    Parameters
+    ----------
+    job
+        Its job; None if Slurm does not know it.
+    is_fresh
+        Whether Slurm was asked after the job was submitted, and before the records were read.
+    """
+    if found.is_given_up:
+        return Step.GIVEN_UP
+    if found.ended is not None:
+        return Step.ENDED
+    is_gone = is_fresh and (job is None or job.is_over)
+    if found.started is None:
+        return Step.NOT_BEGUN if is_gone else Step.WAITS
+    begins_again = is_fresh and job is not None and job.waits
+    return Step.LOST if is_gone or begins_again else Step.RUNS
+
+
+def _alive_at(directory: Path) -> float | None:
+    try:
+        return (directory / ALIVE).stat().st_mtime
+    except OSError:
+        return None
+
+
+def write(directory: Path, name: str, content: dict[str, Any]) -> None:
+    """Let a record appear, whole."""
+    draft = directory / f"{name}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):  # the job was deleted under us
+        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(file, json.dumps(content).encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
+        draft.rename(directory / name)
+
+
+def give_up(token: str, directory: Path) -> bool:
+    """Take an attempt so that it never runs; whether nobody had taken it."""
+    try:
+        return claim(str(directory), {"token": token, "given_up_by": os.getpid()})
+    except FileNotFoundError:
+        return True
+
+
+def ask_to_end(directory: Path) -> None:
+    """Have what runs of an attempt asked to end."""
+    write(directory, STOP, {"at": time.time()})
+
+
+def revoke(directory: Path) -> None:
+    """Have what perhaps still runs of an attempt killed."""
+    write(directory, REVOKED, {"at": time.time()})
+
+
+class SignsOfLife(Gauge):
+    """Tells what an attempt uses, from what its node writes now and then.
+
+    Parameters
+    ----------
+    directories
+        Those of its nodes.
+    """
+
+    def __init__(self, directories: list[Path]) -> None:
+        self._directories = directories
+
+    def read(self, processes: Processes) -> Consumption | None:
+        """See `Gauge`."""
+        told = [
+            read_record(one / ALIVE) or {} for one in self._directories if not (one / EXIT).exists()
+        ]
+        if not told:
+            return None
+        seconds, held = _total(told, "cpu_seconds"), _total(told, "memory_bytes")
+        return Consumption(seconds, None if held is None else int(held))
+
+
+def _total(told: list[dict[str, Any]], name: str) -> float | None:
+    known = [it[name] for it in told if isinstance(it.get(name), int | float)]
+    return sum(known) if known else None

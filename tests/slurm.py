@@ -1,0 +1,230 @@
+"""A real Slurm of our own: a controller and three nodes on this machine, ended with the tests.
+
+It needs root, and Debian's ``slurmctld``, ``slurmd``, ``slurm-client`` and ``munge``. Everything of
+it is in a temporary directory, with a munged of its own. GPUs are faked at the very bottom: as
+device files that Slurm counts, hands out and names in ``CUDA_VISIBLE_DEVICES``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+NODES = ("node1", "node2", "node3")
+CPUS, MEMORY_GB, GPUS = 4, 4, 4
+"""What each node has."""
+
+_CONFIG = """
+ClusterName=training
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={place}/munge.socket
+CredType=cred/munge
+StateSaveLocation={place}/state
+SlurmdSpoolDir={place}/spool-%n
+SlurmctldPidFile={place}/slurmctld.pid
+SlurmdPidFile={place}/slurmd-%n.pid
+SlurmctldLogFile={place}/slurmctld.log
+SlurmdLogFile={place}/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,bf_resolution=1,sched_min_interval=50000,bf_window=2880
+GresTypes=gpu
+SlurmdParameters=config_overrides
+SlurmdTimeout=4
+SlurmctldTimeout=10
+ReturnToService=2
+KillWait=3
+MinJobAge=60
+MessageTimeout=20
+JobRequeue=1
+NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} {node}
+NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} {node}
+NodeName=node3 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[3]} {node}
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=small Nodes=node1 MaxTime=60 State=UP
+"""
+
+
+class Slurm:
+    """A cluster whose daemons can be killed and started again.
+
+    Parameters
+    ----------
+    place
+        An empty directory with a short path: there are sockets in it.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.config = place / "slurm.conf"
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        (place / "state").mkdir()
+        for index in range(GPUS):
+            os.mknod(place / f"gpu{index}", 0o20666, os.makedev(1, 3))  # as /dev/null
+        node = f"CPUs={CPUS} RealMemory={MEMORY_GB * 1024} Gres=gpu:a100:{GPUS} State=UNKNOWN"
+        values = {"place": place, "ports": _free_ports(4), "node": node}
+        self.config.write_text(_CONFIG.format(**values))
+        gpus = f"Name=gpu Type=a100 File={place}/gpu[0-{GPUS - 1}]\n"
+        (place / "gres.conf").write_text(gpus)
+        key = place / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What its commands need in their environment."""
+        return {"SLURM_CONF": str(self.config)}
+
+    def start(self) -> None:
+        """Start all of it, and return when all nodes can be used."""
+        munge = [f"--{name}={self.place}/munge.{name}" for name in ("socket", "key-file")]
+        munge = [one.replace("munge.key-file", "munge.key") for one in munge]
+        files = [f"--{one}-file={self.place}/munge.{one}" for one in ("pid", "log", "seed")]
+        self._run("munged", "munged", "--foreground", "--force", *munge, *files)
+        self._until((self.place / "munge.socket").exists)
+        self.start_controller()
+        for node in NODES:
+            self.start_node(node)
+        self.until_up()
+
+    def start_controller(self) -> None:
+        """Start the controller."""
+        self._run("slurmctld", "slurmctld", "-D", "-i")
+
+    def start_node(self, node: str) -> None:
+        """Start the daemon of a node."""
+        self._run(node, "slurmd", "-D", "-N", node)
+
+    def kill(self, daemon: str) -> None:
+        """Kill ``slurmctld``, or the daemon of a node, which leaves its jobs alone."""
+        self._daemons[daemon].kill()
+        self._daemons[daemon].wait(30)
+
+    def kill_node(self, node: str) -> None:
+        """Kill a node as if its machine had lost power: its daemon, and all that runs there."""
+        self.kill(node)
+        mark = f"SLURMD_NODENAME={node}".encode()
+        conf = f"SLURM_CONF={self.config}".encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                env = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                step = command.startswith(b"slurmstepd") and conf in env
+                if (mark in env and conf in env) or step:
+                    os.kill(int(pid), signal.SIGKILL)
+
+    def until_up(self) -> None:
+        """Return when all nodes can be used."""
+        self._until(lambda: self._ask("sinfo", "-h", "-N", "-t", "idle,mix,alloc", "-o", "%N"))
+
+    def command(self, *words: str) -> str:
+        """Run one of its commands; what it printed."""
+        done = subprocess.run(
+            words, env={**os.environ, **self.env}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return done.stdout
+
+    def close(self) -> None:
+        """End all of it."""
+        with contextlib.suppress(AssertionError):
+            self.command("scancel", "--quiet", "--user", "root")
+        for name in (*NODES, "slurmctld", "munged"):
+            if (daemon := self._daemons.get(name)) is not None and daemon.poll() is None:
+                daemon.terminate()
+        for daemon in self._daemons.values():
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait(10)
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def _ask(self, *words: str) -> bool:
+        done = subprocess.run(
+            words, env={**os.environ, **self.env}, capture_output=True, text=True, check=False
+        )
+        return set(done.stdout.split()) == set(NODES)
+
+    def _run(self, name: str, program: str, *arguments: str) -> None:
+        path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
+        with (self.place / f"{name}.out").open("ab") as log:
+            self._daemons[name] = subprocess.Popen(
+                [program, *arguments],
+                env={**os.environ, **self.env, "PATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _until(self, condition: object) -> None:
+        assert callable(condition)
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.05)  # another program has no event for us
+        raise AssertionError("\n".join(one.read_text()[-1500:] for one in self.place.glob("*.log")))
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def why_not() -> str | None:
+    """Why no Slurm can be started here; None if one can."""
+    if os.geteuid() != 0:
+        return "a Slurm of our own needs root"
+    paths = os.environ["PATH"] + os.pathsep + "/usr/sbin"
+    programs = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+    missing = [name for name in programs if shutil.which(name, path=paths) is None]
+    packages = "slurmctld, slurmd, slurm-client and munge"
+    return f"{', '.join(missing)} missing: install {packages}" if missing else None
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Slurm]:
+    """A cluster for as long as it is wanted."""
+    made = Slurm(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp")))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Slurm]:
+    """A cluster for all tests of a session."""
+    told = why_not()
+    if told:
+        assert "CI" not in os.environ, f"Slurm is never left out there: {told}"
+        pytest.skip(told)
+    with running() as made:
+        yield made

@@ -33,9 +33,9 @@ def start_lab(home: Home, **options: Any) -> Server:
     return _start(home, "jupyterlab", "LabApp", **options)
 
 
-def start_notebook_7(home: Home) -> Server:
+def start_notebook_7(home: Home, **options: Any) -> Server:
     """Start Jupyter Notebook 7 on a copy of the examples."""
-    return _start(home, "notebook", "JupyterNotebookApp")
+    return _start(home, "notebook", "JupyterNotebookApp", **options)
 
 
 def _start(home: Home, module: str, app: str, **options: Any) -> Server:

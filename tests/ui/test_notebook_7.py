@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import expect
 
+from tests import fake_nvml
 from tests.conftest import Home
+from tests.fake_nvml import FakeGpus
 from tests.ui.lab import notebook, start_notebook_7, write_notebook
 
 TRAINS = """\
-%%train --name curve --cpus 1 --memory 1
+%%train --name curve --cpus 1 --memory 1 --gpus 2
 import time
 from jupyter_training import report
 for step in range(1, 1000):
@@ -17,8 +21,13 @@ for step in range(1, 1000):
 """
 
 
-def test_a_job_is_submitted_watched_and_cancelled_in_a_notebook(home: Home) -> None:
-    server = start_notebook_7(home)
+def test_a_job_and_its_gpus_are_watched_and_it_is_cancelled_in_a_notebook(
+    home: Home, tmp_path: Path
+) -> None:
+    cards = FakeGpus(tmp_path / "gpus", ["NVIDIA A100-SXM4-80GB"] * 2)
+    cards.card(0, utilization=93)
+    home.variables |= cards.environment(fake_nvml.build(tmp_path))
+    server = start_notebook_7(home, gpus=None)
     name = write_notebook(home, ["%load_ext jupyter_training", TRAINS])
     with notebook(server, name, below="notebooks") as book:
         book.run("%load_ext")
@@ -28,6 +37,10 @@ def test_a_job_is_submitted_watched_and_cancelled_in_a_notebook(home: Home) -> N
         expect(chart.locator("canvas")).to_be_visible()
         before = chart.get_attribute("aria-label")
         expect(chart).not_to_have_attribute("aria-label", before or "")
+        # What the GPUs do is seen, and seen to change.
+        expect(live).to_contain_text("GPUs 0, 1 (93 %, 0 %)")
+        cards.card(1, utilization=41)
+        expect(live).to_contain_text("GPUs 0, 1 (93 %, 41 %)")
         live.get_by_role("button", name="Cancel").press("Enter")
         expect(live).to_contain_text("cancelled")
     (job,) = server.api.get("api/training-jobs").json()

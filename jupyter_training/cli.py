@@ -37,6 +37,7 @@ from jupyter_training.notebook.options import (
     add_notebook_options,
     add_usage_options,
     job_fields,
+    snapshot_of,
 )
 from jupyter_training.notebook.outputs import OutputTable, download
 from jupyter_training.notebook.pipelines import of_file
@@ -194,7 +195,7 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    job = jobs.send(_spec(options), snapshot=not options.no_snapshot)
+    job = jobs.send(_spec(options), **snapshot_of(options))
     try:
         watch(job, to_stderr=options.json)
     except KeyboardInterrupt:
@@ -227,7 +228,7 @@ def _release() -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    job = jobs.send(_spec(options), snapshot=not options.no_snapshot)
+    job = jobs.send(_spec(options), **snapshot_of(options))
     print_json(job.told) if options.json else print(job.id)
     return 0
 

@@ -45,12 +45,15 @@ class Limits:
     Attributes
     ----------
     snapshot_bytes, snapshot_files
-        Of all files of a snapshot together.
+        Of all files of a snapshot together; the bytes, where nobody has asked for more.
+    ceiling_bytes
+        So much at most can be asked for.
     content_bytes
         Of one file or value.
     """
 
     snapshot_bytes: int = 500 * 1024**2
+    ceiling_bytes: int = 16 * 1024**3
     snapshot_files: int = 20_000
     content_bytes: int = 16 * 1024**3
 
@@ -281,11 +284,11 @@ def why_too_large(manifest: Manifest, limits: Limits) -> str | None:
     """Why this server does not take a snapshot; None if it does."""
     if len(manifest.files) > limits.snapshot_files:
         return f"has {len(manifest.files)} files; at most {limits.snapshot_files} are taken"
-    if manifest.total_bytes <= limits.snapshot_bytes:
+    if manifest.total_bytes <= limits.ceiling_bytes:
         return None
     top = largest((file.path, file.size) for file in manifest.files)
     return (
-        f"has {human_size(manifest.total_bytes)}; at most {human_size(limits.snapshot_bytes)} are "
+        f"has {human_size(manifest.total_bytes)}; at most {human_size(limits.ceiling_bytes)} are "
         f"taken. The largest: {top}"
     )
 

@@ -535,7 +535,8 @@ class TrainingService:
         elif children is not None and job.status not in ENDED:
             reason = ", ".join(f"{count} {status}" for status, count in sorted(children.items()))
         elif job.status is Status.PENDING:
-            behind = f"waits behind {(position or 1) - 1} jobs"
+            before = (position or 1) - 1
+            behind = f"waits behind {before} job{'s' * (before != 1)}" if before else "is next"
             reason = why_waits or behind
         elif job.status is Status.RUNNING and job.hung_since is not None:
             reason = usage.hangs(job.hung_since, job.hung_first)

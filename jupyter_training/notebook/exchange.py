@@ -17,7 +17,7 @@ from jupyter_training.jobs.snapshots import human_size
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.job import ask, connection
 from jupyter_training.notebook.outputs import download, listing
-from jupyter_training.notebook.snapshot import MUCH_BYTES
+from jupyter_training.notebook.uploading import Advance, showing
 
 _PIECE = 1 << 20
 
@@ -52,10 +52,13 @@ class Packed:
     digest: str
     size: int
 
-    def __iter__(self) -> Iterator[bytes]:
+    def told(self, advance: Advance) -> Iterator[bytes]:
+        """What it is made of; for each piece it is said how large that is."""
         for piece in self.pieces:
             for start in range(0, len(piece), _PIECE):
-                yield bytes(piece[start : start + _PIECE])
+                part = bytes(piece[start : start + _PIECE])
+                yield part
+                advance(len(part))
 
 
 def pack(name: str, value: Any) -> Packed:
@@ -112,10 +115,10 @@ def upload(variables: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         missing = set(client.missing_contents([one.digest for one in packed]))
         for one in packed:
             if one.digest in missing:
-                if one.size > MUCH_BYTES:
-                    connection.say(f"Uploading {one.name} ({human_size(one.size)}).")
+                what = f"{one.name} ({human_size(one.size)})"
                 try:
-                    client.put_content(one.digest, one, one.size)
+                    with showing(what, one.size, connection.say) as advance:
+                        client.put_content(one.digest, one.told(advance), one.size)
                 except TrainingError as error:
                     if error.reason not in ("wrong_content", "too_large"):
                         raise

@@ -397,7 +397,12 @@ class Job:
 
 
 def submit(
-    command: str | Sequence[str], *, name: str | None = None, snapshot: bool = True, **fields: Any
+    command: str | Sequence[str],
+    *,
+    name: str | None = None,
+    snapshot: bool = True,
+    snapshot_limit_mb: int | None = None,
+    **fields: Any,
 ) -> Job:
     """Submit a job.
 
@@ -411,6 +416,9 @@ def submit(
     snapshot
         Whether it runs in a copy of the current directory as it is now. Otherwise it runs in the
         directory itself, with what is there when it starts.
+    snapshot_limit_mb
+        How large that copy may be (MB of 1024**2 bytes). By default what
+        ``JUPYTER_TRAINING_SNAPSHOT_LIMIT_MB`` says in the environment, or else the server: 500.
     **fields
         The other fields of a job, such as ``cpu_cores``, ``memory_gb``, ``gpu_count``,
         ``env_vars``, ``max_retries`` or ``time_limit_s``.
@@ -432,12 +440,19 @@ def submit(
             **fields,
         },
         snapshot=snapshot,
+        snapshot_limit_mb=snapshot_limit_mb,
     )
 
 
-def send(spec: dict[str, Any], *, snapshot: bool = True) -> Job:
+def send(
+    spec: dict[str, Any], *, snapshot: bool = True, snapshot_limit_mb: int | None = None
+) -> Job:
     """Submit what a JobSpec says, with a snapshot of its directory or without."""
-    here = ask(lambda client: specs.recorded(client, spec, snapshot=snapshot, say=connection.say))
+    here = ask(
+        lambda client: specs.recorded(
+            client, spec, snapshot=snapshot, say=connection.say, limit_mb=snapshot_limit_mb
+        )
+    )
     wanted = {**spec, **here}
     # One key for this one wish, so that asking again after a lost answer is not a second job.
     key = secrets.token_hex(16)

@@ -32,6 +32,7 @@ from jupyter_training.notebook.options import (
     add_notebook_options,
     add_usage_options,
     job_fields,
+    snapshot_of,
     variables,
     words,
 )
@@ -187,7 +188,7 @@ def _submit(
             f"{told['gpu_count']}GPU) {where}{told['reason']}"
         )
         return None
-    job = jobs.send(spec, snapshot=not options.no_snapshot)
+    job = jobs.send(spec, **snapshot_of(options))
     if options.wait:
         show(job)
         try:

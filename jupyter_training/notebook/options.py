@@ -146,6 +146,14 @@ def gigabytes(text: str) -> int:
     return int(found[1])
 
 
+def megabytes(text: str) -> int:
+    """MB of ``800``, ``800M``, ``800MB`` or ``2GB``."""
+    found = re.fullmatch(r"(\d+)\s*(m|g)?i?b?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 800MB or 2GB")
+    return int(found[1]) * (1024 if found[2] in ("g", "G") else 1)
+
+
 def variable(text: str) -> tuple[str, str]:
     """Name and value of ``NAME=VALUE``."""
     name, equals, value = text.partition("=")
@@ -211,6 +219,12 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         "--no-snapshot",
         action="store_true",
         help="run it in this directory itself, with what is there when it starts",
+    )
+    how.add_argument(
+        "--snapshot-limit",
+        type=megabytes,
+        metavar="SIZE",
+        help="how large the copy of this directory may be, such as 800MB or 2GB",
     )
     told = parser.add_argument_group("who is told of it outside of Jupyter")
     told.add_argument(
@@ -297,6 +311,11 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
     elif options.notify_on:
         raise UsageError("--notify-on needs --notify, which says who is told")
     return fields
+
+
+def snapshot_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What was said about the copy of the directory in which a job runs."""
+    return {"snapshot": not options.no_snapshot, "snapshot_limit_mb": options.snapshot_limit}
 
 
 def add_notebook_options(parser: argparse.ArgumentParser) -> None:

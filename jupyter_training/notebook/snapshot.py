@@ -27,6 +27,7 @@ from jupyter_training.jobs.snapshots import (
 )
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.ignored import TRAIN, Rules, is_left_out_anyway, is_nothing
+from jupyter_training.notebook.uploading import Advance, showing
 
 _TRIES = 3
 _AT_ONCE = 4
@@ -40,8 +41,8 @@ _SETTLED_NS = 2_000_000_000
 
 _PIECE = 1 << 20
 
-MUCH_BYTES = 32 * 1024**2
-"""From this size on it is said that something is uploaded."""
+LIMIT_VARIABLE = "JUPYTER_TRAINING_SNAPSHOT_LIMIT_MB"
+"""Names how large snapshots may be for whoever says nothing else (MB of 1024**2 bytes)."""
 
 _hashes: dict[tuple[int, ...], str] = {}
 """By what is known of a file without reading it, the SHA-256 of what was read then."""
@@ -99,6 +100,7 @@ def upload(
     directories: Sequence[Path],
     scripts: Sequence[Path],
     say: Callable[[str], None] = lambda _: None,
+    limit_mb: int | None = None,
 ) -> str:
     """Take a snapshot, and upload what the server lacks of it.
 
@@ -110,6 +112,9 @@ def upload(
         Files that belong to it whatever ignore files say.
     say
         Told what a person should know: what is not a part of it, and that much is on its way.
+    limit_mb
+        How large it may be (MB of 1024**2 bytes); by default what the environment says, or else the
+        server.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def upload(
     TrainingError
         If it is larger than the server allows; the text names the largest files.
     """
-    limits = client.snapshot_limits()
+    limits = _limited(client.snapshot_limits(), limit_mb)
     changed = None
     for _ in range(_TRIES):
         snapshot = take(directories, scripts, limits)
@@ -137,6 +142,26 @@ def upload(
         f"{changed} changes all the time, so there can be no snapshot of it. Write it into "
         f"{directories[0] / TRAIN}, and the job finds the file itself."
     )
+
+
+def _limited(limits: dict[str, Any], limit_mb: int | None) -> dict[str, Any]:
+    """The limits of a server with one's own for the size."""
+    if limit_mb is None and (given := os.environ.get(LIMIT_VARIABLE)):
+        try:
+            limit_mb = int(given)
+        except ValueError:
+            raise TrainingError(
+                f"{LIMIT_VARIABLE} is {given!r}, and should be a whole number of MB."
+            ) from None
+    if limit_mb is None:
+        return limits
+    wanted, most = limit_mb * 1024**2, limits["snapshot_ceiling_bytes"]
+    if wanted > most:
+        raise TrainingError(
+            f"A snapshot of up to {human_size(wanted)} is asked for, and this server takes at most "
+            f"{human_size(most)} (c.TrainingApp.snapshot_ceiling_mb)."
+        )
+    return {**limits, "max_snapshot_bytes": wanted}
 
 
 def take(directories: Sequence[Path], scripts: Sequence[Path], limits: dict[str, Any]) -> Snapshot:
@@ -342,16 +367,17 @@ def _send(client: Client, snapshot: Snapshot, say: Callable[[str], None]) -> str
     wanted = [one for one in missing if one != name]
     sizes = {file.sha256: file.size for file in snapshot.manifest.files}
     size = sum(sizes[one] for one in wanted)
-    if size > MUCH_BYTES:
-        say(f"Uploading {human_size(size)} of new files, {len(wanted)} of them.")
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        list(threads.map(lambda one: _send_file(client, one, snapshot.sources[one]), wanted))
+    what = f"{human_size(size)} of new files, {len(wanted)} of them"
+    with showing(what, size, say) as advance, ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(
+            threads.map(lambda one: _send_file(client, one, snapshot.sources[one], advance), wanted)
+        )
     if name in missing:
         client.put_content(name, content, len(content))
     return name
 
 
-def _send_file(client: Client, name: str, path: Path) -> None:
+def _send_file(client: Client, name: str, path: Path, advance: Advance) -> None:
     try:
         size = path.stat().st_size
         if size <= _WHOLE_BYTES:
@@ -359,8 +385,9 @@ def _send_file(client: Client, name: str, path: Path) -> None:
             if digest(content) != name:
                 raise _Changed(path)
             client.put_content(name, content, len(content))
+            advance(size)
         else:
-            client.put_content(name, _pieces(path, size), size)
+            client.put_content(name, _pieces(path, size, advance), size)
     except OSError:
         raise _Changed(path) from None
     except TrainingError as error:
@@ -369,7 +396,7 @@ def _send_file(client: Client, name: str, path: Path) -> None:
         raise _Changed(path) from None
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
+def _pieces(path: Path, size: int, advance: Advance) -> Iterator[bytes]:
     """So many bytes of a file, whatever becomes of it meanwhile."""
     with path.open("rb") as file:
         left = size
@@ -377,6 +404,7 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
             piece = file.read(min(_PIECE, left)) or b"\0" * min(_PIECE, left)
             left -= len(piece)
             yield piece
+            advance(len(piece))
 
 
 def _check_size(tree: Tree, most: int) -> None:
@@ -407,5 +435,7 @@ def _advice(root: Path) -> str:
     return (
         f"Write what need not be kept as it is now into {root / TRAIN}, such as data/ (one pattern "
         "a line, as in .gitignore): a job finds it where it is. Or run the job in the directory "
-        "itself, with --no-snapshot, or snapshot=False in Python."
+        "itself, with --no-snapshot, or snapshot=False in Python. --snapshot-limit 2GB, or "
+        f"snapshot_limit_mb=2048 in Python, allows a larger one for once, and {LIMIT_VARIABLE} in "
+        "the environment for all."
     )

@@ -22,7 +22,12 @@ from jupyter_training.notebook.snapshot import upload
 
 
 def recorded(
-    client: Client, spec: dict[str, Any], *, snapshot: bool, say: Callable[[str], None]
+    client: Client,
+    spec: dict[str, Any],
+    *,
+    snapshot: bool,
+    say: Callable[[str], None],
+    limit_mb: int | None = None,
 ) -> dict[str, Any]:
     """The fields of a job that tell what there is here and now; it is uploaded.
 
@@ -32,6 +37,8 @@ def recorded(
         Whether the files of its directory belong to that.
     say
         Told what a person should know.
+    limit_mb
+        How large they may be together (MB); by default what the environment or the server says.
     """
     stages = [one for one in spec.get("stages", ()) if isinstance(one, dict)]
     parts = [one for one in (spec, *stages) if one.get("working_dir")]
@@ -51,7 +58,7 @@ def recorded(
         for script in _scripts_in(one.get("command", ()), place)
     ]
     directories = [*places, *(path.parent for path in scripts)]
-    fields["snapshot"] = upload(client, list(dict.fromkeys(directories)), scripts, say)
+    fields["snapshot"] = upload(client, list(dict.fromkeys(directories)), scripts, say, limit_mb)
     # The names that a job finds in its copy are those without links.
     if spec.get("working_dir"):
         fields["working_dir"] = str(places[0])

@@ -182,6 +182,13 @@ class TrainingApp(ExtensionApp):
         of 1024**2 bytes. What .gitignore and .trainignore name does not count.""",
     ).tag(config=True)
 
+    snapshot_ceiling_mb = Integer(
+        0,
+        min=0,
+        help="""How large a snapshot may be at most, whatever limit somebody asks for, in MB. By
+        default snapshot_limit_mb if that was changed, and else as large as a value may be.""",
+    ).tag(config=True)
+
     snapshot_limit_files = Integer(
         20_000, min=1, help="""How many files a snapshot may have."""
     ).tag(config=True)
@@ -412,12 +419,19 @@ class TrainingApp(ExtensionApp):
             receivers=self._receivers(),
             limits=Limits(
                 snapshot_bytes=self.snapshot_limit_mb * 1024**2,
+                ceiling_bytes=self._snapshot_ceiling_mb() * 1024**2,
                 snapshot_files=self.snapshot_limit_files,
                 content_bytes=self.value_limit_gb * 1024**3,
             ),
         )
         self._logs = service.logs
         return service
+
+    def _snapshot_ceiling_mb(self) -> int:
+        # Whoever has set a limit before there was a ceiling meant it.
+        is_default = self.snapshot_limit_mb == type(self).snapshot_limit_mb.default_value
+        most = self.value_limit_gb * 1024 if is_default else self.snapshot_limit_mb
+        return max(self.snapshot_ceiling_mb or most, self.snapshot_limit_mb)
 
     def _receivers(self) -> Receivers:
         if (self.notification_urls or self.notification_receivers) and not delivery.is_there():

@@ -273,5 +273,19 @@ def test_only_new_content_is_uploaded(
     kernel.run("submit('true', cpu_cores=1, memory_gb=1)")
     assert kernel.value("sorted(sent)[0], len(sent)") == (7, 2)
     (tmp_path / "large").write_bytes(b"\0" * 34 * 1024**2)
-    told = kernel.run("submit('true', cpu_cores=1, memory_gb=1)").text
-    assert "Uploading 34.0 MB of new files, 1 of them." in told
+    told = str(kernel.run("submit('true', cpu_cores=1, memory_gb=1)").messages)
+    bar = "Uploading 34.0 MB of new files, 1 of them"
+    assert f"{bar}: 0 bytes" in told
+    assert 'role="progressbar"' in told
+    assert "34.0 MB of new files, 1 of them: uploaded after" in str(kernel.messages)
+    # A limit of one's own, for once and for all.
+    refused = kernel.run("submit('true', cpu_cores=1, memory_gb=1, snapshot_limit_mb=33)")
+    assert "34.0 MB in 3 files, and a snapshot may have 33.0 MB" in refused.error
+    assert "The largest: large (34.0 MB)" in refused.error
+    kernel.run("os.environ['JUPYTER_TRAINING_SNAPSHOT_LIMIT_MB'] = '33'")
+    refused = kernel.run("%train --cpus 1 --memory 1 true")
+    assert "--snapshot-limit 2GB" in refused.error
+    kernel.run("%train --name allowed --cpus 1 --memory 1 --snapshot-limit 1GB true")
+    assert server.api.get("api/training-jobs?q=allowed").json()
+    refused = kernel.run("%train --cpus 1 --memory 1 --snapshot-limit 20GB true")
+    assert "this server takes at most 16.0 GB" in refused.error

@@ -58,6 +58,7 @@ class SnapshotsHandler(TrainingHandler):
         self.answer(
             {
                 "max_snapshot_bytes": limits.snapshot_bytes,
+                "snapshot_ceiling_bytes": limits.ceiling_bytes,
                 "max_snapshot_files": limits.snapshot_files,
                 "max_content_bytes": limits.content_bytes,
                 "own_directories": [str(one) for one in contents.own_directories],

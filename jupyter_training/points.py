@@ -79,6 +79,11 @@ class Point(str, Enum):
     TELLING_WRITTEN = "telling-written"
 
 
+OF_CLUSTERS = frozenset(
+    {Point.SUBMIT_BEGUN, Point.SUBMITTED, Point.SUBMISSION_WRITTEN, Point.HANDED_OVER}
+)
+"""Those that only jobs for a cluster pass."""
+
 _armed: tuple[str, int] | None = None
 _passed = 0
 

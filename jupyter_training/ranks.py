@@ -7,7 +7,7 @@ what to do, the others are the command.
 The nodes of a job meet in a directory that all of them see:
 
 ``master.json``
-    The port that the first rank is to listen at. The first node chooses it, when it starts.
+    The port that the first rank is to listen at, and where. The first node says so, when it starts.
 ``failed.json``
     The rank that failed first, and how. It can be created once; whoever sees it ends its own ranks,
     and that needs no server.
@@ -72,6 +72,8 @@ def main(arguments: list[str]) -> None:
 
 def _be_node(crew: _Crew, work: dict[str, Any], command: list[str]) -> None:
     """Start the ranks of a node, or who starts them."""
+    if work["devices"] is None:  # who has started this has chosen them
+        work["devices"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     port = _agree_on_port(crew, work)
     if port is None:
         return  # it was told to end before it began
@@ -164,6 +166,8 @@ def _interface(address: str) -> str | None:
     loopback = [name for name in names if name in ("lo", "lo0")]
     if address in ("127.0.0.1", "localhost"):
         return loopback[0] if loopback else None
+    if not address.startswith("node-"):  # the network of a cluster, which its libraries know
+        return None
     others = sorted((name for name in names if name not in loopback), key=lambda one: one != "eth0")
     return others[0] if others else None
 
@@ -199,14 +203,27 @@ def _agree_on_port(crew: _Crew, work: dict[str, Any]) -> int | None:
     path = os.path.join(work["meeting"], MASTER)
     if work["node"] == 0:
         port, crew.hold = _free_port()
-        _appear(path, {"port": port})
+        work["address"] = work["address"] or _own_address()
+        _appear(path, {"port": port, "address": work["address"]})
         return port
     while not crew.is_over():
         told = contextlib.suppress(OSError, ValueError, KeyError, TypeError)
         with told, open(path) as file:
-            return int(json.load(file)["port"])
+            said = json.load(file)
+            work["address"] = work["address"] or str(said["address"])
+            return int(said["port"])
         crew.pause(0.02)
     return None
+
+
+def _own_address() -> str:
+    """The name by which other nodes of a cluster find this one."""
+    for name in (os.environ.get("SLURMD_NODENAME"), socket.gethostname()):
+        with contextlib.suppress(OSError):
+            if name:
+                found = socket.gethostbyname(name)
+                return "127.0.0.1" if found.startswith("127.") else name
+    return "127.0.0.1"
 
 
 def _free_port() -> tuple[int, socket.socket | None]:

@@ -54,7 +54,7 @@ SlurmctldTimeout=10
 ReturnToService=2
 KillWait=3
 MinJobAge=60
-MessageTimeout=20
+MessageTimeout=6
 JobRequeue=1
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} {node}
 NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} {node}

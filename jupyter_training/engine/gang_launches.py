@@ -26,7 +26,6 @@ from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.gangs import Launcher, processes_per_node, ranks_per_node
 from jupyter_training.jobs.spec import JobSpec
-from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt
 
 MEETING = "meeting"
@@ -83,30 +82,28 @@ def prepare(attempt: Attempt, launch: Launch, log_limit: int) -> GangLaunch:
     local = ranks_per_node(_launcher(spec), len(attempt.placement.gpus), spec.procs_per_node)
     for name in (LOG, *(log_name(rank) for rank in range(count * local))):
         (own / name).touch(mode=0o600)
-    nodes = tuple(
-        _of_node(launch, spec, index, placement, count, log_limit)
-        for index, placement in enumerate(attempt.placements)
-    )
+    nodes = tuple(_of_node(launch, attempt, index, log_limit) for index in range(count))
     whole = {field.name: getattr(launch, field.name) for field in fields(Launch)}
     return GangLaunch(**whole, nodes=nodes)
 
 
-def _of_node(
-    launch: Launch, spec: JobSpec, index: int, placement: Placement, count: int, log_limit: int
-) -> Launch:
+def _of_node(launch: Launch, attempt: Attempt, index: int, log_limit: int) -> Launch:
+    spec, placement, count = attempt.spec, attempt.placements[index], len(attempt.placements)
     launcher = _launcher(spec)
     processes = processes_per_node(len(placement.gpus), spec.procs_per_node)
     local = ranks_per_node(launcher, len(placement.gpus), spec.procs_per_node)
     in_container = isinstance(launch, ContainerLaunch)
+    is_elsewhere = placement.node == attempt.executor
     places = _in_container() if in_container else _on_this_machine(launch.directory)
     work = {
         "node": index,
         "nodes": count,
         "local": local,
         "processes": processes,
-        "devices": ",".join(placement.gpus),
+        # On a cluster neither is known before it has chosen the nodes.
+        "devices": None if is_elsewhere else ",".join(placement.gpus),
         "launcher": launcher.value,
-        "address": _host(0) if in_container else _LOOPBACK,
+        "address": "" if is_elsewhere else _host(0) if in_container else _LOOPBACK,
         "meeting": str(places.meeting),
         "logs": str(places.logs),
         "log_limit": log_limit,

@@ -231,7 +231,7 @@ def _environment(env: dict[str, str]) -> dict[str, str]:
     own = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("SLURM_") or name in _DEVICES
+        if name.startswith("SLURM") or name in _DEVICES
     }
     return {**env, **own}
 

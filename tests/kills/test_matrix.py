@@ -15,7 +15,7 @@ from jupyter_training.points import VARIABLE, Point
 from tests.conftest import Home
 from tests.kills import pipelines
 from tests.kills.jobs import LINES, TestJob
-from tests.kills.matrix import look_at_log, look_at_metrics, look_at_record, run
+from tests.kills.matrix import POINTS, look_at_log, look_at_metrics, look_at_record, run
 
 KILLS = 160
 """On each database; with a server of its own for each."""
@@ -31,7 +31,7 @@ def test_no_kill_loses_a_job_or_doubles_one(
     assert outcome.wrong == []
     assert outcome.kills >= KILLS
     # Each of them was not only in the list: a server died there.
-    assert set(outcome.at_points) == {point.value for point in Point}
+    assert set(outcome.at_points) == {point.value for point in POINTS}
 
 
 def test_the_checks_see_what_should_not_be(tmp_path: Path) -> None:

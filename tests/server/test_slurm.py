@@ -1,0 +1,196 @@
+"""Servers with a real Slurm: what people see of their jobs there, and what nothing can lose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_training.points import OF_CLUSTERS, VARIABLE
+from tests.conftest import Api, Home, Server, python
+from tests.slurm import NODES, Slurm
+
+CONFIGURATION = """
+c.TrainingApp.executors = ["local", "docker", "slurm"]
+c.Slurm.poll_interval = 0.5
+c.Slurm.sign_interval = 1.0
+c.Slurm.settle_time = 0.1
+"""
+
+
+def with_slurm(home: Home, slurm: Slurm) -> Home:
+    home.variables.update(slurm.env)
+    home.configure(CONFIGURATION)
+    return home
+
+
+@pytest.fixture(scope="module")
+def on_slurm(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Iterator[Server]:
+    """A server with 2 cores of its own and a cluster."""
+    home = with_slurm(Home(tmp_path_factory.mktemp("home")), slurm)
+    yield home.start()
+    home.close()
+
+
+@pytest.fixture
+def api(on_slurm: Server) -> Iterator[Api]:
+    yield on_slurm.api
+    for job in on_slurm.api.get("api/training-jobs?status=pending,scheduled,running").json():
+        on_slurm.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+
+
+def submit(api: Api, code: str, **fields: Any) -> str:
+    job = api.submit(python(code), **{"executor": "slurm", **fields})
+    return str(job["job_id"])
+
+
+def waits(api: Api, job: str, words: str) -> dict[str, Any]:
+    """The job as soon as it waits at Slurm for this."""
+    return api.until(job, lambda it: it["status"] == "scheduled" and words in (it["reason"] or ""))
+
+
+def appends(runs: Path) -> str:
+    """A script that tells that it ran."""
+    told = "os.environ['JUPYTER_TRAINING_JOB_ID'] + ' ' + os.environ['JUPYTER_TRAINING_ATTEMPT']"
+    return (
+        f"import os; os.write(os.open({str(runs)!r}, 1025 | os.O_CREAT), ({told} + '\\n').encode())"
+    )
+
+
+NAP = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def test_a_job_gets_what_it_asks_slurm_for(api: Api, slurm: Slurm) -> None:
+    code = (
+        "import json, os; names = ('CUDA_VISIBLE_DEVICES', 'SLURM_CPUS_PER_TASK',"
+        " 'SLURM_MEM_PER_NODE', 'SLURM_JOB_PARTITION', 'SLURMD_NODENAME')\n"
+        "print(json.dumps({name: os.environ.get(name) for name in names}))"
+    )
+    options = {"partition": "small"}
+    asked = {"cpu_cores": 2, "memory_gb": 2, "gpu_count": 2, "gpu_type": "A100"}
+    job = submit(api, code, executor_options=options, time_limit_s=60, **asked)
+    told = api.ended(job)
+    assert told["status"] == "completed", told["reason"]
+    assert (told["node"], told["gpus"]) == ("node1", ["node1/gpu:0", "node1/gpu:1"])
+    assert json.loads(api.log(job)[-1]) == {
+        "CUDA_VISIBLE_DEVICES": "0,1",
+        "SLURM_CPUS_PER_TASK": "2",
+        "SLURM_MEM_PER_NODE": "2048",
+        "SLURM_JOB_PARTITION": "small",
+        "SLURMD_NODENAME": "node1",
+    }
+    events = api.get(f"api/training-jobs/{job}/events").json()
+    assert "runs with 2 CPU cores, 2 GB, GPU node1/gpu:0, node1/gpu:1 on node1" in [
+        event["reason"] for event in events
+    ]
+    wrong = {"name": "x", "command": "true", "executor": "slurm", "gpu_type": "H100"}
+    (error,) = api.post("api/training-jobs", json=wrong).json()["errors"]
+    assert error["field"] == "gpu_type"
+    assert "there are: a100" in error["message"]
+    refused = api.ended(submit(api, "", executor_options={"partition": "moon"}, gpu_count=0))
+    assert (refused["status"], refused["cause"]) == ("failed", "launch_failed")
+    assert "invalid partition specified: moon" in refused["reason"]
+
+
+def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api) -> None:
+    holder = submit(api, NAP, cpu_cores=3, time_limit_s=3600, gpu_count=0)
+    api.status(holder, "running")
+    three = {"job_type": "distributed", "nodes": 3, "cpu_cores": 4, "gpu_count": 0}
+    blocked = submit(api, "", time_limit_s=3600, **three)
+    waits(api, blocked, "PENDING (Resources)")
+    small = submit(api, "print('past')", cpu_cores=1, time_limit_s=60, gpu_count=0)
+    assert api.ended(small)["status"] == "completed"
+    assert api.job(blocked)["status"] == "scheduled"
+    # What is too large for this machine goes there by itself.
+    large = api.submit(python(NAP), cpu_cores=4, gpu_count=0, time_limit_s=3600)
+    assert large["executor"] == "slurm"
+    shown = api.get("api/training-resources").json()["nodes"]
+    assert {one["name"] for one in shown if one["executor"] == "slurm"} == set(NODES)
+    assert all(one["gpu_count"] == 4 for one in shown if one["executor"] == "slurm")
+    held = [it for one in shown for it in one["held"] if one["name"] == api.job(holder)["node"]]
+    assert [one["cpu_cores"] for one in held] == [3]
+    for one in (blocked, large["job_id"], holder):
+        told = api.post(f"api/training-jobs/{one}/cancel").json()
+        assert told["status"] == "cancelled"
+
+
+def test_the_controller_dies_while_jobs_are_submitted(
+    api: Api, slurm: Slurm, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    first = [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
+    slurm.kill("slurmctld")
+    second = [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
+    waits(api, second[-1], "Slurm does not answer")
+    slurm.start_controller()
+    for job in (*first, *second):
+        told = api.ended(job)
+        assert told["status"] == "completed", told["reason"]
+    ran = [line.split()[0] for line in runs.read_text().splitlines()]
+    assert sorted(ran) == sorted([*first, *second])
+
+
+def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
+    api: Api, slurm: Slurm, tmp_path: Path
+) -> None:
+    code = (
+        "import os, pathlib, time\n"
+        "kept = pathlib.Path(os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR'], 'step')\n"
+        "print('resumed at', kept.read_text() if kept.exists() else 0, flush=True)\n"
+        "if not kept.exists():\n"
+        "    kept.write_text('7'); print('saved', flush=True); time.sleep(600)\n"
+    )
+    job = submit(api, code, gpu_count=0)
+    node = api.until(job, lambda it: "saved" in api.log(job))["node"]
+    try:
+        slurm.kill(node)  # Slurm loses sight of the job, which goes on
+        told = api.ended(job)
+    finally:
+        slurm.start_node(node)
+        slurm.until_up()
+    assert (told["status"], told["attempt"], told["retry_count"]) == ("completed", 2, 0)
+    assert api.log(job) == ["resumed at 7"]
+    events = api.get(f"api/training-jobs/{job}/events").json()
+    (lost,) = (one["reason"] for one in events if one["cause"] == "node_lost")
+    assert lost.startswith(f"the machine that ran it was lost: {node}, Slurm's job")
+    assert lost.endswith("is NODE_FAIL (NodeDown)")
+
+
+def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
+    job = submit(api, NAP, gpu_count=0)
+    api.printed(job, "up")
+    slurm.command("scancel", "--name=test")
+    told = api.ended(job)
+    assert (told["status"], told["cause"]) == ("cancelled", "cancelled_by_user")
+    assert "somebody in Slurm" in told["reason"]
+
+
+def test_a_directory_that_nodes_do_not_see_is_named(home: Home, slurm: Slurm) -> None:
+    with_slurm(home, slurm).configure(CONFIGURATION + 'c.Slurm.python = "/no/python"\n')
+    api = home.start().api
+    told = api.ended(submit(api, "", gpu_count=0))
+    assert (told["status"], told["cause"]) == ("failed", "launch_failed")
+    assert "has no /no/python: put the environment where all nodes see it" in told["reason"]
+
+
+def test_a_server_that_dies_while_it_submits_loses_and_doubles_nothing(
+    home: Home, slurm: Slurm, tmp_path: Path
+) -> None:
+    with_slurm(home, slurm)
+    runs, jobs = tmp_path / "runs", []
+    for point in sorted(OF_CLUSTERS):
+        home.variables[VARIABLE] = point.value
+        server = home.start()
+        jobs.append(submit(server.api, appends(runs), gpu_count=0))
+        assert server.process.wait(30) == -9, point
+    del home.variables[VARIABLE]
+    api = home.start().api
+    for job in jobs:
+        told = api.ended(job)
+        assert (told["status"], told["retry_count"]) == ("completed", 0)
+    lines = runs.read_text().splitlines()
+    assert sorted({line.split()[0] for line in lines}) == sorted(jobs)
+    assert len(lines) == len(set(lines)) == len(jobs)

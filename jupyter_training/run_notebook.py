@@ -55,12 +55,13 @@ def main(argv: list[str]) -> int:
         import papermill
         from papermill.exceptions import PapermillExecutionError
     except ImportError:
+        # As a shell says it, whose word for it is that another attempt is of no use.
         print(
-            "To run a notebook as a job, papermill has to be installed where the job runs: "
-            "pip install 'jupyter-training[notebook]'",
+            "to run a notebook there have to be papermill and ipykernel where the job runs, in a "
+            "container in its image (pip install papermill ipykernel), and papermill was not found",
             file=sys.stderr,
         )
-        return 2
+        return 127
     _register()
     directory = os.environ.get("JUPYTER_TRAINING_OUTPUT_DIR", ".")
     target = os.path.join(directory, os.path.basename(notebook))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
 
 from tests.conftest import Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
@@ -72,3 +75,32 @@ def test_a_container_runs_in_the_copy_and_finds_what_is_not_in_it(
     assert server.api.ended(job_id)["status"] == "completed", server.api.log(job_id)
     assert server.api.log(job_id) == ["as it was data shared", "/workspace/project [] []"]
     assert (project / "helper.py").read_text() == "WORD = 'edited'"
+
+
+def test_values_go_into_a_container_and_come_back_and_a_notebook_says_what_its_image_lacks(
+    home: Home, engine: Engine, kernel_of: Callable[[Server], Kernel]
+) -> None:
+    server = home.start(docker_url=engine.url)
+    kernel = kernel_of(server)
+    kernel.run("%load_ext jupyter_training\nfrom jupyter_training import get_job")
+    kernel.run("config = {'lr': 0.1, 'epochs': [1, 2]}")
+    kernel.run(
+        f"%%train --name valued --image {IMAGE} --cpus 1 --memory 1 --in config --out best --wait\n"
+        "best = [config['lr'] * one for one in config['epochs']]"
+    )
+    (job,) = server.api.get("api/training-jobs?q=valued").json()
+    assert job["status"] == "completed", server.api.log(job["job_id"])
+    # With --wait the values are in the notebook at the end of the cell.
+    assert kernel.value("best, get_job('valued').result()") == ([0.1, 0.2], [0.1, 0.2])
+    write_notebook(home.path / "work" / "mine.ipynb")
+    kernel.run(f"%train --image {IMAGE} --cpus 1 --memory 1 mine.ipynb")
+    (job,) = server.api.get("api/training-jobs?q=mine").json()
+    ended = server.api.ended(job["job_id"])
+    # At once: no retry installs it.
+    assert (ended["status"], ended["cause"], ended["attempt"]) == ("failed", "launch_failed", 1)
+    assert "in its image (pip install papermill ipykernel)" in ended["reason"]
+
+
+def write_notebook(path: Path) -> None:
+    cell = nbformat.v4.new_code_cell("print(1)")  # type: ignore[no-untyped-call]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)  # type: ignore[no-untyped-call]

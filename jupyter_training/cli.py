@@ -49,7 +49,7 @@ from jupyter_training.notebook.tables import (
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
-from jupyter_training.terminal import print_json, print_table, watch
+from jupyter_training.terminal import print_fields, print_json, print_table, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -252,11 +252,11 @@ def _show(options: argparse.Namespace) -> int:
             shown["rank_states"] = ranks.told
         print(json.dumps(shown, indent=2))
         return 0
-    for name, value in job.told.items():
-        if value not in (None, "", [], {}):
-            print(
-                f"{name:20} {value if isinstance(value, str | int | float) else json.dumps(value)}"
-            )
+    print_fields(
+        (name, str(value) if isinstance(value, str | int | float) else json.dumps(value))
+        for name, value in job.told.items()
+        if value not in (None, "", [], {})
+    )
     if children:
         print("\nstages")
         print_table(StageTable(children))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -26,6 +29,9 @@ STYLES = {
     "cancelled": "magenta",
 }
 
+_SHORTEST = 8
+"""A cell keeps so many characters of its beginning."""
+
 
 def print_json(value: Any) -> None:
     """Print a value for a program."""
@@ -37,14 +43,72 @@ def print_table(table: Table) -> None:
     console = Console(highlight=False)
     if not console.is_terminal or not table.rows:
         print(table)
+    elif _width(table) <= console.width or not table.below:
+        console.print(_wide(table))
+    else:
+        _print_narrow(console, table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Show names and values, one below the other."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for name, value in fields:
+            print(f"{name:20} {value}")
         return
-    drawn = RichTable(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    grid = RichTable.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in fields:
+        grid.add_row(name, Text(value, style=STYLES.get(value, "") if name == "status" else ""))
+    console.print(grid)
+
+
+def _width(table: Table) -> int:
+    """How many characters a table takes if nothing in it is wrapped."""
+    return sum(
+        2 + max(map(cell_len, cells)) for cells in zip(table.columns, *table.rows, strict=True)
+    )
+
+
+def _wide(table: Table) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
     for column in table.columns:
         drawn.add_column(column, overflow="fold")
     for row in table.rows:
-        # What somebody has called a job is text, whatever it looks like.
-        drawn.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    console.print(drawn)
+        drawn.add_row(*map(_cell, table.columns, row))
+    return drawn
+
+
+def _cell(column: str, cell: str) -> Text:
+    # What somebody has called a job is text, whatever it looks like.
+    return Text(cell, style=STYLES.get(cell, "") if column == "status" else "")
+
+
+def _print_narrow(console: Console, table: Table) -> None:
+    """Draw a table of few columns, with what the others say below each row."""
+    kept = [place for place, one in enumerate(table.columns) if one not in table.below]
+    widths = [max(cell_len(row[place]) for row in (table.columns, *table.rows)) for place in kept]
+    excess = sum(widths) + 2 * (len(kept) - 1) - console.width
+    for at, place in enumerate(kept):
+        if excess > 0 and table.columns[place] in table.shortened:
+            cut = max(0, min(excess, widths[at] - _SHORTEST))
+            widths[at] -= cut
+            excess -= cut
+
+    def line(cells: Iterable[Text]) -> Text:
+        shown = list(cells)
+        for cell, width in zip(shown, widths, strict=True):
+            cell.truncate(width, overflow="ellipsis", pad=True)
+        return Text("  ").join(shown)
+
+    console.print(line(Text(table.columns[place], style="bold") for place in kept))
+    console.rule(style="dim", characters="─")
+    for row in table.rows:
+        console.print(line(_cell(table.columns[place], row[place]) for place in kept))
+        more = [row[table.columns.index(one)] for one in table.below]
+        if said := " · ".join(filter(None, more)):
+            console.print(Padding(Text(said, style="dim"), (0, 0, 0, 2)))
 
 
 def watch(job: Job, *, to_stderr: bool) -> None:

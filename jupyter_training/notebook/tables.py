@@ -23,11 +23,17 @@ class Table:
         The heading and the cells.
     empty
         What is said instead of a table without rows.
+    below
+        Columns that a narrow terminal shows below each row.
+    shortened
+        Columns that lose their ends where it is still too narrow.
     """
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     empty = ""
+    below: Sequence[str] = ()
+    shortened: Sequence[str] = ()
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -61,6 +67,8 @@ class JobTable(Table):
 
     columns = ("job", "name", "resources", "status", "progress", "metrics", "reason")
     empty = "You have no training jobs here yet."
+    below = ("resources", "metrics", "reason")
+    shortened = ("name",)
 
     def __init__(self, jobs: Sequence[dict[str, Any]], pair: Pair | None = None) -> None:
         self._pair = pair
@@ -100,6 +108,8 @@ class StageTable(Table):
 
     columns = ("stage", "status", "progress", "took", "after", "reason")
     empty = "It has no stages yet."
+    below = ("reason",)
+    shortened = ("stage", "after")
 
     def __init__(self, children: Sequence[dict[str, Any]]) -> None:
         names = {child["job_id"]: child["child_key"] for child in children}
@@ -172,6 +182,8 @@ class MachineTable(Table):
 
     columns = ("machine", "CPU cores free", "memory free", "GPUs free", "held by")
     empty = "There is no machine yet; the scheduler is starting."
+    below = ("held by",)
+    shortened = ("machine",)
 
     def __init__(self, machines: dict[str, Any]) -> None:
         self.rows = [
@@ -206,6 +218,8 @@ class GpuTable(Table):
 
     columns = ("GPU", "model", "state", "busy", "memory", "temp.", "power", "held by", "notes")
     empty = "There are no GPUs."
+    below = ("temp.", "power", "notes")
+    shortened = ("model", "held by")
 
     def __init__(self, machines: dict[str, Any]) -> None:
         several = len(machines["nodes"]) > 1
@@ -217,7 +231,7 @@ class GpuTable(Table):
                 _with_unit(gpu["utilization_percent"], "%"),
                 _of(gpu["memory_used_gb"], gpu["memory_gb"], "GB"),
                 _with_unit(gpu["temperature_c"], "°C"),
-                _of(gpu["power_w"], gpu["power_limit_w"], "W"),
+                _of(gpu["power_w"], gpu["power_limit_w"], "W", digits=0),
                 gpu["held_by"] or "",
                 "; ".join([*filter(None, [_why(gpu)]), *_processes(gpu)]),
             )
@@ -253,11 +267,12 @@ def _with_unit(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:.0f} {unit}"
 
 
-def _of(part: float | None, whole: float | None, unit: str) -> str:
+def _of(part: float | None, whole: float | None, unit: str, *, digits: int = 1) -> str:
     """An amount out of another one, or what is known of it."""
     if part is None:
         return f"{whole:.0f} {unit}" if whole else ""
-    return f"{part:.1f} of {whole:.0f} {unit}" if whole else f"{part:.1f} {unit}"
+    known = f"{part:.{digits}f}"
+    return f"{known} of {whole:.0f} {unit}" if whole else f"{known} {unit}"
 
 
 def receivers_in_words(told: dict[str, Any]) -> str:

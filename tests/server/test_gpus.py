@@ -209,7 +209,7 @@ def test_a_terminal_shows_each_card(home: Home, cards: FakeGpus) -> None:
     ]
     model = "NVIDIA A100-SXM4-80GB"
     assert re.split("  +", first)[:8] == [
-        *("0", "GPU-fa4e0000", model, "in use", "37 %", "24.0 of 80 GB", "61 °C", "250.0 of 400 W")
+        *("0", "GPU-fa4e0000", model, "in use", "37 %", "24.0 of 80 GB", "61 °C", "250 of 400 W")
     ]
     assert f"pid {os.getpid()} of {getpass.getuser()} (24.0 GB)" in first
     assert re.split("  +", second) == [

@@ -43,5 +43,19 @@ def test_a_job_and_its_gpus_are_watched_and_it_is_cancelled_in_a_notebook(
         expect(live).to_contain_text("GPUs 0, 1 (93 %, 41 %)")
         live.get_by_role("button", name="Cancel").press("Enter")
         expect(live).to_contain_text("cancelled")
+        book.page.evaluate(
+            "job => void window.jupyterapp.commands.execute('training:open', {job})",
+            server.api.get("api/training-jobs").json()[0]["job_id"],
+        )
+        view = book.page.locator(".jp-Training-view:visible")
+        expect(view.get_by_role("heading", name="curve")).to_be_visible()
+        view.get_by_role("tab", name="Log").click()
+        expect(view.get_by_role("log")).to_be_visible()
+        book.page.get_by_role("button", name="Run this notebook as a training job").click()
+        dialog = book.page.get_by_role("dialog")
+        expect(dialog.get_by_label("Command")).to_have_value(
+            "python -m jupyter_training.run_notebook mine.ipynb"
+        )
+        dialog.get_by_role("button", name="Close").click()
     (job,) = server.api.get("api/training-jobs").json()
     assert job["status"] == "cancelled"

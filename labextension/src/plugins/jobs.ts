@@ -2,6 +2,7 @@
  * What can be done with a job, and the views of jobs in the main area.
  */
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -32,14 +33,17 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Views of training jobs, and what can be done with them.',
   autoStart: true,
   requires: [IEnvironment],
-  optional: [ILayoutRestorer],
+  optional: [ILayoutRestorer, ILabShell],
   activate: (
     app: JupyterFrontEnd,
     environment: IEnvironment,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    labShell: ILabShell | null
   ): void => {
     const { model, trans } = environment;
     const { api } = model;
+    // Jupyter Notebook has one document in its main area, and room below it.
+    const area = labShell === null ? 'down' : 'main';
     const views = new WidgetTracker<MainAreaWidget<JobView>>({
       namespace: 'jupyter-training-jobs'
     });
@@ -108,7 +112,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
         }
       });
       content.tabChanged.connect(() => void views.save(widget));
-      app.shell.add(widget, 'main');
+      app.shell.add(widget, area);
       void views.add(widget);
       app.shell.activateById(widget.id);
     }
@@ -281,7 +285,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           widget.title.icon = trainingIcon;
           widget.title.label = trans.__('Comparison of %1 jobs', ids.length);
           widget.title.closable = true;
-          app.shell.add(widget, 'main');
+          app.shell.add(widget, area);
           void comparisons.add(widget);
           app.shell.activateById(widget.id);
         })

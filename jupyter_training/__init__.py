@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_training._version import __version__
-from jupyter_training.report import report
+from jupyter_training.report import parameters, report
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -34,6 +34,7 @@ __all__ = [
     "get_job",
     "list_datasets",
     "list_jobs",
+    "parameters",
     "register_dataset",
     "remove_dataset",
     "report",

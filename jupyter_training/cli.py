@@ -133,6 +133,7 @@ def _parser() -> Parser:
     add_metrics_options(added)
     added.add_argument("--max-points", type=int, default=MAX_POINTS, metavar="N", help="in --json")
     added.add_argument("--csv", action="store_true", help="every point as a line")
+    _add_job(command("trials", _trials, "Show what a search for hyperparameters has found."))
     added = command("outputs", _outputs, "List what a job has left in its output directory.")
     _add_job(added)
     added.add_argument("path", nargs="?", default="", metavar="PATH", help="a directory in there")
@@ -242,11 +243,15 @@ def _list(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     events = job.events()
-    children = [child.told for child in job.children()] if job.told.get("children") else []
+    found = job.search() if job.told.get("search") is not None else None
+    has_stages = found is None and job.told.get("children")
+    children = [child.told for child in job.children()] if has_stages else []
     ranks = job.ranks() if job.told["job_type"] == "distributed" else None
     if options.json:
         shown = {**job.told, "events": events}
-        if job.told.get("children") is not None:
+        if found is not None:
+            shown["trials"] = found.told
+        elif job.told.get("children") is not None:
             shown["stages"] = children
         if ranks is not None:
             shown["rank_states"] = ranks.told
@@ -257,6 +262,9 @@ def _show(options: argparse.Namespace) -> int:
         for name, value in job.told.items()
         if value not in (None, "", [], {})
     )
+    if found is not None:
+        print("\ntrials")
+        print_table(found.table())
     if children:
         print("\nstages")
         print_table(StageTable(children))
@@ -307,6 +315,12 @@ def _metrics(options: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2))
     else:
         print(job.metrics(options.names, attempt=options.attempt))
+    return 0
+
+
+def _trials(options: argparse.Namespace) -> int:
+    found = jobs.get_job(options.job).search()
+    print(json.dumps(found.told, indent=2) if options.json else found)
     return 0
 
 

@@ -69,6 +69,28 @@ def report(step: Optional[int] = None, progress: Optional[float] = None, **metri
         return
 
 
+def parameters(**defaults: Any) -> Dict[str, Any]:  # noqa: UP006
+    """The parameters of this job, such as those that a search tries.
+
+    Parameters
+    ----------
+    **defaults
+        What they are where nothing else is said, as outside of a job.
+
+    Returns
+    -------
+    dict
+        By their names.
+
+    Examples
+    --------
+    >>> parameters(lr=1e-3, batch=32)
+    {'lr': 0.001, 'batch': 32}
+    """
+    given = os.environ.get("JUPYTER_TRAINING_PARAMETERS")
+    return {**defaults, **(json.loads(given) if given else {})}
+
+
 def _told(key: str, value: Any) -> str:
     try:
         if type(value) is not int:

@@ -71,7 +71,8 @@ def main(argv: list[str]) -> int:
         papermill.execute_notebook(
             _literal(notebook),
             _SCHEME + _literal(target),
-            parameters=parameters,
+            # What a search tries counts more than what was written for all of its trials.
+            parameters={**parameters, **_of_this_job()},
             engine_name="jupyter_training",
             kernel_name=name,
             progress_bar=False,
@@ -94,6 +95,13 @@ def _words(argv: list[str]) -> tuple[str, dict[str, Any]]:
         assert option == "-p"
         parameters[name] = value_of(value)
     return notebook, parameters
+
+
+def _of_this_job() -> dict[str, Any]:
+    """The parameters of this job, as those of a trial."""
+    given = os.environ.get("JUPYTER_TRAINING_PARAMETERS")
+    found: dict[str, Any] = json.loads(given) if given else {}
+    return found
 
 
 def _literal(path: str) -> str:

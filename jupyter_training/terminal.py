@@ -18,6 +18,7 @@ from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job, ask
 from jupyter_training.notebook.tables import Table
+from jupyter_training.notebook.trials import said as said_of_trial
 
 STYLES = {
     "pending": "dim",
@@ -165,7 +166,10 @@ class _Watcher:
         for child in ask(lambda client: client.children(job_id)):
             name, status = child["child_key"], child["status"]
             if self._stages.get(name, "pending") != status:
-                said = Text(status, style=STYLES[status]).append(f": {name}", style="default")
+                told = said_of_trial(child) if child["parameters"] else name
+                said = Text(status, style=STYLES[status]).append(f": {told}", style="default")
+                if status == "completed" and child["parameters"] and child["metrics"]:
+                    said.append(f", {measured(child, 2)}")
                 if status in ENDED and child["reason"] and child["cause"] != "success":
                     said.append(f", {child['reason']}")
                 self._bar.console.print(said, soft_wrap=True)

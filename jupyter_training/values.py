@@ -30,6 +30,7 @@ from typing import Any, Iterable, Iterator, Optional  # noqa: UP035 - has to run
 
 INPUTS = "JUPYTER_TRAINING_VALUES_DIR"
 OUTPUTS = "JUPYTER_TRAINING_OUTPUT_DIR"
+PARAMETERS = "JUPYTER_TRAINING_PARAMETERS"
 
 DIRECTORY = ".values"
 """Where in a job's output directory its values are."""
@@ -257,6 +258,7 @@ def _save(wanted: Iterable[tuple[str, dict[str, Any]]], directory: str) -> int:
 
 def _call(directory: str) -> int:
     function, arguments, named = load(os.path.join(os.environ[INPUTS], CALL))
+    named = {**named, **json.loads(os.environ.get(PARAMETERS, "{}"))}
     try:
         result = function(*arguments, **named)
     except Exception as error:

@@ -274,7 +274,10 @@ class Studies:
         # One that was pruned has the points up to where that was decided, and no later ones.
         decided = state is TrialState.PRUNED and before.last_step is not None
         if before.state == State.RUNNING and not decided:
-            self._tell_points(study, before, points)
+            # The pruner sees each step, also of one that it comes too late for: others are held
+            # against what that one had reached by then.
+            for at, reached in _new(before, points):
+                _is_bad(study, before, at, reached)
         found = study.tell(
             trial.number,
             value if state is TrialState.COMPLETE else None,
@@ -293,23 +296,15 @@ class Studies:
         self, study: Study, search: Search, trial: Trial, known: FrozenTrial
     ) -> Pruned | None:
         """Tell the study what a trial has measured, and ask after each step whether it goes on."""
-        storage = study._storage
         new = _new(known, self._points(trial, search.metric))
         for step, value in new:
-            storage.set_trial_intermediate_value(known._trial_id, step, value)
-            if study.pruner.prune(study, storage.get_trial(known._trial_id)):
+            if _is_bad(study, known, step, value):
                 return Pruned(trial.number, value, step)
         last = known.last_step
         # The server may have died before anybody heard that it is to be stopped.
         if not new and last is not None and study.pruner.prune(study, known):
             return Pruned(trial.number, known.intermediate_values[last], last)
         return None
-
-    def _tell_points(
-        self, study: Study, known: FrozenTrial, points: Sequence[tuple[float, float]]
-    ) -> None:
-        for step, value in _new(known, points):
-            study._storage.set_trial_intermediate_value(known._trial_id, step, value)
 
     def _points(self, trial: Trial, metric: str) -> list[tuple[float, float]]:
         """The steps and the values of a metric of the latest attempt of a trial, in order."""
@@ -366,6 +361,12 @@ def _completed(study: Study, search: Search, known: FrozenTrial) -> Suggested:
             trial._suggest(name, one)
         return Suggested(trial.number, trial.params)
     return Suggested(known.number, known.params)
+
+
+def _is_bad(study: Study, known: FrozenTrial, step: int, value: float) -> bool:
+    """Tell a study what a trial has reached at a step, and ask whether it is to be stopped."""
+    study._storage.set_trial_intermediate_value(known._trial_id, step, value)
+    return study.pruner.prune(study, study._storage.get_trial(known._trial_id))
 
 
 def _new(known: FrozenTrial, points: Sequence[tuple[float, float]]) -> list[tuple[int, float]]:

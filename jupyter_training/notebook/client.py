@@ -12,7 +12,7 @@ import httpx
 import websocket
 from websocket import WebSocket
 
-from jupyter_training.notebook.options import OPTIONS
+from jupyter_training.notebook.options import called
 
 WAIT_S = 30
 """How long one request waits for a change (s)."""
@@ -250,6 +250,10 @@ class Client:
             if "Link" not in answer.headers:
                 return found
 
+    def trials(self, reference: str) -> dict[str, Any]:
+        """What a search for hyperparameters has found so far."""
+        return self._object("GET", _path(reference, "trials"))
+
     def ranks(self, reference: str, **query: int) -> dict[str, Any]:
         """The nodes and processes of a distributed job: `attempt`."""
         return self._object("GET", _path(reference, "ranks"), params=query)
@@ -339,9 +343,7 @@ def _error(answer: httpx.Response) -> TrainingError:
     if isinstance(told.get("errors"), list) and told["errors"]:
         # Speak of what the person wrote.
         message = "; ".join(
-            f"{OPTIONS.get(one['field'], one['field'])}: {one['message']}"
-            if one["field"]
-            else one["message"]
+            f"{called(one['field'])}: {one['message']}" if one["field"] else one["message"]
             for one in told["errors"]
         )
     kind = ServerGone if reason == "closing" else TrainingError

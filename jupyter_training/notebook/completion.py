@@ -22,6 +22,7 @@ from IPython.core.completer import (
 )
 
 from jupyter_training.jobs.lifecycle import Status
+from jupyter_training.jobs.searches import Goal, Pruner, Sampler
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import Client, TrainingError
@@ -155,6 +156,12 @@ def _values(shell: InteractiveShell, action: argparse.Action) -> Iterable[str]:
             return ["docker", "local"]
         case "status":
             return [status.value for status in Status]
+        case "goal":
+            return list(Goal)
+        case "sampler":
+            return list(Sampler)
+        case "pruner":
+            return list(Pruner)
         case "type":
             return [kind.value for kind in JobType]
         case _:

@@ -69,11 +69,11 @@ class View:
         gpus: Sequence[tuple[int | None, float | None]] = (),
         pair: Pair | None = None,
     ) -> None:
-        from jupyter_training.notebook.tables import StageTable
+        from jupyter_training.notebook.tables import parts
 
         self.told, self.lines, self.note = told, list(lines)[-LINES:], note
         self.curves, self.gpus, self._pair = curves, gpus, pair
-        self.stages = StageTable(children) if children else None
+        self.stages = parts(children) if children else None
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}

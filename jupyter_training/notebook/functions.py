@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from jupyter_training import values
@@ -57,7 +57,11 @@ class TrainFunction(Generic[_P, _R]):
         TrainingError
             If it cannot be a job, or an argument cannot be pickled.
         """
-        inspect.signature(self._function).bind(*args, **kwargs)
+        signature = inspect.signature(self._function)
+        given = {*self._fields.get("parameters", ()), *_space(self._fields.get("search"))}
+        # What a search tries is given to the function by their names, in each of its trials.
+        bind = signature.bind_partial if given else signature.bind
+        bind(*args, **kwargs)
         sent, _ = upload({values.CALL: (self._function, args, kwargs)})
         python = sys.executable if self._fields.get("image") is None else "python3"
         name = self._function.__name__
@@ -115,6 +119,12 @@ def train(
         return TrainFunction(function, fields, snapshot=snapshot)
 
     return decorate if function is None else decorate(function)
+
+
+def _space(search: object) -> Iterable[str]:
+    """The names of the parameters that a search tries."""
+    space = search.get("space") if isinstance(search, dict) else None
+    return space if isinstance(space, dict) else ()
 
 
 def _source(function: Callable[..., Any]) -> str | None:

@@ -17,10 +17,13 @@ from jupyter_training.notebook.discovery import Connection
 from jupyter_training.notebook.options import words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jupyter_training.notebook.code import Code
     from jupyter_training.notebook.environment import Environment
     from jupyter_training.notebook.metrics import Metrics
     from jupyter_training.notebook.ranks import RankTable
+    from jupyter_training.notebook.trials import Found, Trial
     from jupyter_training.notebook.usage import JobUsage
 
 ENDED = ("completed", "failed", "cancelled")
@@ -226,6 +229,33 @@ class Job:
 
         query = {} if attempt is None else {"attempt": attempt}
         return RankTable(ask(lambda client: client.ranks(self.id, **query)))
+
+    def search(self) -> Found:
+        """What a search for hyperparameters has found so far: trials, the best, what matters.
+
+        Raises
+        ------
+        TrainingError
+            If it is no search.
+        """
+        from jupyter_training.notebook.trials import found
+
+        return found(self.id)
+
+    def trials(self) -> pd.DataFrame:
+        """The trials of a search as a pandas DataFrame, a row for each, with Optuna's names.
+
+        Raises
+        ------
+        TrainingError
+            If it is no search, or pandas is not installed.
+        """
+        return self.search().to_pandas()
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The best trial of a search so far; None before one is complete."""
+        return self.search().best
 
     def events(self) -> list[dict[str, Any]]:
         """What happened to it, oldest first."""

@@ -44,6 +44,7 @@ from jupyter_training.notebook.this_notebook import (
     has_parameters,
     path_of_this_notebook,
 )
+from jupyter_training.notebook.trials import Found
 from jupyter_training.notebook.usage import JobUsage, UsageTable, asked_usage
 from jupyter_training.run_notebook import VARIABLE as RUNNING_NOTEBOOK
 
@@ -452,6 +453,15 @@ class TrainingMagics(Magics):
         add_metrics_options(parser)
         options = parser.parse_args(words(line))
         return jobs.get_job(options.job).metrics(options.names, attempt=options.attempt)
+
+    @no_var_expand
+    @line_magic
+    @_told_plainly
+    def train_trials(self, line: str) -> Found:
+        """Show what a search for hyperparameters has found."""
+        description = "Show what a search for hyperparameters has found so far."
+        options = _job_parser("%train_trials", description).parse_args(words(line))
+        return jobs.get_job(options.job).search()
 
     @no_var_expand
     @line_magic

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from jupyter_training.notebook import search_options
+from jupyter_training.notebook.search_options import add_search_options, search_of
+
 
 class UsageError(ValueError):
     """What a person wrote cannot be understood; the text says which word and why."""
@@ -241,7 +244,11 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help="some of completed, failed, retrying, cancelled and idle, separated by commas "
         "(default: what the server is configured for)",
     )
-    how.add_argument("--type", metavar="T", help="single, or distributed (which --nodes implies)")
+    how.add_argument(
+        "--type",
+        metavar="T",
+        help="single, distributed (which --nodes implies) or hyperparameter (which --search does)",
+    )
     gang = parser.add_argument_group("a distributed job: what it needs is for each node")
     gang.add_argument("--nodes", type=int, metavar="N", help="nodes that start and end together")
     gang.add_argument(
@@ -255,6 +262,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help="who starts the ranks: builtin, torchrun, accelerate, deepspeed, mpi or none",
     )
+    add_search_options(parser)
 
 
 def add_usage_options(parser: argparse.ArgumentParser) -> None:
@@ -310,6 +318,14 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
         fields["notify"] = [{"to": to, "on": on} if on else to for to in options.notify]
     elif options.notify_on:
         raise UsageError("--notify-on needs --notify, which says who is told")
+    try:
+        search = search_of(options)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if search is not None:
+        fields["search"] = search
+    elif fields.get("job_type") == "hyperparameter":
+        raise UsageError("--type hyperparameter needs --search, which says what is searched")
     return fields
 
 
@@ -343,7 +359,7 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
         If there is no such option.
     """
     fields: dict[str, Any] = {}
-    known = {*_FIELDS, *_FIELDS.values(), "env", "env_vars", "notify"}
+    known = {*_FIELDS, *_FIELDS.values(), "env", "env_vars", "notify", "search", "parameters"}
     for name, value in options.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
@@ -364,3 +380,10 @@ OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.i
     "notify": "--notify"
 }
 """What a field is called by those who write options."""
+
+
+def called(field: str) -> str:
+    """What a field is called by those who write options, also one of a search."""
+    return (
+        search_options.called(field) if field.startswith("search.") else OPTIONS.get(field, field)
+    )

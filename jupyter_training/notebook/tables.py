@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from jupyter_training.notebook.display import how_far, measured, resources
-from jupyter_training.notebook.formats import duration
+from jupyter_training.notebook.formats import duration, figure
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge
 
@@ -98,6 +98,9 @@ class JobTable(Table):
 
 def _needs(job: dict[str, Any]) -> str:
     """What a job holds, or of how many others it is made."""
+    if job.get("search") is not None:
+        of = f" of {job['search']['trials']}" if job["search"]["trials"] is not None else ""
+        return f"{job['search']['done']}{of} trials"
     if job.get("children") is not None:
         return f"{sum(job['children'].values())} stages"
     return resources(job)
@@ -124,6 +127,50 @@ class StageTable(Table):
             )
             for child in children
         ]
+
+
+class TrialTable(Table):
+    """The trials of a search, in the order in which they are given.
+
+    Parameters
+    ----------
+    most
+        How many rows at most.
+    """
+
+    columns = ("trial", "state", "value", "step", "progress", "parameters", "reason")
+    empty = "It has no trials yet."
+
+    def __init__(self, trials: Sequence[dict[str, Any]], most: int = 12) -> None:
+        self.rows = [
+            (
+                f"{one['number']} (best)" if one.get("is_best") else str(one["number"]),
+                one["state"],
+                "" if one["value"] is None else figure(one["value"]),
+                "" if one["step"] is None else figure(one["step"]),
+                f"{one['progress']} %",
+                parameters(one["params"]),
+                "" if one["cause"] == "success" else one["reason"] or "",
+            )
+            for one in trials[:most]
+        ]
+        if len(trials) > most:
+            others = ("", "", "", "", f"and {len(trials) - most} others", "")
+            self.rows.append(("…", *others))
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    """What a job runs with, as ``lr 0.001, batch 32``."""
+    told = (
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )
+    return ", ".join(told)
+
+
+def parts(children: Sequence[dict[str, Any]]) -> Table:
+    """What a job is made of: the stages of a pipeline, or the trials of a search."""
+    return TrialTable(children) if "params" in children[0] else StageTable(children)
 
 
 class PlanTable(Table):

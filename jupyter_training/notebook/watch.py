@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import trials
 from jupyter_training.notebook.chart import Curve
 from jupyter_training.notebook.client import WAIT_S, ServerGone, TrainingError
 from jupyter_training.notebook.job import ENDED, Job
@@ -54,9 +55,9 @@ class Watch:
     log
         The end of its log.
     curves
-        What it has measured.
+        What it has measured; of a search its course.
     children
-        The jobs that it is made of.
+        The jobs that it is made of; of a search its trials.
     gpus
         Number and utilisation (percent) of each GPU that it holds, as far as they are known.
     note
@@ -175,6 +176,10 @@ class Watch:
     def _fetch_more(self) -> None:
         """Learn what is not told with the job itself."""
         told = self._job.told
+        if told.get("search") is not None:
+            found = jobs.ask(lambda client: client.trials(self._job.id))
+            self.children, self.curves = trials.rows(found), trials.curves(found)
+            return
         if told.get("children") is not None:
             self.children = jobs.ask(lambda client: client.children(self._job.id))
         if told["metrics"]:

@@ -18,7 +18,7 @@ from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.job import ENDED, Job, get_job
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.plot import new_plot
-from jupyter_training.notebook.tables import JobTable, StageTable
+from jupyter_training.notebook.tables import JobTable, parts
 from jupyter_training.notebook.watch import KEPT_LINES, Watch
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _show(part: Any, text: str) -> None:
 
 
 def _stages(children: list[dict[str, Any]]) -> str:
-    return StageTable(children)._repr_html_() if children else ""
+    return parts(children)._repr_html_() if children else ""
 
 
 def _html(flex: str = "0 0 auto") -> Any:

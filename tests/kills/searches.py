@@ -21,6 +21,7 @@ from jupyter_training.store import lists, trials
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Job
 from jupyter_training.store.tables import training_attempts
+from tests.studies import opened
 
 TRIALS = 3
 METRIC = "line"
@@ -102,8 +103,8 @@ def look(
     if [one.parameters["x"] for one in several] != expected[: len(several)]:
         wrong.append(f"{wanted} has tried {[one.parameters for one in several]}")
     url = database.url.render_as_string(hide_password=False)
-    study = optuna.load_study(study_name=job.job_id, storage=url)
-    known = [(one.number, one.state, one.value) for one in study.trials]
+    with opened(url, job.job_id) as study:
+        known = [(one.number, one.state, one.value) for one in study.trials]
     if known != [(one.number, State.COMPLETE, one.value) for one in several]:
         wrong.append(f"the study of {wanted} has {known}")
     for one in several:

@@ -27,7 +27,7 @@ def completions(kernel: Kernel, code: str) -> list[str]:
 
 def test_options_are_completed_with_what_the_magic_takes(kernel: Kernel) -> None:
     offered = completions(kernel, "%%train --gp\nprint(1)")
-    assert offered == ["--gpu-type", "--gpus"]
+    assert offered == ["--gpu-hours", "--gpu-type", "--gpus"]
     offered = completions(kernel, "%%train --gpus 1 --\nprint(1)")
     assert "--memory" in offered
     assert "--gpus" not in offered

@@ -1,16 +1,16 @@
-"""Where a job would run if it were submitted now."""
+"""Where a job would run if it were submitted now, and when one that waits will start."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine.submission import Submission, wanted
-from jupyter_training.scheduling.demand import Waiting
-from jupyter_training.scheduling.outlook import outlook
+from jupyter_training.scheduling.demand import Running, Waiting
+from jupyter_training.scheduling.outlook import outlook, outlooks
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import clusters, jobs, ledger
@@ -39,6 +39,78 @@ class Forecast:
     gpus: tuple[str, ...] = ()
     starts_in_s: float | None = None
     after: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpectedStart:
+    """When a job that waits will start if the jobs that run end when they are expected to.
+
+    Attributes
+    ----------
+    in_s
+        In how long (s).
+    after
+        The job of this user whose end makes room for it, by its id.
+    name
+        What the user calls that job, or whose it is if it is not theirs.
+    """
+
+    in_s: float
+    after: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """As a person is told: ``in about 25 min, when resnet50 has ended``."""
+        minutes = round(self.in_s / 60)
+        if self.in_s < 60:
+            when = "in less than 1 min"
+        elif minutes < 120:
+            when = f"in about {minutes} min"
+        elif minutes < 48 * 60:
+            when = f"in about {round(minutes / 60)} h"
+        else:
+            when = f"in about {round(minutes / 60 / 24)} days"
+        return f"{when}, when {self.name} has ended"
+
+
+def starts(
+    connection: Connection,
+    numbers: Collection[int],
+    user: str,
+    now: datetime,
+    ends: Mapping[int, float],
+    elsewhere: Collection[str] = (),
+) -> dict[int, ExpectedStart]:
+    """When jobs of the queue will start, as far as that can be told.
+
+    Parameters
+    ----------
+    numbers
+        Of the jobs that are asked for.
+    ends
+        As in `of`.
+    """
+    queue = ledger.queue(connection, now, user, elsewhere=elsewhere)
+    here = [one for one in queue if not one.elsewhere]
+    asked = {one.id for one in here}.intersection(numbers)
+    if not asked:
+        return {}
+    held = _expected(ledger.held(connection, user, elsewhere), ends)
+    nodes, present = ledger.known_nodes(connection), now.timestamp()
+    found = outlooks(asked, here, nodes, held, present)
+    names = {one.job_id: one.name for one in held} | {one.id: one.name for one in queue}
+    ids = {number: _named(connection, number, user) for number in {o.after for o in found.values()}}
+    return {
+        number: ExpectedStart(max(0.0, it.at - present), ids[it.after], names[it.after])
+        for number, it in found.items()
+    }
+
+
+def _expected(held: Sequence[Running], ends: Mapping[int, float]) -> list[Running]:
+    """What is held, until its time limit or its expected end, whichever comes first."""
+    return [
+        replace(one, ends_at=min(one.ends_at, ends.get(one.job_id, one.ends_at))) for one in held
+    ]
 
 
 def of(
@@ -92,10 +164,7 @@ def of(
         return Forecast(most, None, told)
     first = last + 1
     if first in waits:
-        expected = [
-            replace(one, ends_at=min(one.ends_at, (ends or {}).get(one.job_id, one.ends_at)))
-            for one in held
-        ]
+        expected = _expected(held, ends or {})
         here = [one for one in queue if not one.elsewhere]
         then = outlook(first, here, nodes, expected, now.timestamp())
         if then is None or not waits[first].feasible:

@@ -26,7 +26,7 @@ from jupyter_training.engine import (
 from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
-from jupyter_training.engine.forecasts import Forecast
+from jupyter_training.engine.forecasts import ExpectedStart, Forecast
 from jupyter_training.engine.gang_ranks import RankQueries
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
@@ -90,6 +90,8 @@ class Seen:
         Of a parent, how many children it has of each status.
     search
         Of a search, where it is.
+    start
+        When it will probably start; None unless it waits and that can be told.
     """
 
     job: Job
@@ -102,6 +104,7 @@ class Seen:
     upstreams: Sequence[UpstreamJob] = ()
     children: Mapping[str, int] | None = None
     search: SearchSummary | None = None
+    start: ExpectedStart | None = None
 
 
 @dataclass(frozen=True)
@@ -484,11 +487,15 @@ class TrainingService:
         parents = [job.id for job in several if job.is_parent]
         now = _now()
         summaries = await self.metrics.summaries(several)
+        ends = await self._expected_ends() if waiting else {}
 
         def look(connection: Connection) -> list[Seen]:
             positions = lists.queue_positions(connection, waiting)
             elsewhere = self._engine.clusters
             reasons = ledger.why_not(connection, now, user, elsewhere) if waiting else {}
+            starts = (
+                forecasts.starts(connection, waiting, user, now, ends, elsewhere) if waiting else {}
+            )
             needs = upstreams.own(connection, [job.id for job in several])
             counts = families.counts(connection, parents)
             searches = trials.summaries(connection, parents)
@@ -501,6 +508,7 @@ class TrainingService:
                     needs.get(job.id, ()),
                     counts.get(job.id),
                     searches.get(job.id),
+                    starts.get(job.id),
                 )
                 for job, summary in zip(several, summaries, strict=True)
             ]
@@ -516,6 +524,7 @@ class TrainingService:
         needs: Sequence[UpstreamJob] = (),
         children: Mapping[str, int] | None = None,
         search: SearchSummary | None = None,
+        start: ExpectedStart | None = None,
     ) -> Seen:
         reason = job.reason
         if job.status is Status.RETRYING and job.not_before is not None:
@@ -551,7 +560,9 @@ class TrainingService:
         latest = measured.latest
         if search is not None and search.best is not None:
             latest = {search.search.metric: search.best.value}
-        return Seen(job, reason, position, output, shown, latest, left, needs, children, search)
+        return Seen(
+            job, reason, position, output, shown, latest, left, needs, children, search, start
+        )
 
     def _output_dir(self, job: Job) -> Path:
         # The results of a search are those of its best trial.

@@ -83,7 +83,9 @@ class View:
         told = self.told
         head = f"{told['name']}  {told['job_id']}  {told['status']}  {how_far(told)}"
         stages = [repr(self.stages)] if self.stages else []
-        said = filter(None, [told["reason"], measured(told), told.get("usage"), self.note])
+        said = filter(
+            None, [told["reason"], starts(told), measured(told), told.get("usage"), self.note]
+        )
         return "\n".join([head, *said, *stages, *self.lines])
 
     def html(self) -> str:
@@ -95,7 +97,7 @@ class View:
         rows = [
             card.head(told, self.gpus),
             card.bar(told, how_far(told)),
-            card.said(told["reason"], told.get("usage")),
+            card.said(told["reason"], starts(told), told.get("usage")),
             card.said(measured(told)),
             card.said(self.note),
             self.stages._repr_html_() if self.stages else "",
@@ -110,6 +112,12 @@ class View:
             + (f'<div style="flex:1 1 24em;min-width:0">{body[1]}</div>' if body[1] else "")
             + "</div></div>"
         )
+
+
+def starts(told: dict[str, Any]) -> str | None:
+    """When a job that waits will probably start; None if that cannot be told."""
+    text = told.get("starts_text")
+    return f"starts {text}" if text else None
 
 
 def resources(told: dict[str, Any]) -> str:

@@ -96,6 +96,12 @@ class Job:
         return None if reason is None else str(reason)
 
     @property
+    def starts_in_s(self) -> float | None:
+        """In how many seconds it will probably start; None unless it waits and that can be told."""
+        seconds = self.refresh()["starts_in_s"]
+        return None if seconds is None else float(seconds)
+
+    @property
     def exit_code(self) -> int | None:
         """What its latest attempt returned."""
         code = self.refresh()["exit_code"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyter_training.engine import output_paths
 from jupyter_training.engine.feed import Page
-from jupyter_training.engine.forecasts import Forecast
+from jupyter_training.engine.forecasts import ExpectedStart, Forecast
 from jupyter_training.engine.gpus import is_drained
 from jupyter_training.engine.job_logs import LogPage
 from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
@@ -82,6 +82,7 @@ def job(seen: Seen) -> dict[str, Any]:
             for name, value in itertools.islice(seen.metrics.items(), JOB_METRICS)
         },
         "queue_position": seen.queue_position,
+        **_start(seen.start),
         "attempt": it.attempt,
         "retry_count": it.retry_count,
         "max_retries": it.max_retries,
@@ -198,6 +199,15 @@ def _remaining(it: Remaining | None) -> dict[str, Any]:
         "remaining_low_s": None if it is None else round(it.low, 1),
         "remaining_high_s": None if it is None else round(it.high, 1),
         "remaining_text": None if it is None else str(it),
+    }
+
+
+def _start(it: ExpectedStart | None) -> dict[str, Any]:
+    """When a job that waits will start, and as a person is told."""
+    return {
+        "starts_in_s": None if it is None else round(it.in_s, 1),
+        "starts_after": None if it is None else it.after,
+        "starts_text": None if it is None else str(it),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +144,24 @@ def test_a_dry_run_stores_nothing(api: Api) -> None:
     assert api.get("api/training-jobs").json() == before
 
 
-def test_a_dry_run_tells_after_which_job_it_would_start(api: Api) -> None:
+def test_after_which_job_another_one_starts_is_told_before_it_is_submitted_and_afterwards(
+    api: Api,
+) -> None:
     holds = api.submit(NAP, cpu_cores=2, time_limit_s=3600)
     api.status(holds["job_id"], "running")
     wanted = {**GOOD, "cpu_cores": 2}
     told = api.post("api/training-jobs?dry_run=true", json=wanted).json()
+    waits = api.job(api.post("api/training-jobs", json=wanted).json()["job_id"])
+    api.post(f"api/training-jobs/{waits['job_id']}/cancel")
     api.post(f"api/training-jobs/{holds['job_id']}/cancel")
     api.ended(holds["job_id"])
     assert (told["node"], told["after"]) == (None, holds["job_id"])
     assert 3000 < told["starts_in_s"] <= 3600
+    # And so does one that was submitted.
+    assert waits["starts_after"] == holds["job_id"]
+    assert 3000 < waits["starts_in_s"] <= 3600
+    assert re.fullmatch(r"in about \d\d min, when test has ended", waits["starts_text"])
+    assert api.job(waits["job_id"])["starts_in_s"] is None
 
 
 def test_what_is_left_out_never_makes_a_job_unschedulable(api: Api) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Request, expect
 
 from tests.conftest import Home, python
+from tests.server.test_snapshots import put, snapshot
 from tests.ui.accessibility import violations
 from tests.ui.lab import Lab, browser_page, start_lab
 
@@ -125,6 +129,62 @@ def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
     expect(lab.row("uses")).to_have_attribute("data-status", "cancelled", timeout=LONG)
     assert len(asked) == count  # nobody looks at it any more
     lab.page.remove_listener("request", note)
+
+
+def test_the_code_of_a_job_is_read_as_it_was_when_it_was_submitted(
+    lab: Lab, tmp_path: Path
+) -> None:
+    api = lab.server.api
+    recorded = {
+        "python": {"version": "3.12.1", "implementation": "CPython", "executable": "/env/python"},
+        "git": {
+            **{"commit": "0123456789abcdef", "branch": "main", "dirty": True, "remote": None},
+            "changes": [" M train.py"],
+        },
+        "packages": {"torch": "2.13.0"},
+    }
+    job = api.submit(
+        [sys.executable, "train.py"],
+        name="with-code",
+        working_dir=str(tmp_path),
+        snapshot=snapshot(
+            api, tmp_path, {"train.py": b"print('as it was')", "model.bin": b"\xff\0"}
+        ),
+        environment=put(api, json.dumps(recorded).encode()),
+    )
+    api.ended(job["job_id"])
+    lab.do("training:open", job=job["job_id"], tab="code")
+    files = lab.view.get_by_role("table", name="Files")
+    files.get_by_role("button", name="train.py").click()
+    expect(lab.view.get_by_role("region", name="train.py")).to_have_text("print('as it was')")
+    with lab.page.expect_download() as download:
+        files.get_by_role("link", name="Download model.bin").click()
+    assert download.value.suggested_filename == "model.bin"
+    assert Path(download.value.path()).read_bytes() == b"\xff\0"
+    files.get_by_role("button", name="model.bin").click()
+    expect(lab.view).to_contain_text("model.bin is no text")
+    software = lab.view.get_by_role("region", name="Software")
+    expect(software).to_contain_text("CPython 3.12.1")
+    expect(software).to_contain_text("0123456789ab · main, with 1 changes")
+    software.get_by_text("1 packages").click()
+    expect(software.get_by_role("region", name="Packages")).to_have_text("torch==2.13.0")
+    assert violations(lab.page, VIEW) == []
+
+
+def test_a_job_that_waits_says_why_and_when_it_will_start(lab: Lab) -> None:
+    api = lab.server.api
+    holds = api.submit(WAITS, name="holds", cpu_cores=8, time_limit_s=5400)
+    api.status(holds["job_id"], "running")
+    waits = api.submit(FINE, name="waits", cpu_cores=8)
+    lab.do("training:open", job=waits["job_id"])
+    why = lab.view.get_by_role("note")
+    expect(why).to_contain_text("waits for 8 CPU cores (0 free), held by holds")
+    expect(why).to_contain_text(re.compile(r"It will probably start: in about 1 h 30 min, at .*"))
+    expect(why).to_contain_text("when holds has ended")
+    expect(lab.row("waits")).to_contain_text("starts about")
+    assert violations(lab.page, VIEW) == []
+    for job in (waits, holds):
+        api.post(f"api/training-jobs/{job['job_id']}/cancel")
 
 
 def test_several_jobs_are_compared_in_one_chart(lab: Lab) -> None:

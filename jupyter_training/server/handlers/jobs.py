@@ -196,10 +196,10 @@ def _answer_page(handler: TrainingHandler, found: list[Seen], limit: int, cursor
 def _entity_tag(seen: Seen) -> str:
     """What stands for a job as it is.
 
-    Of the remaining time what a person is told counts: the exact one is another at each moment.
+    Of expected times what a person is told counts: the exact ones are others at each moment.
     """
     told = representation.job(seen)
-    exact = ("remaining_s", "remaining_low_s", "remaining_high_s")
+    exact = ("remaining_s", "remaining_low_s", "remaining_high_s", "starts_in_s")
     kept = {name: value for name, value in told.items() if name not in exact}
     content = json.dumps(kept, sort_keys=True).encode()
     return f'"{hashlib.sha256(content).hexdigest()[:20]}"'

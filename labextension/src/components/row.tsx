@@ -112,6 +112,22 @@ function RowActions(props: {
   );
 }
 
+/** When a job that waits will start; its place in the queue where that cannot be told. */
+function startOf(
+  job: IJob,
+  now: Date,
+  trans: ITraining['trans'],
+  locale: string | undefined
+): string {
+  if (typeof job.starts_in_s === 'number') {
+    const at = new Date(now.getTime() + job.starts_in_s * 1000);
+    return trans.__('starts about %1', moment(at.toISOString(), now, locale));
+  }
+  return job.queue_position !== null
+    ? trans.__('place %1', figure(job.queue_position))
+    : '';
+}
+
 interface IDetails {
   left: string;
   right: string;
@@ -124,8 +140,9 @@ function details(
   { trans, model, locale }: ITraining
 ): IDetails {
   const onGpu = job.gpus.length ? model.gpu(job.gpus[0])?.model : undefined;
-  const resources = shortResources(job, onGpu, trans);
-  const parts = [resources];
+  // What others do for it needs nothing by itself.
+  const parts =
+    job.children === null ? [shortResources(job, onGpu, trans)] : [];
   if (job.job_type !== 'single') {
     parts.unshift(typeWord(job.job_type, trans));
   }
@@ -158,10 +175,7 @@ function details(
     case 'pending':
       return {
         left,
-        right:
-          job.queue_position !== null
-            ? trans.__('place %1', figure(job.queue_position))
-            : '',
+        right: startOf(job, now, trans, locale),
         reason: job.reason
       };
     case 'retrying':

@@ -2,6 +2,7 @@
  * The REST interface as functions.
  */
 import type {
+  ICode,
   IForecast,
   IHistoryEvent,
   IJob,
@@ -11,6 +12,7 @@ import type {
   IMetrics,
   IOutputs,
   IRanks,
+  ISoftware,
   ITrials,
   IUsage,
   JobStatus
@@ -176,28 +178,73 @@ export class TrainingApi {
     return this.ask(`${jobPath(id)}/usage${query}`);
   }
 
+  /** What a job runs. */
+  async code(id: string): Promise<ICode> {
+    return this.ask(`${jobPath(id)}/code`);
+  }
+
+  /** With which software a job was submitted. */
+  async software(id: string): Promise<ISoftware> {
+    return this.ask(`${jobPath(id)}/environment`);
+  }
+
+  /** The bytes of a file of a snapshot. */
+  async content(sha256: string): Promise<ArrayBuffer> {
+    const response = await this.request(contentPath(sha256));
+    if (!response.ok) {
+      throw refusal(response, await told(response));
+    }
+    return response.arrayBuffer();
+  }
+
   /** Ask for something else that answers JSON. */
   async ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-    let response: Response;
-    try {
-      response = await this.send(path, init);
-    } catch (error) {
-      throw new ApiError('away', String((error as Error).message ?? error));
-    }
+    const response = await this.request(path, init);
     if (response.status === 204) {
       return undefined as T;
     }
-    const told = await response.json().catch(() => null);
-    if (response.ok && told !== null) {
-      return told as T;
+    const answer = await told(response);
+    if (response.ok && answer !== null) {
+      return answer as T;
     }
-    throw new ApiError(
-      trouble(response.status, told !== null && 'reason' in Object(told)),
-      told?.message || response.statusText || String(response.status),
-      response.status,
-      told?.errors ?? []
-    );
+    throw refusal(response, answer);
   }
+
+  private async request(
+    path: string,
+    init: RequestInit = {}
+  ): Promise<Response> {
+    try {
+      return await this.send(path, init);
+    } catch (error) {
+      throw new ApiError('away', String((error as Error).message ?? error));
+    }
+  }
+}
+
+interface IRefusal {
+  message?: string;
+  reason?: string;
+  errors?: { field: string; message: string }[];
+}
+
+/** What a response says as JSON; null if it is none. */
+async function told(response: Response): Promise<unknown> {
+  return response.json().catch(() => null);
+}
+
+function refusal(response: Response, answer: unknown): ApiError {
+  const said = answer as IRefusal | null;
+  return new ApiError(
+    trouble(response.status, said !== null && 'reason' in Object(said)),
+    said?.message || response.statusText || String(response.status),
+    response.status,
+    said?.errors ?? []
+  );
+}
+
+export function contentPath(sha256: string): string {
+  return `api/training-snapshots/${encodeURIComponent(sha256)}`;
 }
 
 export function jobPath(id: string): string {

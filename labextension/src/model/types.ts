@@ -72,6 +72,9 @@ export interface IJob {
   /** Since when its GPUs do nothing. */
   idle_since?: string | null;
   queue_position: number | null;
+  /** In how long it will probably start (s), and after which of the user's jobs. */
+  starts_in_s?: number | null;
+  starts_after?: string | null;
   attempt: number;
   retry_count: number;
   max_retries: number;
@@ -203,6 +206,35 @@ export interface IMetrics {
   names: string[];
   notices: string[];
   series: IMetricSeries[];
+}
+
+/** What a job runs. */
+export interface ICode {
+  job_id: string;
+  command: string;
+  working_dir: string | null;
+  script: { name: string; text: string } | null;
+  snapshot: string | null;
+  manifest: {
+    root: string;
+    files: { path: string; sha256: string; size: number }[];
+    links?: string[];
+  } | null;
+}
+
+/** With which software a job was submitted, as far as that was recorded. */
+export interface ISoftware {
+  image?: string;
+  python?: { version: string; implementation: string; executable: string };
+  platform?: string;
+  git?: {
+    commit: string;
+    branch: string | null;
+    dirty: boolean;
+    changes: string[];
+    remote: string | null;
+  } | null;
+  packages?: Record<string, string>;
 }
 
 export type RankState =

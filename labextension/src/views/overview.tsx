@@ -44,6 +44,7 @@ export function OverviewTab(props: {
       {isActive(job) && job.status !== 'running' && job.reason && (
         <p className="jp-Training-why" role="note">
           <b>{trans.__('Why it is not running:')}</b> {job.reason}
+          <Start job={job} />
         </p>
       )}
       {job.status === 'failed' && job.reason && (
@@ -63,6 +64,39 @@ export function OverviewTab(props: {
         </>
       )}
     </div>
+  );
+}
+
+/** When it will start, as far as that can be told. */
+function Start({ job }: { job: IJob }): React.JSX.Element | null {
+  const { trans, model, locale } = useTraining();
+  const now = useNow(30_000);
+  const seconds = job.starts_in_s ?? null;
+  if (seconds === null) {
+    return null;
+  }
+  const at = moment(
+    new Date(now.getTime() + seconds * 1000).toISOString(),
+    now,
+    locale
+  );
+  const after = job.starts_after ?? null;
+  const when =
+    seconds < 60
+      ? trans.__('any moment')
+      : trans.__('in about %1, at %2', duration(seconds, trans), at);
+  return (
+    <>
+      <br />
+      <b>{trans.__('It will probably start:')}</b>{' '}
+      {after === null
+        ? when
+        : trans.__(
+            '%1, when %2 has ended',
+            when,
+            model.find(after)?.name ?? after
+          )}
+    </>
   );
 }
 

@@ -131,6 +131,46 @@ def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
     lab.page.remove_listener("request", note)
 
 
+def test_the_trials_of_a_search_are_sorted_and_its_best_one_is_marked(lab: Lab) -> None:
+    tries = python(
+        "import sys; from jupyter_training import report; "
+        "lr, opt = float(sys.argv[1]), sys.argv[2]; "
+        "report(step=1, loss=abs(lr - 0.01) + (opt == 'sgd'))"
+    )
+    space = {
+        "lr": {"type": "loguniform", "low": 1e-4, "high": 1},
+        "opt": {"type": "choice", "values": ["adam", "sgd"]},
+    }
+    search = {
+        **{"trials": 8, "parallel": 4, "metric": "loss", "goal": "minimize", "space": space},
+        **{"sampler": "random", "seed": 3},
+    }
+    spec = {"name": "sweep", "job_type": "hyperparameter", "search": search, **SMALL}
+    answer = lab.server.api.post(
+        "api/training-jobs", json={**spec, "command": [*tries, "{lr}", "{opt}"]}
+    )
+    assert answer.status_code == 201, answer.text
+    job = lab.server.api.ended(answer.json()["job_id"])
+    assert job["status"] == "completed", job["reason"]
+    best = job["search"]["best"]
+    lab.do("training:open", job=job["job_id"], tab="trials")
+    table = lab.view.get_by_role("table", name="Trials")
+    expect(table.get_by_role("row")).to_have_count(9)
+    marked = table.get_by_role("row").filter(has_text="★ best")
+    expect(marked.get_by_role("rowheader")).to_have_text(str(best["number"]))
+    table.get_by_role("button", name="loss").click()
+    expect(table.get_by_role("columnheader", name="loss")).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    expect(table.get_by_role("row").nth(1)).to_contain_text("★ best")
+    picture = lab.view.get_by_role("img", name=f"the best one is trial {best['number']}")
+    expect(picture.locator("polyline")).to_have_count(8)
+    expect(lab.view.get_by_role("img", name="Chart of loss over the trials")).to_be_visible()
+    assert violations(lab.page, VIEW) == []
+    marked.get_by_role("button").click()
+    expect(lab.view.get_by_role("heading", name=f"sweep/{best['number']}")).to_be_visible()
+
+
 def test_the_code_of_a_job_is_read_as_it_was_when_it_was_submitted(
     lab: Lab, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from jupyter_server.utils import ensure_async
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +26,9 @@ from jupyter_training.server.running import Closing, NotAvailable
 
 _PIECE = 1 << 20
 """How much of a content is in memory for each transfer (bytes)."""
+
+_LONGEST_NAME = 255
+"""So long may the name of a file be."""
 
 
 class InvalidQuestion(InvalidRequest):
@@ -147,7 +151,8 @@ class SnapshotHandler(TrainingHandler):
         file, size = await contents.open(self.user, sha256)
         try:
             self.set_header("Content-Type", "application/octet-stream")
-            self.set_header("Content-Disposition", f"attachment; filename={sha256}")
+            name = quote(self.get_query_argument("name", sha256)[:_LONGEST_NAME], safe="")
+            self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{name}")
             self.set_header("X-Content-Type-Options", "nosniff")
             self.set_header("Content-Length", size)
             while piece := await asyncio.to_thread(file.read, _PIECE):

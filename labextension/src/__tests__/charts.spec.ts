@@ -112,8 +112,13 @@ const search = (fields: Partial<ITrials> = {}): ITrials => ({
     sampler: 'tpe',
     pruner: null,
     space: {
-      lr: { type: 'loguniform', low: 1e-4, high: 1 },
-      opt: { type: 'choice', values: ['adam', 'sgd', 'lion'] }
+      lr: { type: 'loguniform', low: 1e-4, high: 1, values: null },
+      opt: {
+        type: 'choice',
+        low: null,
+        high: null,
+        values: ['adam', 'sgd', 'lion']
+      }
     }
   },
   over: false,

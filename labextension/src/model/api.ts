@@ -243,8 +243,12 @@ function refusal(response: Response, answer: unknown): ApiError {
   );
 }
 
-export function contentPath(sha256: string): string {
-  return `api/training-snapshots/${encodeURIComponent(sha256)}`;
+/**
+ * @param name - Under which name it is saved.
+ */
+export function contentPath(sha256: string, name?: string): string {
+  const query = name ? `?name=${encodeURIComponent(name)}` : '';
+  return `api/training-snapshots/${encodeURIComponent(sha256)}${query}`;
 }
 
 export function jobPath(id: string): string {

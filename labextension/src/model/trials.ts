@@ -106,7 +106,7 @@ function axis(
     (value): value is number => typeof value === 'number'
   );
   const isNumeric =
-    dimension?.values === undefined &&
+    !dimension?.values &&
     seen.every(value => value === null || typeof value === 'number');
   if (!isNumeric) {
     const values = dimension?.values ?? [...new Set(seen)];

@@ -288,8 +288,8 @@ export interface ITrial {
   reason: string | null;
   progress: number;
   value: number | string | null;
-  step: number | null;
-  pruned_at_step: number | null;
+  step: number | string | null;
+  pruned_at_step: number | string | null;
   started_at: string | null;
   completed_at: string | null;
 }
@@ -297,10 +297,10 @@ export interface ITrial {
 /** What a parameter may be. */
 export interface IDimension {
   type: string;
-  low?: number;
-  high?: number;
-  step?: number;
-  values?: ParameterValue[];
+  low?: number | null;
+  high?: number | null;
+  step?: number | null;
+  values?: ParameterValue[] | null;
 }
 
 export interface ITrials {
@@ -316,7 +316,7 @@ export interface ITrials {
   over: boolean;
   trials_allowed: number | null;
   used_hours: number;
-  used_gpu_hours: number;
+  used_gpu_hours: number | null;
   states: Record<TrialState, number>;
   best: ITrial | null;
   trials: ITrial[];

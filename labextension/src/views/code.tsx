@@ -151,8 +151,10 @@ function Files({ code }: { code: ICode }): React.JSX.Element | null {
                 <td>{size(file.size)}</td>
                 <td>
                   <a
-                    href={link(contentPath(file.sha256))}
-                    download={file.path.split('/').at(-1)}
+                    href={link(
+                      contentPath(file.sha256, file.path.split('/').at(-1))
+                    )}
+                    download
                     aria-label={trans.__('Download %1', file.path)}
                   >
                     {trans.__('Download')}

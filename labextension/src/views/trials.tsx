@@ -138,7 +138,9 @@ function Sums(props: {
     [trans.__('GPU-hours'), used_gpu_hours ? used_gpu_hours.toFixed(2) : null],
     [
       trans.__('Method'),
-      [search.sampler, search.pruner].filter(Boolean).join(', ')
+      [search.sampler, search.pruner === 'none' ? null : search.pruner]
+        .filter(Boolean)
+        .join(', ')
     ]
   ];
   return (

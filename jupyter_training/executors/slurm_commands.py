@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jupyter_training.executors.base import ClusterAway
+from jupyter_training.executors.cluster_dialect import Refused, TooMany
 from jupyter_training.executors.slurm_jobs import AWAY, FORMAT, LIMIT, SlurmJob, jobs_of, words
 
 _PATIENCE_S = 90.0
@@ -24,14 +25,6 @@ _KEPT = re.compile(
 )
 """What these commands get of the server's environment. If the server is a job of Slurm itself, the
 rest would make ours a part of it; and what they get, the script gets."""
-
-
-class Refused(RuntimeError):
-    """Slurm does not do what it was asked for; the text is its own."""
-
-
-class TooMany(Refused):
-    """It would, if there were fewer jobs."""
 
 
 class Commands:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_training.executors.base import GangLaunch, Launch
-from jupyter_training.executors.slurm_node import NO_PYTHON, NOT_SHARED
+from jupyter_training.executors.cluster_dialect import begin, could_not_begin, gpu_name
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, matches
 
@@ -95,6 +94,11 @@ class SlurmJob:
     def waits(self) -> bool:
         """Whether it has not begun, or is to begin again."""
         return self.state in WAITING
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether its processes may live on although it is over."""
+        return self.state in UNSURE
 
     def __str__(self) -> str:
         said = self.reason if self.reason not in ("", "None") else ""
@@ -229,14 +233,7 @@ def _plain(name: str) -> str:
 
 def script(directory: Path, launch: Path, site: Site) -> str:
     """The batch script of an attempt: it says by its exit code why it could not begin."""
-    program = shlex.join(site.program)
-    return (
-        "#!/bin/sh\n"
-        f"[ -r {shlex.quote(str(launch))} ] || exit {NOT_SHARED}\n"
-        f"command -v {shlex.quote(site.python)} >/dev/null || exit {NO_PYTHON}\n"
-        f"exec {program} {shlex.quote(str(directory))}"
-        f" >>{shlex.quote(str(directory / SAID))} 2>&1\n"
-    )
+    return f"#!/bin/sh\n{begin(site.program, directory, launch, SAID)}\n"
 
 
 SAID = "slurm.log"
@@ -252,18 +249,9 @@ def not_begun(job: SlurmJob, exit_code: int | None, directory: Path, python: str
         That of its script; None if it is not known.
     """
     where = job.nodes or "the node"
-    if exit_code == NOT_SHARED:
-        told = (
-            f"{where} does not see {directory}: jobs on Slurm need a directory that all nodes "
-            "share; set c.TrainingApp.data_dir to one"
-        )
-        return Exit(cause=Cause.LAUNCH_FAILED, detail=told)
-    if exit_code == NO_PYTHON:
-        told = (
-            f"{where} has no {python}: put the environment where all nodes see it, or set "
-            "c.Slurm.python to an interpreter that they have"
-        )
-        return Exit(cause=Cause.LAUNCH_FAILED, detail=told)
+    told = could_not_begin(exit_code, where, directory, "Slurm", python)
+    if told is not None:
+        return told
     if job.state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"):
         return lost(job)
     if job.state == "CANCELLED":
@@ -404,11 +392,6 @@ def _node(told: Mapping[str, str]) -> ClusterNode:
         max(0, free_mb // _MB_IN_GB),
         held,
     )
-
-
-def gpu_name(node: str, index: int | str) -> str:
-    """What a GPU of a node is called here."""
-    return f"{node}/gpu:{index}"
 
 
 def _number(told: Mapping[str, str], name: str) -> int:

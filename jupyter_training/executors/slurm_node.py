@@ -1,55 +1,33 @@
-"""What Slurm runs for us in an allocation: a supervisor on each node, and who looks after it.
+"""What Slurm runs for us in an allocation.
 
-A job's batch script runs this program on its first node. It forks a supervisor, the same one that
-local jobs have, so that log, exit record, limits and ends are the same. Of a distributed job it has
-``srun`` run this program once more on each node.
-
-Server and nodes talk by files in the attempt's directory, which all of them see:
-
-``launch.json``
-    What is to be run.
-``started.json``, ``exit.json``
-    The supervisor's records. The first is also the fence: an attempt that somebody has taken, be it
-    a server that gave it up or an earlier run of the same script, does not run.
-``alive.json``
-    What the job uses, written again and again: who reads it knows that this program lives.
-``stop.json``
-    Appears when the job is to end, and may take its grace period.
-``revoked.json``
-    Appears when the attempt is given up although it may still run, because Slurm has lost its node
-    or begins it again: then it is killed, and nobody runs beside the next attempt.
-
-Each change is also told by a file in a directory of all attempts, which wakes the server.
+A job's batch script runs this program on its first node: see `cluster_node`. Of a distributed job
+it has ``srun`` run it once more on each node.
 
 Standard library only, and no import that is not needed here.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
 import signal
-import sys
 import time
 from typing import Any, NoReturn
 
-from jupyter_training.executors import guard as guards
-from jupyter_training.executors.gauges import LocalGauge
-from jupyter_training.executors.processes import ON_LINUX, Processes, boot_id, descendants
-from jupyter_training.executors.records import EXIT, claim
-from jupyter_training.executors.supervisor import supervise
-
-LAUNCH, ALIVE, STOP, REVOKED = "launch.json", "alive.json", "stop.json", "revoked.json"
-
-NOT_SHARED, NO_PYTHON, NOT_OURS = 113, 114, 115
-"""How the script ends that cannot begin: it does not see the attempt's directory, or the
-interpreter, or somebody has taken the attempt."""
+from jupyter_training.executors.cluster_node import (
+    LAUNCH,
+    NOT_OURS,
+    STOP,
+    Node,
+    appear,
+    leave,
+    tell_server,
+    wake_on_signals,
+)
+from jupyter_training.executors.records import claim
 
 _LOOK_S = 0.5
-_YOUNG_S = 60.0
-_PR_SET_PDEATHSIG = 1
 _DEVICES = (
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
@@ -68,124 +46,10 @@ def main(arguments: list[str]) -> NoReturn:
         launch = json.load(file)
     if arguments[1:] == ["node"]:
         index = int(os.environ["SLURM_PROCID"])
-        node = _Node(launch, launch["nodes"][index], [directory])
-        _leave(node.run())
+        leave(Node(launch, launch["nodes"][index], _where(), _of_slurm(), [directory]).run())
     if launch.get("nodes"):
-        _leave(_run_nodes(launch, directory))
-    _leave(_Node(launch, launch, []).run())
-
-
-class _Node:
-    """The supervisor of this node, from its start to its end.
-
-    Parameters
-    ----------
-    whole, launch
-        What is to be run in all, and here.
-    also
-        Where else it may be said that this is to end.
-    """
-
-    def __init__(self, whole: dict[str, Any], launch: dict[str, Any], also: list[str]) -> None:
-        self._whole, self._launch = whole, launch
-        self._directory = launch["directory"]
-        self._places = [self._directory, *also]
-        self._pid = 0
-        self._gauge: LocalGauge | None = None
-        self._is_asked = False
-        self._began = time.monotonic()
-        self._next_sign = 0.0
-
-    def run(self) -> int:
-        """Run it, and return how this program is to end."""
-        signals, wake = _signals()
-        told, tell = os.pipe()
-        launch = {
-            **self._launch,
-            "env": _environment(self._launch["env"]),
-            "umask": os.umask(0o077),
-            "boot_id": boot_id(),
-            "memory_home": guards.find_home(),
-            "where": _where(),
-        }
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                for end in (signals, wake, told):
-                    os.close(end)
-                os.set_inheritable(tell, False)
-                _die_with_parent()
-                supervise(launch, tell)
-            finally:
-                os._exit(0)
-        os.close(tell)
-        return self._watch(signals, told)
-
-    def _watch(self, signals: int, told: int) -> int:
-        poll = select.poll()
-        for file in (signals, told):
-            poll.register(file, select.POLLIN)
-        ours = True
-        while True:
-            for ready, event in poll.poll(_LOOK_S * 1000):
-                if ready == signals:
-                    if signal.SIGTERM in os.read(signals, 4096):
-                        self._ask_to_end()
-                elif event & select.POLLIN:
-                    for line in os.read(told, 1 << 16).splitlines():
-                        ours &= self._heard(json.loads(line))
-                else:
-                    poll.unregister(told)
-            if os.waitpid(self._pid, os.WNOHANG)[0]:
-                break
-            self._look()
-        if not ours:
-            return NOT_OURS
-        _tell(self._whole, self._launch["token"])
-        return _code(self._directory)
-
-    def _heard(self, message: dict[str, Any]) -> bool:
-        """What the supervisor says; whether the attempt is ours."""
-        if "failed" in message:
-            return False
-        if "pid" in message:
-            self._gauge = LocalGauge(message["token"], message)
-            self._sign()
-            _tell(self._whole, self._launch["token"])
-        return True
-
-    def _look(self) -> None:
-        if any(os.path.exists(os.path.join(one, REVOKED)) for one in self._places):
-            for pid in descendants(self._pid):
-                _kill(pid, signal.SIGKILL)
-        elif not self._is_asked and any(
-            os.path.exists(os.path.join(one, STOP)) for one in self._places
-        ):
-            self._ask_to_end()
-        if time.monotonic() >= self._next_sign:
-            self._sign()
-
-    def _ask_to_end(self) -> None:
-        if not self._is_asked:
-            self._is_asked = True
-            _kill(self._pid, signal.SIGTERM)
-
-    def _sign(self) -> None:
-        """Give a sign of life."""
-        if self._gauge is None:
-            return
-        used = self._gauge.read(Processes())
-        content = {
-            "at": time.time(),
-            "cpu_seconds": None if used is None else used.cpu_seconds,
-            "memory_bytes": None if used is None else used.memory_bytes,
-        }
-        _appear(os.path.join(self._directory, ALIVE), content)
-        now = time.monotonic()
-        young = now - self._began < 60
-        self._next_sign = now + (
-            min(1.0, self._whole["alive_s"]) if young else self._whole["alive_s"]
-        )
+        leave(_run_nodes(launch, directory))
+    leave(Node(launch, launch, _where(), _of_slurm(), []).run())
 
 
 def _run_nodes(launch: dict[str, Any], directory: str) -> int:
@@ -195,7 +59,7 @@ def _run_nodes(launch: dict[str, Any], directory: str) -> int:
         return NOT_OURS
     import subprocess  # single jobs have no use for it
 
-    signals, _ = _signals()
+    signals, _ = wake_on_signals()
     count = str(len(launch["nodes"]))
     step = subprocess.Popen(
         [
@@ -211,8 +75,8 @@ def _run_nodes(launch: dict[str, Any], directory: str) -> int:
     poll.register(signals, select.POLLIN)
     while step.poll() is None:
         if poll.poll(_LOOK_S * 1000) and signal.SIGTERM in os.read(signals, 4096):
-            _appear(os.path.join(directory, STOP), {"at": time.time()})
-    _tell(launch, launch["token"])
+            appear(os.path.join(directory, STOP), {"at": time.time()})
+    tell_server(launch, launch["token"])
     return 1 if step.returncode else 0
 
 
@@ -220,84 +84,16 @@ def _where() -> dict[str, Any]:
     """What is to be known of the place where this runs."""
     gpus = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS") or ""
     return {
-        "slurm_job": os.environ.get("SLURM_JOB_ID", ""),
+        "job": os.environ.get("SLURM_JOB_ID", ""),
         "node": os.environ.get("SLURMD_NODENAME", ""),
         "gpus": [one for one in gpus.split(",") if one],
     }
 
 
-def _environment(env: dict[str, str]) -> dict[str, str]:
-    """That of the job: what the server has written, and what Slurm says of the allocation."""
-    own = {
+def _of_slurm() -> dict[str, str]:
+    """What Slurm says of the allocation, for the job."""
+    return {
         name: value
         for name, value in os.environ.items()
         if name.startswith("SLURM") or name in _DEVICES
     }
-    return {**env, **own}
-
-
-def _signals() -> tuple[int, int]:
-    """What can be read when a signal comes, and what it is written to."""
-    signals, wake = os.pipe()
-    for end in (signals, wake):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    # Slurm wakes what it has suspended, and asks it to end, with these.
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGCONT):
-        signal.signal(number, signal.SIG_IGN if number != signal.SIGCONT else signal.SIG_DFL)
-    return signals, wake
-
-
-def _die_with_parent() -> None:
-    if ON_LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _kill(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except OSError:
-        pass
-
-
-def _appear(path: str, content: dict[str, Any]) -> None:
-    """Let a file appear, or change, whole."""
-    draft = f"{path}.{os.getpid()}"
-    try:
-        with open(draft, "w") as file:
-            json.dump(content, file)
-        os.rename(draft, path)
-    except OSError:
-        pass  # the file system is away or full; the next sign will come
-
-
-def _tell(launch: dict[str, Any], token: str) -> None:
-    """Let a file appear that wakes the server, which finds the rest in the records."""
-    try:
-        os.close(os.open(os.path.join(launch["told"], token), os.O_WRONLY | os.O_CREAT, 0o600))
-    except OSError:
-        pass  # it looks now and then anyway
-
-
-def _code(directory: str) -> int:
-    """The end of the job, as Slurm is to know it: a code, or the negative number of a signal."""
-    try:
-        with open(os.path.join(directory, EXIT)) as file:
-            record = json.load(file)
-        if record["signal"]:
-            return -int(record["signal"])
-        return 1 if record["exit_code"] is None else int(record["exit_code"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
-
-
-def _leave(code: int) -> NoReturn:
-    if code < 0:
-        if -code != signal.SIGKILL:
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-        code = 128 - code
-    sys.stdout.flush()
-    os._exit(code)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_training.executors.base import GangLaunch, Launch
+from jupyter_training.executors.cluster_records import Records, Step, step
 from jupyter_training.executors.slurm_commands import environment
 from jupyter_training.executors.slurm_jobs import (
     AWAY,
@@ -25,7 +26,6 @@ from jupyter_training.executors.slurm_jobs import (
     script,
     words,
 )
-from jupyter_training.executors.slurm_records import Records, Step, step
 from jupyter_training.jobs.lifecycle import Cause, Exit, diagnose
 
 DIRECTORY = Path("/shared/jobs/job-1/attempt-1")

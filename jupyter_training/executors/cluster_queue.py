@@ -1,4 +1,4 @@
-"""What Slurm says of all jobs, asked once for all of them, and what their nodes tell meanwhile."""
+"""What a cluster says of all jobs, asked once for all of them, and what nodes tell meanwhile."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic
 
 from jupyter_training.executors.base import ClusterAway
-from jupyter_training.executors.slurm_jobs import SlurmJob
+from jupyter_training.executors.cluster_dialect import J
 
 _log = logging.getLogger(__name__)
 
@@ -21,21 +22,21 @@ _AWAY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Generic[J]):
     """The jobs as they were at one moment.
 
     Attributes
     ----------
     at
-        When Slurm was asked, in the clock of the event loop (s).
+        When the cluster was asked, in the clock of the event loop (s).
     jobs
         By the token of their attempts; more than one if an attempt was submitted twice.
     """
 
     at: float = float("-inf")
-    jobs: Mapping[str, Sequence[SlurmJob]] = field(default_factory=dict)
+    jobs: Mapping[str, Sequence[J]] = field(default_factory=dict)
 
-    def job_of(self, token: str, number: str | None) -> SlurmJob | None:
+    def job_of(self, token: str, number: str | None) -> J | None:
         """The job of an attempt: the one with this number, else one that is not over."""
         several = self.jobs.get(token.partition(".")[0], ())
         for one in several:
@@ -46,8 +47,8 @@ class Snapshot:
         return min(several, key=lambda one: one.is_over, default=None)
 
 
-class Queue:
-    """Asks Slurm for as long as somebody wants to know.
+class Queue(Generic[J]):
+    """Asks a cluster for as long as somebody wants to know.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class Queue:
     told
         The directory in which a file appears when something has happened to an attempt.
     poll_s
-        How often Slurm is asked (s).
+        How often the cluster is asked (s).
 
     Attributes
     ----------
@@ -67,10 +68,10 @@ class Queue:
     """
 
     def __init__(
-        self, ask: Callable[[], Awaitable[Sequence[SlurmJob]]], told: Path, poll_s: float
+        self, ask: Callable[[], Awaitable[Sequence[J]]], told: Path, poll_s: float
     ) -> None:
         self._ask, self._told, self._poll_s = ask, told, poll_s
-        self.latest = Snapshot()
+        self.latest: Snapshot[J] = Snapshot()
         self.trouble = ""
         self._watchers: dict[str, list[asyncio.Event]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,7 +103,7 @@ class Queue:
         return token in self._watchers
 
     def soon(self) -> None:
-        """Ask Slurm soon, as there may be news."""
+        """Ask soon, as there may be news."""
         at = asyncio.get_running_loop().time() + min(_SOON_S, self._poll_s)
         if at < self._next_at:
             self._next_at = at
@@ -160,17 +161,16 @@ class Queue:
         return []
 
 
-_ByToken = Mapping[str, Sequence[SlurmJob]]
-
-
-def _by_token(several: Iterable[SlurmJob]) -> _ByToken:
-    found: dict[str, list[SlurmJob]] = {}
+def _by_token(several: Iterable[J]) -> dict[str, list[J]]:
+    found: dict[str, list[J]] = {}
     for job in several:
         found.setdefault(job.token, []).append(job)
     return found
 
 
-def _is_news(before: _ByToken, after: _ByToken, token: str) -> bool:
+def _is_news(
+    before: Mapping[str, Sequence[J]], after: Mapping[str, Sequence[J]], token: str
+) -> bool:
     """Whether whoever waits for this attempt has to look at its records."""
     was, now = ([(one.id, str(one)) for one in it.get(token, ())] for it in (before, after))
     return was != now or all(one.is_over for one in after.get(token, ()))

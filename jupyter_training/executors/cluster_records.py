@@ -1,4 +1,4 @@
-"""What is in the directory of an attempt on Slurm as one value, and what a server writes there."""
+"""What is in the directory of an attempt on a cluster, and what a server writes there."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.executors.base import Ended
+from jupyter_training.executors.cluster_dialect import ClusterJob, gpu_name
+from jupyter_training.executors.cluster_node import ALIVE, LAUNCH, REVOKED, STOP
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import EXIT, STARTED, claim
-from jupyter_training.executors.slurm_jobs import SlurmJob, gpu_name
-from jupyter_training.executors.slurm_node import ALIVE, LAUNCH, REVOKED, STOP
 from jupyter_training.executors.supervised import ended_of, read_record, utc
 from jupyter_training.jobs.lifecycle import Cause
 from jupyter_training.jobs.usage import Consumption
 from jupyter_training.scheduling.resources import Placement
 
 SUBMITTED = "submitted.json"
-"""Which job of Slurm an attempt is."""
+"""Which job of the cluster an attempt is."""
 
 _STALE_FACTOR = 4
 
@@ -37,7 +37,7 @@ class Records:
     ----------
     launch
         What is to be run; None if it was not written.
-    slurm_job
+    job
         The number of its job; None if it is not known.
     is_given_up
         Whether somebody has taken the attempt so that it never runs, or its records are of another
@@ -51,7 +51,7 @@ class Records:
     """
 
     launch: dict[str, Any] | None = None
-    slurm_job: str | None = None
+    job: str | None = None
     is_given_up: bool = False
     started: dict[str, Any] | None = None
     ended: Ended | None = None
@@ -102,7 +102,7 @@ def read(token: str, directory: Path) -> Records:
     home, started = home_of(token, directory), read_record(directory / STARTED)
     launch, submitted = read_record(home / LAUNCH), read_record(home / SUBMITTED) or {}
     ours = submitted.get("token") == token.partition(".")[0]
-    number = submitted.get("slurm_job") if ours else None
+    number = submitted.get("job") if ours else None
     found = Records(
         launch if launch else None,
         number if isinstance(number, str) else None,
@@ -115,18 +115,18 @@ def read(token: str, directory: Path) -> Records:
     try:
         if started["token"] == token and "pid" not in started and (directory / EXIT).exists():
             why = ended_of(read_record(directory / EXIT) or {})
-            return Records(found.launch, found.slurm_job, ended=why)
+            return Records(found.launch, found.job, ended=why)
         if started["token"] != token or "pid" not in started:
-            return Records(found.launch, found.slurm_job, is_given_up=True)
+            return Records(found.launch, found.job, is_given_up=True)
         started["started_at"] = float(started["started_at"])
-        runs_as = started.get("slurm_job")
+        runs_as = started.get("job")
         record = read_record(directory / EXIT)
         ended = None if record is None else ended_of(record)
     except (KeyError, TypeError, ValueError):
-        return Records(found.launch, found.slurm_job, is_given_up=True)
+        return Records(found.launch, found.job, is_given_up=True)
     return Records(
         found.launch,
-        runs_as if isinstance(runs_as, str) and runs_as else found.slurm_job,
+        runs_as if isinstance(runs_as, str) and runs_as else found.job,
         False,
         started,
         ended,
@@ -139,23 +139,23 @@ def read(token: str, directory: Path) -> Records:
 class Step(Enum):
     """Where an attempt stands."""
 
-    WAITS = "Slurm has not begun it, or is about to"
+    WAITS = "the cluster has not begun it, or is about to"
     RUNS = "it runs"
     ENDED = "its end is written"
     GIVEN_UP = "it never runs"
-    NOT_BEGUN = "Slurm has let go of it before it ran"
+    NOT_BEGUN = "the cluster has let go of it before it ran"
     LOST = "it began, and its end was not written"
 
 
-def step(found: Records, job: SlurmJob | None, *, is_fresh: bool) -> Step:
-    """Where an attempt stands, by its records and by what Slurm says.
+def step(found: Records, job: ClusterJob | None, *, is_fresh: bool) -> Step:
+    """Where an attempt stands, by its records and by what the cluster says.
 
     Parameters
     ----------
     job
-        Its job; None if Slurm does not know it.
+        Its job; None if the cluster does not know it.
     is_fresh
-        Whether Slurm was asked after the job was submitted, and before the records were read.
+        Whether the cluster was asked after the job was submitted, and before the records were read.
     """
     if found.is_given_up:
         return Step.GIVEN_UP

@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
+from tests import preloaded
 
 pytest_plugins = ["tests.postgres", "tests.executors.docker_engine", "tests.slurm"]
 
@@ -207,31 +208,22 @@ class Home:
             "ready_fd": told,
             **options,
         }
+        arguments = [
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.open_browser=False",
+            "--ServerApp.allow_root=True",
+            f"--ServerApp.root_dir={root or self.path / 'work'}",
+            "--IdentityProvider.token=the-servers-own",
+            *(
+                f"--TrainingApp.{name}={value}"
+                for name, value in traits.items()
+                if value is not None
+            ),
+            *flags,
+        ]
         with (self.path / "server.log").open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", module),
-                    "--ServerApp.ip=127.0.0.1",
-                    f"--ServerApp.port={port}",
-                    "--ServerApp.open_browser=False",
-                    "--ServerApp.allow_root=True",
-                    f"--ServerApp.root_dir={root or self.path / 'work'}",
-                    "--IdentityProvider.token=the-servers-own",
-                    *(
-                        f"--TrainingApp.{name}={value}"
-                        for name, value in traits.items()
-                        if value is not None
-                    ),
-                    *flags,
-                ],
-                env=self.env,
-                cwd=self.path,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(told,),
-                start_new_session=True,
-            )
+            process = self._run([module, *arguments], log.fileno(), told)
         os.close(told)
         if not wait:
             os.close(ready)
@@ -244,6 +236,24 @@ class Home:
         server = Server(json.loads(entry.read_text())["url"], process, self)
         self.servers.append(server)
         return server
+
+    def _run(
+        self, arguments: list[str], log: int, told: int
+    ) -> subprocess.Popen[bytes] | preloaded.Forked:
+        """Run a module of Python that prints into a file and is given one more."""
+        nursery = preloaded.nursery()
+        if arguments[0] in preloaded.MODULES and nursery.takes(self.env):
+            return nursery.start(arguments, env=self.env, cwd=str(self.path), log=log, keep=told)
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env=self.env,
+            cwd=self.path,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(told,),
+            start_new_session=True,
+        )
 
     def close(self) -> None:
         """Cancel what still runs, and end the servers."""
@@ -263,7 +273,7 @@ class Server:
     """A Jupyter server in a process of its own."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | preloaded.Forked
     home: Home
 
     def __post_init__(self) -> None:

@@ -20,6 +20,9 @@ Docker engine of its own, see `benchmarks.containers`.
 *Logs* is how fast one comes to who follows it, next to ``tail -f``, and what quiet jobs cost; see
 `benchmarks.logs`.
 
+*Slurm* is how long jobs take through a server on a cluster, next to bare calls of ``sbatch``; it
+needs Slurm, see `benchmarks.slurm`.
+
 The figures are told, and nothing fails because of them.
 """
 
@@ -38,12 +41,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import containers, logs, metrics
+from benchmarks import containers, logs, metrics, slurm
 from benchmarks.figures import Figure, table
+from tests import slurm as cluster
 from tests.conftest import Api, Home
 from tests.executors import docker_engine
 
-NAMES = ("latency", "throughput", "metrics", "containers", "logs")
+NAMES = ("latency", "throughput", "metrics", "containers", "logs", "slurm")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
@@ -175,6 +179,11 @@ def main() -> None:
         figures += of_containers(options)
     if "logs" in names:
         figures += of_logs(options)
+    if "slurm" in names:
+        if (why_not := cluster.why_not()) is None:
+            figures += slurm.of_slurm(options.jobs)
+        else:
+            print(f"slurm is left out: {why_not}", file=sys.stderr)
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in figures], indent=2))

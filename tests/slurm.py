@@ -18,8 +18,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
 
 NODES = ("node1", "node2", "node3")
 CPUS, MEMORY_GB, GPUS = 4, 4, 4
@@ -184,6 +188,22 @@ class Slurm:
                 return
             time.sleep(0.05)  # another program has no event for us
         raise AssertionError("\n".join(one.read_text()[-1500:] for one in self.place.glob("*.log")))
+
+
+CONFIGURATION = """
+c.TrainingApp.executors = ["local", "docker", "slurm"]
+c.Slurm.poll_interval = 0.5
+c.Slurm.sign_interval = 1.0
+c.Slurm.settle_time = 0.1
+"""
+"""Of a server that has a cluster."""
+
+
+def with_slurm(home: Home, slurm: Slurm) -> Home:
+    """A home whose servers have the cluster, too."""
+    home.variables.update(slurm.env)
+    home.configure(CONFIGURATION)
+    return home
 
 
 def _free_ports(count: int) -> list[int]:

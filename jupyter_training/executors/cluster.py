@@ -289,6 +289,10 @@ class ClusterExecutor(Generic[J, R]):
         except TooMany as many:
             return f"waits to be submitted: {many}"
         except Refused as refused:
+            if job.refused != str(refused):
+                # It has to say so twice: not all that a cluster says that goes down is known.
+                job.refused, job.may_be_there_since = str(refused), _clock()
+                return f"waits to be submitted: {refused}"
             self._unsubmitted.pop(token, None)
             await asyncio.to_thread(records.give_up, token, directory)
             why = Exit(
@@ -478,6 +482,8 @@ class _Unsubmitted(Generic[R]):
         self.request = request
         self.may_be_there_since: float | None = None
         """When a submission came to no answer."""
+        self.refused = ""
+        """Why it was refused the last time."""
 
 
 def _wants_state(it: Records) -> bool:

@@ -37,7 +37,6 @@ import time
 from typing import Any, NoReturn
 
 from jupyter_training.executors import guard as guards
-from jupyter_training.executors.gauges import LocalGauge
 from jupyter_training.executors.processes import ON_LINUX, Processes, boot_id, descendants
 from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.supervisor import supervise
@@ -81,7 +80,8 @@ class Node:
         self._directory = launch["directory"]
         self._places = [self._directory, *also]
         self._pid = 0
-        self._gauge: LocalGauge | None = None
+        self._gauge: Any = None
+        self._identity: dict[str, Any] | None = None
         self._is_asked = False
         self._began = time.monotonic()
         self._next_sign = 0.0
@@ -139,8 +139,7 @@ class Node:
         if "failed" in message:
             return False
         if "pid" in message:
-            self._gauge = LocalGauge(message["token"], message)
-            self._sign()
+            self._identity, self._next_sign = message, time.monotonic() + _LOOK_S
             tell_server(self._whole, self._launch["token"])
         return True
 
@@ -162,8 +161,13 @@ class Node:
 
     def _sign(self) -> None:
         """Give a sign of life."""
-        if self._gauge is None:
+        if self._identity is None:
             return
+        if self._gauge is None:
+            # Half of all imports; a job that is over before it needs a gauge does without.
+            from jupyter_training.executors.gauges import LocalGauge
+
+            self._gauge = LocalGauge(self._identity["token"], self._identity)
         used = self._gauge.read(Processes())
         content = {
             "at": time.time(),
@@ -171,11 +175,9 @@ class Node:
             "memory_bytes": None if used is None else used.memory_bytes,
         }
         appear(os.path.join(self._directory, ALIVE), content)
-        now = time.monotonic()
-        young = now - self._began < 60
-        self._next_sign = now + (
-            min(1.0, self._whole["alive_s"]) if young else self._whole["alive_s"]
-        )
+        now, pause_s = time.monotonic(), self._whole["alive_s"]
+        is_young = now - self._began < _YOUNG_S
+        self._next_sign = now + (min(1.0, pause_s) if is_young else pause_s)
 
 
 def wake_on_signals() -> tuple[int, int]:

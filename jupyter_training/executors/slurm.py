@@ -6,6 +6,8 @@ what was submitted and is not written down is found by its comment.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.executors.slurm_commands import Commands, are_there
 from jupyter_training.executors.slurm_jobs import (
     OPTIONS,
+    SAID,
     Site,
     SlurmJob,
     end_of,
@@ -117,7 +120,8 @@ class SlurmDialect:
     async def not_begun(self, job: SlurmJob, directory: Path) -> Exit:
         """How an attempt ended that Slurm has let go of before it ran."""
         code = await self.commands.exit_code(job.id)
-        return not_begun(job, code, directory, self.site.python)
+        said = await asyncio.to_thread(_last_line, directory / SAID)
+        return not_begun(job, code, directory, self.site.python, said)
 
 
 class SlurmExecutor(ClusterExecutor[SlurmJob, Batch]):
@@ -231,6 +235,17 @@ class Slurm(Configurable):
         min=0.0,
         help="Seconds that the shared file system may take to show what a node has written.",
     ).tag(config=True)
+
+
+def _last_line(path: Path) -> str:
+    """The last line that a script has said, if it has said any."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(1000, path.stat().st_size), os.SEEK_END)
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
 
 def _make(setting: Setting) -> SlurmExecutor:

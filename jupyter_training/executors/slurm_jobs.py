@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_dialect import begin, could_not_begin, gpu_name
+from jupyter_training.executors.cluster_node import NOT_OURS
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, matches
 
@@ -240,13 +241,17 @@ SAID = "slurm.log"
 """What the script says that is no output of the job; most often nothing."""
 
 
-def not_begun(job: SlurmJob, exit_code: int | None, directory: Path, python: str) -> Exit:
+def not_begun(
+    job: SlurmJob, exit_code: int | None, directory: Path, python: str, said: str = ""
+) -> Exit:
     """How an attempt ended that Slurm has let go of before it ran.
 
     Parameters
     ----------
     exit_code
         That of its script; None if it is not known.
+    said
+        The last line that the script said.
     """
     where = job.nodes or "the node"
     told = could_not_begin(exit_code, where, directory, "Slurm", python)
@@ -256,10 +261,11 @@ def not_begun(job: SlurmJob, exit_code: int | None, directory: Path, python: str
         return lost(job)
     if job.state == "CANCELLED":
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Slurm (job {job.id})")
-    code = "" if exit_code is None else f", exit code {exit_code}"
-    return Exit(
-        cause=Cause.LAUNCH_FAILED, detail=f"Slurm's job {job.id} ended as {job}{code}; see {SAID}"
-    )
+    if exit_code in (None, 0, NOT_OURS):
+        # Not even our script has said anything: it is the node that could not run it.
+        return lost(job)
+    told_so = f"{where} could not begin it (exit code {exit_code})"
+    return Exit(cause=Cause.LAUNCH_FAILED, detail=f"{told_so}: {said}" if said else told_so)
 
 
 def lost(job: SlurmJob | None, *, revoked: bool = False) -> Exit:
@@ -316,11 +322,7 @@ def end_of(
         return lost(job, revoked=True)
     state = None if job is None else job.state
     was_told = told.cause is Cause.NODE_LOST
-    if (
-        state in _ENDS
-        and (was_told or told.signal is not None)
-        and told.cause is not Cause.TIMED_OUT
-    ):
+    if state in _ENDS and told.cause is not Cause.TIMED_OUT:
         found = lost(job)
         return Exit(told.exit_code, told.signal, found.cause, found.detail)
     # Slurm tells it up to a minute earlier, and if it then ends by itself there is no TIMEOUT.
@@ -334,7 +336,8 @@ AWAY = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused|standby mode"
     r"|Zero Bytes were transmitted|Communication (connection failure|shutdown failure)"
     r"|temporarily unable|Resource temporarily unavailable|Protocol authentication error"
-    r"|Munge|munge|Transport endpoint|Network is unreachable|No route to host"
+    r"|Munge|munge|Transport endpoint|Network is unreachable|No route to host|Broken pipe"
+    r"|Connection (reset|timed out|aborted)|timed out"
     r"|Unexpected message received|Slurmctld is in maintenance",
     re.IGNORECASE,
 )

@@ -153,7 +153,7 @@ def _values(shell: InteractiveShell, action: argparse.Action) -> Iterable[str]:
                 name for name in shell.user_ns if not name.startswith("_") and name not in hidden
             )
         case "executor":
-            return ["docker", "local"]
+            return ["docker", "local", "slurm"]
         case "status":
             return [status.value for status in Status]
         case "goal":

@@ -229,6 +229,9 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="how large the copy of this directory may be, such as 800MB or 2GB",
     )
+    cluster = parser.add_argument_group("on a Slurm cluster, which --executor slurm chooses")
+    for name, what in _SLURM.items():
+        cluster.add_argument(f"--{name}", metavar="S", help=what)
     told = parser.add_argument_group("who is told of it outside of Jupyter")
     told.add_argument(
         "--notify",
@@ -263,6 +266,16 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         help="who starts the ranks: builtin, torchrun, accelerate, deepspeed, mpi or none",
     )
     add_search_options(parser)
+
+
+_SLURM = {
+    "partition": "the partition that it waits in",
+    "account": "the account that pays for it",
+    "qos": "its quality of service",
+    "constraint": "the features that its nodes need",
+    "reservation": "the reservation that it runs in",
+}
+"""Options that become `executor_options`, and that one executor understands."""
 
 
 def add_usage_options(parser: argparse.ArgumentParser) -> None:
@@ -311,6 +324,9 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
     fields = {
         field: given[option] for option, field in _FIELDS.items() if given[option] is not None
     }
+    asked = {name: given[name] for name in _SLURM if given[name] is not None}
+    if asked:
+        fields["executor_options"] = asked
     if options.env:
         fields["env_vars"] = dict(options.env)
     if options.notify:
@@ -360,7 +376,13 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     known = {*_FIELDS, *_FIELDS.values(), "env", "env_vars", "notify", "search", "parameters"}
+    known |= {*_SLURM, "executor_options"}
+    asked = {name: value for name, value in options.items() if name in _SLURM and value is not None}
+    if asked:
+        fields["executor_options"] = {**(options.get("executor_options") or {}), **asked}
     for name, value in options.items():
+        if name in _SLURM or (name == "executor_options" and name in fields):
+            continue
         if name not in known:
             near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -377,7 +399,8 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()} | {
-    "notify": "--notify"
+    "notify": "--notify",
+    **{f"executor_options.{name}": f"--{name}" for name in _SLURM},
 }
 """What a field is called by those who write options."""
 

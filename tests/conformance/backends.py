@@ -5,9 +5,11 @@ An adapter is a value, so that it can be handed to a server that is a process of
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +19,16 @@ from typing import Any, Protocol
 from docker import APIClient
 
 from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
+from jupyter_training.executors.cluster_node import ALIVE
 from jupyter_training.executors.containers import INSTALLATION, ContainerLaunch, Mount
 from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.local import PACKAGES, LocalExecutor
+from jupyter_training.executors.processes import Processes
+from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.slurm import SlurmExecutor
 from jupyter_training.executors.slurm_jobs import Site
+from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE
 
 GRACE_S = 10.0
@@ -89,7 +95,8 @@ class Begun:
         return await self._begun(await self._cluster.find(token, directory))
 
     async def gauge(self, found: Found) -> Gauge | None:
-        return await self._cluster.gauge(found)
+        gauge = await self._cluster.gauge(found)
+        return None if gauge is None else _Fresh(gauge, found.directory)
 
     async def wait(self, found: Found) -> Ended:
         return await self._cluster.wait(found)
@@ -104,6 +111,22 @@ class Begun:
         if found.started_at is not None or found.ended is not None:
             return found
         return await self._cluster.begin(found, lambda reason: None)
+
+
+class _Fresh(Gauge):
+    """A gauge that tells what nodes have written, read when they have done so again."""
+
+    def __init__(self, gauge: Gauge, directory: Path) -> None:
+        self._gauge, self._directory = gauge, directory
+
+    def read(self, processes: Processes) -> Consumption | None:
+        asked = time.time()
+        while not (self._directory / EXIT).exists():
+            with contextlib.suppress(OSError):
+                if (self._directory / ALIVE).stat().st_mtime > asked:
+                    break
+            time.sleep(0.01)  # another machine, which has no event for us
+        return self._gauge.read(processes)
 
 
 def fresh(root: Path, argv: tuple[str, ...]) -> dict[str, Any]:

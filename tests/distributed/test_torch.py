@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Api, Home
 from tests.executors.docker_engine import IMAGE, Engine
+from tests.slurm import Slurm, with_slurm
 
 pytestmark = pytest.mark.timeout(400)  # PyTorch takes long to come, and on a busy machine very long
 
@@ -67,6 +68,19 @@ def test_two_nodes_of_which_one_dies_and_that_go_on_from_the_checkpoint(
     assert api.log(job["job_id"], rank=0, attempt=2)[0] == "resumed at 5"
     assert min(second) == 5
     assert {**first, **second} == pytest.approx(alone, rel=1e-5)
+
+
+def test_two_nodes_of_a_slurm_cluster(home: Home, slurm: Slurm, alone: dict[int, float]) -> None:
+    api = with_slurm(home, slurm).start().api
+    job = train(api, nodes=2, gpu_count=1, executor="slurm", env_vars={"DIES": "1"})
+    assert (job["attempt"], job["retry_count"], job["ranks"]) == (2, 1, 2)
+    first, second = (part["node"] for part in job["parts"])
+    assert first != second
+    assert job["gpus"] == [f"{first}/gpu:0", f"{second}/gpu:0"]
+    told = losses(api, job["job_id"], attempt=1)
+    again = losses(api, job["job_id"], attempt=2)
+    assert min(again) == 5
+    assert {**told, **again} == pytest.approx(alone, rel=1e-5)
 
 
 def test_two_containers(home: Home, engine: Engine, alone: dict[int, float]) -> None:

@@ -295,7 +295,9 @@ def test_an_end_is_what_both_say_of_it(
     [
         ("FAILED", 113, Cause.LAUNCH_FAILED, "node2 does not see /shared/jobs/job-1/attempt-1"),
         ("FAILED", 114, Cause.LAUNCH_FAILED, "node2 has no /env/bin/python"),
-        ("FAILED", 126, Cause.LAUNCH_FAILED, "Slurm's job 7 ended as FAILED, exit code 126"),
+        ("FAILED", 126, Cause.LAUNCH_FAILED, "node2 could not begin it (exit code 126): no module"),
+        ("FAILED", 115, Cause.NODE_LOST, "node2, Slurm's job 7 is FAILED"),
+        ("FAILED", 0, Cause.NODE_LOST, "node2, Slurm's job 7 is FAILED"),
         ("CANCELLED", None, Cause.CANCELLED_BY_USER, "somebody in Slurm (job 7)"),
         ("NODE_FAIL", None, Cause.NODE_LOST, "NODE_FAIL"),
     ],
@@ -303,6 +305,6 @@ def test_an_end_is_what_both_say_of_it(
 def test_why_a_job_did_not_begin_is_told_with_what_to_do(
     state: str, code: int | None, cause: Cause, words: str
 ) -> None:
-    told = not_begun(job(state, nodes="node2"), code, DIRECTORY, "/env/bin/python")
+    told = not_begun(job(state, nodes="node2"), code, DIRECTORY, "/env/bin/python", "no module")
     assert told.cause is cause
     assert words in told.detail

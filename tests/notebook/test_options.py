@@ -8,10 +8,12 @@ import pytest
 
 from jupyter_training.jobs.spec import parse
 from jupyter_training.notebook.options import (
+    OPTIONS,
     Parser,
     UsageError,
     add_job_options,
     called,
+    fields_of,
     job_fields,
     words,
 )
@@ -28,6 +30,17 @@ def test_who_is_told_is_given_by_name_or_url() -> None:
         "notify": ["team", "tgram://TOKEN/CHAT"]
     }
     assert fields("") == {}
+
+
+def test_what_only_slurm_understands_is_told_as_such() -> None:
+    assert fields("--executor slurm --partition gpu --qos high") == {
+        "executor": "slurm",
+        "executor_options": {"partition": "gpu", "qos": "high"},
+    }
+    assert fields_of({"partition": "gpu", "executor_options": {"exclude": "n1"}}) == {
+        "executor_options": {"exclude": "n1", "partition": "gpu"}
+    }
+    assert OPTIONS["executor_options.partition"] == "--partition"
 
 
 def test_on_which_occasions_holds_for_all_of_them() -> None:

@@ -11,20 +11,7 @@ import pytest
 
 from jupyter_training.points import OF_CLUSTERS, VARIABLE
 from tests.conftest import Api, Home, Server, python
-from tests.slurm import NODES, Slurm
-
-CONFIGURATION = """
-c.TrainingApp.executors = ["local", "docker", "slurm"]
-c.Slurm.poll_interval = 0.5
-c.Slurm.sign_interval = 1.0
-c.Slurm.settle_time = 0.1
-"""
-
-
-def with_slurm(home: Home, slurm: Slurm) -> Home:
-    home.variables.update(slurm.env)
-    home.configure(CONFIGURATION)
-    return home
+from tests.slurm import CONFIGURATION, NODES, Slurm, with_slurm
 
 
 @pytest.fixture(scope="module")

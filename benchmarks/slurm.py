@@ -1,9 +1,9 @@
 """How much jupyter-training adds to Slurm: jobs through a server, next to bare calls of sbatch.
 
-Both are the same jobs on the same cluster of three nodes on this machine, one after the other in one
-run: so many that do nothing, each on one core. The time is from the first submission until all have
-ended. Bare ones are submitted one after the other, as a loop in a shell does it, each with a script
-that runs the same program.
+Both are the same jobs on the same cluster of three nodes on this machine, one after the other in
+one run: so many that do nothing, each on one core. The time is from the first submission until all
+have ended. Bare ones are submitted one after the other, as a loop in a shell does it, each with a
+script that runs the same program.
 """
 
 from __future__ import annotations

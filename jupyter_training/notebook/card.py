@@ -53,7 +53,8 @@ def holds(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] 
     if known:
         called = ", ".join(str(index) for index, _ in known)
         busy = ", ".join("?" if busy is None else f"{busy:.0f} %" for _, busy in known)
-        words.append(f"GPU{'s' * (len(known) > 1)} {called} ({busy})")
+        is_known = any(busy is not None for _, busy in known)
+        words.append(f"GPU{'s' * (len(known) > 1)} {called}" + (f" ({busy})" if is_known else ""))
     elif count:
         words.append(f"{count} GPU{'s' * (count != 1)}")
     if told.get("job_type") == "distributed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook import card
@@ -20,9 +20,11 @@ _METRICS = 4
 """So many metrics are shown together with their job."""
 
 
-def measured(told: dict[str, Any], most: int = _METRICS) -> str:
-    """The last values of a job's metrics, as ``loss 0.12 · accuracy 0.9``."""
-    metrics = told.get("metrics") or {}
+def measured(
+    told: dict[str, Any], most: int = _METRICS, *, but: Collection[str] = frozenset()
+) -> str:
+    """The last values of a job's metrics but of some, as ``loss 0.12 · accuracy 0.9``."""
+    metrics = {name: one for name, one in (told.get("metrics") or {}).items() if name not in but}
     words = [f"{printable(name)} {figure(metrics[name])}" for name in list(metrics)[:most]]
     return " · ".join([*words, *(["…"] if len(metrics) > most else [])])
 

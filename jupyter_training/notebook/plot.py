@@ -36,6 +36,10 @@ class Plot(Protocol):
 
     root: Any
 
+    @property
+    def shown(self) -> Sequence[str]:
+        """The metrics whose last values are seen there."""
+
     def draw(self, curves: Sequence[Curve], attempt: int) -> None:
         """Show what a job has measured in an attempt."""
 
@@ -87,6 +91,11 @@ class LivePlot:
         root.on_msg(self._answer)
         root.observe(lambda _: self._show(), "chosen")
 
+    @property
+    def shown(self) -> Sequence[str]:
+        """The metrics whose last values are seen there."""
+        return list(self.root.shown)
+
     def draw(self, curves: Sequence[Curve], attempt: int) -> None:
         """Show what a job has measured in an attempt; only what is new is sent."""
         with self._sending:
@@ -134,10 +143,11 @@ class Picture:
     def __init__(self) -> None:
         self.root = widgets.HTML(layout={"flex": "0 0 auto", "min_width": "0"})
         self._note = ""
+        self.shown: Sequence[str] = ()
 
     def draw(self, curves: Sequence[Curve], attempt: int) -> None:
         """Show what a job has measured."""
-        drawn = card.chart(curves)
+        drawn, self.shown = card.chart(curves), card.by_itself(curves)
         self.root.value = drawn and f"<div>{drawn}</div>{self._note}"
         self.root.layout.display = "" if drawn else "none"
 

@@ -189,7 +189,10 @@ class Watch:
                 Curve(one["name"], one["steps"], [float(value) for value in one["values"]])
                 for one in found["series"]
             ]
-        if told["gpus"] and told["status"] not in ENDED:
+        if told["status"] in ENDED:
+            # What they do now is no concern of this job.
+            self.gpus = [(index, None) for index, _ in self.gpus]
+        elif told["gpus"]:
             machines = jobs.ask(lambda client: client.resources())
             live = {gpu["uuid"]: gpu for node in machines["nodes"] for gpu in node["gpus"]}
             self.gpus = [

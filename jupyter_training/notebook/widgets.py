@@ -168,9 +168,11 @@ class JobWidget:
             self._bar.value = card.bar(told, how_far(told))
             # Where it runs and what it holds is in the head already.
             reason = None if told["status"] == "running" else told["reason"]
-            _show(self._said, card.said(reason, measured(told), told.get("usage"), it.note))
             _show(self._stages, _stages(it.children))
             self._plot.draw(it.curves, told["attempt"])
+            # What is drawn has its last value in the key of the chart.
+            others = measured(told, but=self._plot.shown)
+            _show(self._said, card.said(reason, others, told.get("usage"), it.note))
             _show(self._log, self._log_html())
             ended = told["status"] in ENDED
             self._cancel.layout.display = "none" if ended else ""

@@ -10,6 +10,8 @@ import { type ICurve, smoothed } from './curves';
 export interface ITexts {
   xText: (x: number) => string;
   yText: (y: number) => string;
+  /** What is said of a place under the pointer, if not the same as on the axis. */
+  tipText?: (x: number) => string;
 }
 
 export interface IPlotOptions {
@@ -121,6 +123,7 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
   return {
     width,
     height: options.height,
+    padding: [8, null, null, null],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: {
@@ -136,6 +139,7 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
       {
         ...axis,
         size: 52,
+        space: Math.min(30, options.height / 5),
         ...(options.isSize ? { incrs: SIZES } : {}),
         values: (_, splits) =>
           splits.map(value => (value === null ? '' : texts().yText(value)))
@@ -242,9 +246,9 @@ function tooltip(texts: () => ITexts): uPlot.Plugin {
             ({ series, value }) =>
               `${series.label} ${texts().yText(value as number)}`
           );
-        box.textContent = [texts().xText(plot.data[0][place]), ...lines].join(
-          '\n'
-        );
+        const { tipText, xText } = texts();
+        const at = (tipText ?? xText)(plot.data[0][place]);
+        box.textContent = [at, ...lines].join('\n');
         box.style.display = lines.length ? '' : 'none';
         const isRight = left > plot.over.clientWidth / 2;
         box.style.left = isRight ? '' : `${left + 10}px`;

@@ -17,7 +17,11 @@ const HEIGHT = 108;
 
 function render({ model, el }: IRenderProps<IState>): () => void {
   const points = new Points();
-  const texts = { xText: (x: number) => `step ${figure(x)}`, yText: figure };
+  const texts = {
+    xText: figure,
+    yText: figure,
+    tipText: (x: number) => `step ${figure(x)}`
+  };
   const key = element('figcaption', {});
   const host = element('div', { role: 'img', class: 'jt-chart-plot' });
   const [settings, forget] = controls(model);

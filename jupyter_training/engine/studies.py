@@ -44,6 +44,9 @@ NOT_INSTALLED = (
 _MOST_POINTS = 30
 """So many of the points that came since the last look are told the study, at most."""
 
+_PRUNED_AT = "pruned_at_step"
+"""An attribute of a trial in its study: that it is to be stopped, and at which step."""
+
 LEAST_FOR_IMPORTANCE = 4
 """With fewer complete trials nothing is said about what matters."""
 
@@ -296,14 +299,14 @@ class Studies:
         self, study: Study, search: Search, trial: Trial, known: FrozenTrial
     ) -> Pruned | None:
         """Tell the study what a trial has measured, and ask after each step whether it goes on."""
-        new = _new(known, self._points(trial, search.metric))
-        for step, value in new:
+        decided = known.user_attrs.get(_PRUNED_AT)
+        if decided is not None:  # and the server has died before anybody heard of it
+            return Pruned(trial.number, known.intermediate_values[decided], decided)
+        for step, value in _new(known, self._points(trial, search.metric)):
             if _is_bad(study, known, step, value):
+                # A pruner that is asked again about the same step may have changed its mind.
+                study._storage.set_trial_user_attr(known._trial_id, _PRUNED_AT, step)
                 return Pruned(trial.number, value, step)
-        last = known.last_step
-        # The server may have died before anybody heard that it is to be stopped.
-        if not new and last is not None and study.pruner.prune(study, known):
-            return Pruned(trial.number, known.intermediate_values[last], last)
         return None
 
     def _points(self, trial: Trial, metric: str) -> list[tuple[float, float]]:

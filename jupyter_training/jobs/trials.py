@@ -306,6 +306,8 @@ def _end(
     said = f"{why}no trial has completed with a value of {search.metric}"
     if failed:
         said += f": {_why(failed[0])}"
+        if failed[0].status is Status.COMPLETED:
+            said += f"; report({search.metric}=…) tells it"
         # One that ran to its end without a value is no success of the search.
         guilty = failed[0].cause
         cause = Cause.USER_ERROR if guilty in (None, Cause.SUCCESS) else guilty

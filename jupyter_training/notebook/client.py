@@ -39,6 +39,11 @@ class TrainingError(RuntimeError):
         return [f"{type(self).__name__}: {self}"]
 
 
+def in_short(error: BaseException) -> None:
+    """Have IPython show only what an exception is, where what matters was said already."""
+    error._render_traceback_ = lambda: [type(error).__name__]  # type: ignore[attr-defined]
+
+
 class ServerGone(TrainingError):
     """There is no server any more where there was one, or it is about to end."""
 

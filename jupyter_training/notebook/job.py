@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from jupyter_training.notebook import specs
-from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError
+from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError, in_short
 from jupyter_training.notebook.discovery import Connection
 from jupyter_training.notebook.options import words
 
@@ -187,8 +187,9 @@ class Job:
                     return self
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"{self.name} ({self.id}) is still {self.told['status']}")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             print(f"{self.name} ({self.id}) goes on; job.cancel() ends it.")
+            in_short(interrupt)
             raise
 
     def __await__(self) -> Generator[Any, None, Job]:

@@ -13,6 +13,13 @@ from jupyter_training.notebook.formats import duration, figure
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge
 
+_LEFT = "text-align:left;padding:2px 8px"
+
+_WRAPPED = frozenset(
+    {"name", "metrics", "reason", "notes", "held by", "command", "description", "path", "after"}
+)
+"""The columns whose cells may be broken into lines; the others are read at a glance, or copied."""
+
 
 class Table:
     """Rows of text under a heading.
@@ -49,7 +56,7 @@ class Table:
     def _repr_html_(self) -> str:
         if not self.rows:
             return html.escape(self.empty)
-        head = "".join(f"<th style='text-align:left'>{html.escape(c)}</th>" for c in self.columns)
+        head = "".join(f"<th style='{_LEFT}'>{html.escape(c)}</th>" for c in self.columns)
         body = "".join("<tr>" + "".join(_cells(self.columns, row)) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -59,7 +66,10 @@ def _cells(columns: Sequence[str], row: Sequence[str]) -> list[str]:
         badge(cell) if column == "status" else html.escape(cell)
         for column, cell in zip(columns, row, strict=True)
     ]
-    return [f"<td style='text-align:left'>{one}</td>" for one in shown]
+    return [
+        f"<td style='{_LEFT}{'' if column in _WRAPPED else ';white-space:nowrap'}'>{one}</td>"
+        for column, one in zip(columns, shown, strict=True)
+    ]
 
 
 class JobTable(Table):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from jupyter_training.notebook.client import WAIT_S, Client
+from jupyter_training.notebook.client import WAIT_S, Client, in_short
 from jupyter_training.notebook.job import ENDED, Job, ask
 
 
@@ -69,7 +69,8 @@ def wait_all(jobs: Iterable[Job], timeout: float | None = None) -> list[Job]:
     try:
         for _ in as_completed(several, timeout):
             pass
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        in_short(interrupt)
         going = [job for job in several if job.told["status"] not in ENDED]
         print(f"{_some(going)} go on; job.cancel() ends one." if going else "All have ended.")
         raise

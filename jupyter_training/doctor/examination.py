@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from jupyter_training.doctor import basics, database, devices, notifications, probes
+from jupyter_training.doctor import basics, database, devices, notifications, probes, slurm
 from jupyter_training.doctor import settings as configuration
 from jupyter_training.doctor.checks import Check
 from jupyter_training.doctor.facts import PlaceFacts
@@ -58,6 +58,7 @@ def _with(settings: Settings) -> list[Check]:
     memory = Look(probes.memory, timeout_s=_LOOK_S)
     docker = Look(probes.docker, settings.docker_url, settings.docker_network, timeout_s=_LOOK_S)
     driver = Look(probes.driver, timeout_s=_LOOK_S)
+    cluster = Look(slurm.look, settings.slurm_commands, settings.data_dir, timeout_s=_LOOK_S)
     servers = Look(probes.servers, timeout_s=_LOOK_S)
     notify = Look(
         notifications.look,
@@ -106,6 +107,13 @@ def _with(settings: Settings) -> list[Check]:
     if not isinstance(engine, NoAnswer) and engine.trouble is None:
         known = None if isinstance(cards, NoAnswer) else cards
         checks.append(devices.docker_gpus(engine, known, settings))
+    checks.append(
+        _judged(
+            *(slurm.NAME, cluster, lambda facts: slurm.judge(facts, settings)),
+            hint="See whether slurmctld answers: scontrol ping.",
+            blocks_jobs=settings.default_executor == slurm.EXECUTOR,
+        )
+    )
     checks.append(_judged(notifications.NAME, notify, notifications.judge))
     checks.append(_judged(basics.SERVERS, servers, basics.servers))
     return checks

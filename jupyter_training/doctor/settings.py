@@ -11,6 +11,7 @@ NAMES = (
     "data_dir",
     "database_url",
     "default_executor",
+    "executors",
     "docker_url",
     "docker_network",
     "cpu_cores",
@@ -26,6 +27,8 @@ class Settings:
 
     Attributes
     ----------
+    slurm_commands
+        The directory of Slurm's commands; empty if they are found by their names.
     docker_url
         None if it is not set.
     notification_receivers
@@ -41,6 +44,8 @@ class Settings:
     data_dir: Path
     database_url: str
     default_executor: str = "local"
+    executors: tuple[str, ...] = ("local", "docker")
+    slurm_commands: str = ""
     docker_url: str | None = None
     docker_network: str = "bridge"
     cpu_cores: int | None = None
@@ -81,6 +86,7 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
     from jupyter_server.serverapp import ServerApp
     from traitlets import TraitError
 
+    from jupyter_training.executors.slurm import Slurm
     from jupyter_training.server.extension import TrainingApp
 
     log = logging.getLogger(f"{__name__}.read")
@@ -104,6 +110,8 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
         Path(app.data_dir).expanduser().absolute(),
         app.database_url,
         default_executor=app.default_executor,
+        executors=tuple(app.executors),
+        slurm_commands=Slurm(parent=app).commands,
         docker_url=app.docker_url or None,
         docker_network=app.docker_network,
         cpu_cores=app.cpu_cores,

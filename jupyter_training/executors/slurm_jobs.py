@@ -337,7 +337,7 @@ AWAY = re.compile(
     r"|Zero Bytes were transmitted|Communication (connection failure|shutdown failure)"
     r"|temporarily unable|Resource temporarily unavailable|Protocol authentication error"
     r"|Munge|munge|Transport endpoint|Network is unreachable|No route to host|Broken pipe"
-    r"|Connection (reset|timed out|aborted)|timed out"
+    r"|Connection (reset|timed out|aborted)|timed out|configuration (source|file)"
     r"|Unexpected message received|Slurmctld is in maintenance",
     re.IGNORECASE,
 )

@@ -129,11 +129,12 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
         while not outcome.wrong and (
             outcome.kills < kills or (outcome.unmet and outcome.kills < 2 * kills)
         ):
-            point = f"{next(several).value}:{chance.choice([1, 1, 2, 4])}"
+            point, patience_s = f"{next(several).value}:{chance.choice([1, 1, 2, 4])}", 1.0
             if outcome.unmet and outcome.kills > kills / 2:
-                point = f"{outcome.unmet[0]}:1"  # some are passed more rarely than others
+                # Some are passed more rarely than others, and on a slow machine later.
+                point, patience_s = f"{chance.choice(outcome.unmet)}:1", 4.0
             outcome.jobs = len(list((place / "over").iterdir())) + JOBS_AHEAD
-            told, by_us = one_life(lives, point, outcome.jobs, chance.uniform(0.1, 1.0))
+            told, by_us = one_life(lives, point, outcome.jobs, chance.uniform(0.1, patience_s))
             if told["done"]:
                 continue  # nothing was left to be killed for
             if told["signal"] != -9:

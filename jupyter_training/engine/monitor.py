@@ -170,6 +170,14 @@ class Monitor:
             why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(launch))
             self._report(Finished(attempt.token, attempt.job_id, why, _now()))
             return
+        if attempt.executor not in self._executors:
+            told = (
+                f"this server does not have the executor {attempt.executor} any more; name it in "
+                "c.TrainingApp.executors, and run the job again"
+            )
+            why = Exit(cause=Cause.LAUNCH_FAILED, detail=told)
+            self._report(Finished(attempt.token, attempt.job_id, why, _now()))
+            return
         executor = self._executor(attempt)
         self._follow(attempt, executor, self._start(attempt, executor, launch))
 

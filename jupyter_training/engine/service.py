@@ -432,7 +432,8 @@ class TrainingService:
 
     async def _check(self, user: str, spec: JobSpec) -> submission.Checked:
         """What runs a job and who is told of it, if all that it asks for is right."""
-        machines = await self._engine.read(ledger.known_nodes) if self._rules else []
+        asks = self._rules and spec.executor is None
+        machines = await self._engine.read(ledger.known_nodes) if asks else []
         default = self._default_executor
         executor = choice.choose(spec, self._offers, self._rules, default, machines)
         wrong: list[FieldError] = []

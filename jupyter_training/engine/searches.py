@@ -62,6 +62,7 @@ class Searches:
         news = told if isinstance(told, News) else News()
         changed = self._take_in(connection, parent, row, news, now)
         several = trials.of_search(connection, parent.id)
+        _note_best(connection, parent, row.search, several, now)
         row = _begun(connection, row, several)
         budget = trials.budget(connection, row, now)
         what = decisions.plan(
@@ -73,7 +74,8 @@ class Searches:
         if news.trouble is not None and all(one.has_ended for one in several):
             cause = Cause.LAUNCH_FAILED
             reason = sentence(cause, f"its study cannot be used ({news.trouble})")
-            end, news = Standing(Status.FAILED, 0, cause, reason), News(is_closed=True)
+            end = end or Standing(Status.FAILED, 0, cause, reason)
+            news = News(is_closed=True)
         if end is not None and news.is_closed:
             self._specs.pop(parent.id, None)
             families.stand(connection, parent, now, end)
@@ -115,8 +117,6 @@ class Searches:
         for one in news.told:
             if trials.tell(connection, parent.id, one.number, one.state, one.value, one.step):
                 changed |= {parent.id, there[one.number].id}
-        if changed:
-            _note_best(connection, parent, row.search, trials.of_search(connection, parent.id), now)
         for pruned in news.pruned:
             number, why = there[pruned.number].id, _why(row.search, pruned)
             if jobs.request_stop(connection, number, Cause.PRUNED, why, by=ACTOR, now=now):
@@ -184,7 +184,7 @@ def _note_best(
 ) -> None:
     """The results of a search are those of its best trial."""
     best = decisions.best_of(several, search.goal)
-    if best is not None:
+    if best is not None and parent.origin != f"{best.job_id}#{best.attempt}":
         families.has_results_of(connection, parent, f"{best.job_id}#{best.attempt}", now)
 
 

@@ -158,6 +158,9 @@ class Studies:
         """
         try:
             return self._go_on(name, search, trials, ask, close=close)
+        except ImportError as error:  # it was there when the search was submitted
+            _log.error("The study of %s cannot be used: %s", name, error)
+            return News(trouble=NOT_INSTALLED)
         except Exception as error:
             why: BaseException | None = error
             while why is not None:  # Optuna has errors of its own for those of the database

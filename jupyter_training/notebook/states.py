@@ -7,7 +7,7 @@ theme, each has a contrast of at least 4.5 : 1 on white (WCAG 2.2, 1.4.3).
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LINE = 'fill="none" stroke="currentColor"'
 _INSIDE = (
@@ -109,9 +109,27 @@ def of(status: str) -> State:
     return STATES.get(status) or State(status, waits.shape, *_GREY)
 
 
+TRIALS = {
+    "waiting": "pending",
+    "running": "running",
+    "complete": "completed",
+    "pruned": "cancelled",
+    "failed": "failed",
+}
+"""Which state of a job looks like each state of a trial of a search."""
+
+
 def badge(status: str) -> str:
     """A state as a shape, a word and a colour."""
-    state = of(status)
+    return _badge(of(status))
+
+
+def badge_of_trial(state: str) -> str:
+    """A state of a trial, likewise, with the word that it has in a search."""
+    return _badge(replace(of(TRIALS.get(state, state)), word=state)) if state else ""
+
+
+def _badge(state: State) -> str:
     return (
         f'<span style="{state.style};font-weight:600;white-space:nowrap">'
         '<svg aria-hidden="true" width="14" height="14" viewBox="0 0 14 14" '

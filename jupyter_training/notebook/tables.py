@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import html
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from jupyter_training.notebook.display import how_far, measured, resources
 from jupyter_training.notebook.formats import duration, figure
 from jupyter_training.notebook.live import Pair
-from jupyter_training.notebook.states import badge
+from jupyter_training.notebook.states import badge, badge_of_trial
 
 _LEFT = "text-align:left;padding:2px 8px"
 
 _WRAPPED = frozenset(
     {"name", "metrics", "reason", "notes", "held by", "command", "description", "path", "after"}
+    | {"parameters"}
 )
 """The columns whose cells may be broken into lines; the others are read at a glance, or copied."""
 
@@ -57,18 +59,18 @@ class Table:
         if not self.rows:
             return html.escape(self.empty)
         head = "".join(f"<th style='{_LEFT}'>{html.escape(c)}</th>" for c in self.columns)
-        body = "".join("<tr>" + "".join(_cells(self.columns, row)) + "</tr>" for row in self.rows)
+        body = "".join("<tr>" + "".join(_cells(self, row)) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cells(columns: Sequence[str], row: Sequence[str]) -> list[str]:
+def _cells(table: Table, row: Sequence[str]) -> list[str]:
     shown = [
-        badge(cell) if column == "status" else html.escape(cell)
-        for column, cell in zip(columns, row, strict=True)
+        table.states.get(column, html.escape)(cell)
+        for column, cell in zip(table.columns, row, strict=True)
     ]
     return [
         f"<td style='{_LEFT}{'' if column in _WRAPPED else ';white-space:nowrap'}'>{one}</td>"
-        for column, one in zip(columns, shown, strict=True)
+        for column, one in zip(table.columns, shown, strict=True)
     ]
 
 
@@ -150,6 +152,7 @@ class TrialTable(Table):
 
     columns = ("trial", "state", "value", "step", "progress", "parameters", "reason")
     empty = "It has no trials yet."
+    states = MappingProxyType({"state": badge_of_trial})
 
     def __init__(self, trials: Sequence[dict[str, Any]], most: int = 12) -> None:
         self.rows = [

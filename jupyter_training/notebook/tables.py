@@ -36,6 +36,8 @@ class Table:
         Columns that a narrow terminal shows below each row.
     shortened
         Columns that lose their ends where it is still too narrow.
+    states
+        By what a column of states is called, how they are drawn.
     """
 
     columns: Sequence[str] = ()
@@ -43,6 +45,7 @@ class Table:
     empty = ""
     below: Sequence[str] = ()
     shortened: Sequence[str] = ()
+    states: Mapping[str, Callable[[str], str]] = MappingProxyType({"status": badge})
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -152,6 +155,7 @@ class TrialTable(Table):
 
     columns = ("trial", "state", "value", "step", "progress", "parameters", "reason")
     empty = "It has no trials yet."
+    below = ("reason",)
     states = MappingProxyType({"state": badge_of_trial})
 
     def __init__(self, trials: Sequence[dict[str, Any]], most: int = 12) -> None:

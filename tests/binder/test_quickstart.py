@@ -57,7 +57,7 @@ def test_values_functions_and_notebooks_go_into_jobs_and_come_back(home: Home) -
 
 def test_a_search_has_the_model_of_its_best_trial(home: Home) -> None:
     outputs = outputs_of(home, "search.ipynb")
-    assert "what matters" in outputs
+    assert "(best)" in outputs
     assert "params_alpha" in outputs
     assert "Its accuracy, here again: True" in outputs
     assert "Trials in the study: 6" in outputs

@@ -23,6 +23,9 @@ Docker engine of its own, see `benchmarks.containers`.
 *Slurm* is how long jobs take through a server on a cluster, next to bare calls of ``sbatch``; it
 needs Slurm, see `benchmarks.slurm`.
 
+*Browser* is what the JupyterLab extension costs, next to JupyterLab without it; it needs Chromium
+and Node, see `benchmarks.browser`.
+
 The figures are told, and nothing fails because of them.
 """
 
@@ -41,13 +44,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import containers, logs, metrics, slurm
+from benchmarks import browser, containers, logs, metrics, slurm
 from benchmarks.figures import Figure, table
 from tests import slurm as cluster
 from tests.conftest import Api, Home
 from tests.executors import docker_engine
 
-NAMES = ("latency", "throughput", "metrics", "containers", "logs", "slurm")
+NAMES = ("latency", "throughput", "metrics", "containers", "logs", "slurm", "browser")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
@@ -155,6 +158,15 @@ def of_logs(options: argparse.Namespace) -> list[Figure]:
             home.close()
 
 
+def of_browser(options: argparse.Namespace) -> list[Figure]:
+    """The figures of the JupyterLab extension; none where it cannot be built or shown."""
+    if why_not := browser.why_not():
+        print(f"the browser is left out: {why_not}", file=sys.stderr)
+        return []
+    with tempfile.TemporaryDirectory() as place:
+        return browser.of_browser(Path(place), min(options.repeat, 5))
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description="How much a job costs, next to a baseline.")
@@ -184,6 +196,8 @@ def main() -> None:
             figures += slurm.of_slurm(options.jobs)
         else:
             print(f"slurm is left out: {why_not}", file=sys.stderr)
+    if "browser" in names:
+        figures += of_browser(options)
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in figures], indent=2))

@@ -16,6 +16,7 @@ from tests.conftest import Home, Server
 
 ROOT = Path(__file__).parents[2]
 BINDER = ROOT / "binder"
+CHROMIUM = "/usr/bin/chromium"
 
 _BROWSER = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -163,7 +164,7 @@ class Lab:
 def browser_page(**options: Any) -> Iterator[Page]:
     """Open a page in a browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_BROWSER)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_BROWSER)
         page = browser.new_page(**options)
         page.set_default_timeout(_PATIENCE_MS)
         yield page

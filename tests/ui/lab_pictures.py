@@ -24,45 +24,103 @@ for epoch in range(1, epochs + 1):
     time.sleep(0.01 if epoch < epochs * 0.45 else pause)
 """
 
+SWEEP = """
+import math, os, sys, time
+lr, batch = float(sys.argv[1]), int(sys.argv[2])
+loss = 0.2 + 0.08 * abs(math.log10(lr) + 2.6) + batch / 2000
+print(f"step 1 val_loss: {loss:.4f}", flush=True)
+os.makedirs("sweep", exist_ok=True)
+done = len(os.listdir("sweep"))
+if done >= 12:
+    time.sleep(600)
+open(f"sweep/{done}", "w").close()
+"""
+
+LANGUAGES = {"en": "default", "zh": "zh_CN"}
+THEMES = ("Light", "Dark")
+
 
 def lab_pictures(place: Path, pictures: Path) -> None:
-    """The sidebar and the view of a job, in both themes and both languages."""
+    """The sidebar, the view of a job and the dialog, in both themes and both languages."""
     place.mkdir()
     home = Home(place)
     gpus = FakeGpus(place / "gpus", ["NVIDIA A100-SXM4-80GB"] * 4)
     home.variables |= gpus.environment(fake_nvml.build(place))
     server = start_lab(home, gpus="auto", cpu_cores=32, memory_gb=256)
     try:
-        job = jobs(server, home, gpus)
+        shown = jobs(server, home, gpus)
         size = {"width": 1180, "height": 760}
         with browser_page(viewport=size, device_scale_factor=2) as page:
-            for language, locale in (("en", "default"), ("zh", "zh_CN")):
+            lab = Lab(page, server)
+            for language, locale in LANGUAGES.items():
                 configure(home, "@jupyterlab/translation-extension", "plugin", {"locale": locale})
-                lab = Lab(page, server)
                 lab.open()
-                for theme in ("Light", "Dark"):
+                for theme in THEMES:
                     lab.theme(f"JupyterLab {theme}")
-                    name = f"lab-{theme.lower()}-{language}"
-                    lab.do("training:open", job=job, tab="overview")
-                    expect(lab.view.locator(".jp-Training-tail")).to_contain_text("Epoch")
-                    expect(lab.row("resnet50")).to_be_visible()
-                    page.mouse.move(700, 700)
-                    page.wait_for_timeout(1000)  # for the charts to have their size
-                    page.screenshot(path=pictures / f"{name}.png")
-                    lab.do("training:create")
-                    dialog = page.get_by_role("dialog")
-                    dialog.locator('[name="name"]').fill("bert-base")
-                    dialog.locator('[name="command"]').fill("python train.py --epochs 30")
-                    dialog.locator('[name="gpus"]').fill("2")
-                    expect(dialog.locator(".jp-Training-forecast b")).to_be_visible()
-                    page.screenshot(path=pictures / f"{name}-create.png")
-                    page.keyboard.press("Escape")
+                    _views(lab, shown, pictures / f"lab-{theme.lower()}-{language}")
+                    _dialogs(lab, pictures / f"lab-{theme.lower()}-{language}")
+                    _widths(lab, pictures / f"lab-{theme.lower()}-{language}")
     finally:
         home.close()
 
 
-def jobs(server: Server, home: Home, gpus: FakeGpus) -> str:
-    """Jobs in each state; the one to look at."""
+def _take(lab: Lab, path: Path) -> None:
+    lab.page.mouse.move(700, 720)
+    lab.page.wait_for_timeout(1000)  # for the charts to have their size
+    lab.page.screenshot(path=path)
+
+
+def _views(lab: Lab, shown: dict[str, str], stem: Path) -> None:
+    """The view of a job, and of those that are made of others."""
+    lab.do("training:open", job=shown["resnet50"], tab="overview")
+    expect(lab.view.locator(".jp-Training-tail")).to_contain_text("Epoch")
+    expect(lab.row("resnet50")).to_be_visible()
+    _take(lab, stem.with_name(f"{stem.name}.png"))
+    for name, tab in (("digits", "stages"), ("lr-sweep", "trials")):
+        lab.do("training:open", job=shown[name], tab=tab)
+        expect(lab.view.get_by_role("tabpanel")).to_be_visible()
+        _take(lab, stem.with_name(f"{stem.name}-{tab}.png"))
+    lab.discard_all()
+
+
+def _dialogs(lab: Lab, stem: Path) -> None:
+    """The dialog, for each type of job."""
+    for kind, command in (
+        ("single", "python train.py --epochs 30"),
+        ("distributed", "python train.py --epochs 30"),
+        ("hyperparameter", "python train.py --lr {lr}"),
+        ("pipeline", ""),
+    ):
+        lab.do("training:create")
+        dialog = lab.page.get_by_role("dialog")
+        dialog.locator(f'[name="type"][value="{kind}"]').check(force=True)
+        dialog.locator('[name="name"]').fill("bert-base")
+        if command:
+            dialog.locator('[name="command"]').fill(command)
+        dialog.locator('[name="gpus"]').fill("1")
+        expect(dialog.locator(".jp-Training-forecast b")).to_be_visible()
+        lab.page.screenshot(path=stem.with_name(f"{stem.name}-create-{kind}.png"))
+        lab.page.keyboard.press("Escape")
+
+
+def _widths(lab: Lab, stem: Path) -> None:
+    """The sidebar, as narrow as it may be, and wide."""
+    handle = lab.page.locator("#jp-main-split-panel > .lm-SplitPanel-handle:visible").first
+    for width in (200, 520, 280):
+        box, panel = handle.bounding_box(), lab.panel.bounding_box()
+        assert box is not None
+        assert panel is not None
+        lab.page.mouse.move(box["x"] + 1, 400)
+        lab.page.mouse.down()
+        lab.page.mouse.move(panel["x"] + width, 400, steps=4)
+        lab.page.mouse.up()
+        if width != 280:
+            lab.page.mouse.move(900, 720)
+            lab.panel.screenshot(path=stem.with_name(f"{stem.name}-{width}px.png"))
+
+
+def jobs(server: Server, home: Home, gpus: FakeGpus) -> dict[str, str]:
+    """Jobs in each state; by name, those to look at."""
     (home.path / "work" / "train.py").write_text(TRAINING)
 
     def submit(name: str, command: str | list[str], **fields: object) -> str:
@@ -70,7 +128,17 @@ def jobs(server: Server, home: Home, gpus: FakeGpus) -> str:
         return str(job["job_id"])
 
     script = f"{sys.executable} train.py"
-    server.api.ended(submit("digits", f"{script} 30 0.01"))
+    stages = [
+        {"name": "prepare", "command": f"{script} 3 0.01"},
+        {"name": "fit", "command": f"{script} 30 0.01", "depends_on": ["prepare"]},
+        {"name": "fit-small", "command": f"{script} 30 0.01", "depends_on": ["prepare"]},
+        {"name": "report", "command": f"{script} 3 0.01", "depends_on": ["fit", "fit-small"]},
+    ]
+    small = {"cpu_cores": 1, "memory_gb": 1, "gpu_count": 0}
+    digits = server.api.post(
+        "api/training-jobs", json={"name": "digits", "stages": stages, **small}
+    ).json()["job_id"]
+    server.api.ended(digits)
     wrong = python("raise ValueError('shapes (32, 512) and (768, 10) not aligned')")
     server.api.ended(submit("bert-large", wrong, gpu_count=1, max_retries=0))
     ended = submit("eval-nightly", NAP)
@@ -78,12 +146,32 @@ def jobs(server: Server, home: Home, gpus: FakeGpus) -> str:
     server.api.post(f"api/training-jobs/{ended}/cancel")
     looked_at = submit("resnet50", f"{script} 100 9", gpu_count=2, cpu_cores=8, memory_gb=64)
     server.api.status(looked_at, "running")
-    sweep = submit("lr-sweep", f"{script} 50 20", gpu_count=1, cpu_cores=4, memory_gb=32)
-    server.api.status(sweep, "running")
+    sweep = search(server, home)
     submit("llama-lora", f"{script} 50 20", gpu_count=4, cpu_cores=8, memory_gb=64)
     for node in server.api.get("api/training-resources").json()["nodes"]:
         for place, gpu in enumerate(node["gpus"]):
             if gpu["held_by"]:
                 used = (61 + place) * GB
                 gpus.card(place, utilization=91 + place, memory_used=used, power=340_000)
-    return looked_at
+    return {"resnet50": looked_at, "digits": digits, "lr-sweep": sweep}
+
+
+def search(server: Server, home: Home) -> str:
+    """A search of which some trials are done, and one runs on a GPU; its id."""
+    (home.path / "work" / "sweep.py").write_text(SWEEP)
+    spec = {
+        "name": "lr-sweep",
+        "job_type": "hyperparameter",
+        "command": [sys.executable, "sweep.py", "{lr}", "{batch}"],
+        **{"cpu_cores": 4, "memory_gb": 32, "gpu_count": 1, "max_retries": 0},
+        "search": {
+            **{"metric": "val_loss", "trials": 50, "seed": 1},
+            "space": {
+                "lr": {"type": "loguniform", "low": 1e-5, "high": 0.1},
+                "batch": {"type": "choice", "values": [16, 32, 64]},
+            },
+        },
+    }
+    told = server.api.post("api/training-jobs", json=spec).json()
+    server.api.until(told["job_id"], lambda job: job["search"]["done"] >= 12)
+    return str(told["job_id"])

@@ -1,7 +1,9 @@
-"""Take the pictures of the documentation: ``python -m tests.ui.screenshots``."""
+"""Take the pictures of the documentation: ``python -m tests.ui.screenshots [DIRECTORY]``."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from tests.ui.lab import notebook, start_lab, write_notebook
 from tests.ui.lab_pictures import lab_pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
+OF_LAB = ("lab-light-en.png", "lab-dark-zh.png", "lab-light-en-create-hyperparameter.png")
+"""The pictures of JupyterLab that the documentation has, of all that are taken."""
 
 TRAINS = """\
 %%train --name digits --cpus 2 --memory 4
@@ -28,7 +32,7 @@ for epoch in range(1, 61):
 
 
 def main() -> None:
-    """Write the pictures into `docs`."""
+    """Write the pictures into `docs`; all of JupyterLab's also into a directory that is named."""
     with tempfile.TemporaryDirectory() as place:
         home = Home(Path(place) / "quickstart")
         home.path.mkdir()
@@ -57,7 +61,11 @@ def main() -> None:
                 page.screenshot(path=DOCS / "monitor-dark.png")
         finally:
             home.close()
-        lab_pictures(Path(place) / "lab", DOCS)
+        pictures = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(place) / "pictures"
+        pictures.mkdir(parents=True, exist_ok=True)
+        lab_pictures(Path(place) / "lab", pictures)
+        for name in OF_LAB:
+            shutil.copy(pictures / name, DOCS / name)
 
 
 if __name__ == "__main__":

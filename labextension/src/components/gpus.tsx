@@ -109,18 +109,24 @@ function Gpu(props: {
     gpu.utilization_percent !== null
       ? trans.__('%1 %', gpu.utilization_percent)
       : null,
+    gpu.memory_used_gb !== null
+      ? trans.__('%1 GB', Math.round(gpu.memory_used_gb))
+      : null
+  ].filter(Boolean);
+  const memory =
     gpu.memory_used_gb !== null && gpu.memory_gb
       ? trans.__(
           '%1 of %2 GB',
           figure(gpu.memory_used_gb),
           figure(gpu.memory_gb)
         )
-      : null
-  ].filter(Boolean);
+      : null;
   return (
     <li
       className={`jp-Training-gpu jp-mod-${idle ? 'idle' : gpu.state}`}
-      title={[gpu.model, gpu.uuid, gpu.unavailable].filter(Boolean).join('\n')}
+      title={[gpu.model, memory, gpu.uuid, gpu.unavailable]
+        .filter(Boolean)
+        .join('\n')}
     >
       <div className="jp-Training-gpuName">
         <b>{props.name}</b> {model}

@@ -33,13 +33,21 @@ export function JobList(props: {
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [active.map(job => job.job_id).join(), ended, hasMore, model.filterText]
   );
-  const byId = new Map([...active, ...ended].map(job => [job.job_id, job]));
+  // The items tell of an active job that it is there; what it is, changes all the time.
+  const activeById = new Map(active.map(job => [job.job_id, job]));
   const scroller = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState<string | null>(null);
-  const jobs = items.filter(item => item.kind === 'job');
-  const currentKey = jobs.some(item => item.key === current)
-    ? current
-    : (jobs[0]?.key ?? null);
+  const jobs = useMemo(
+    () => items.filter(item => item.kind === 'job'),
+    [items]
+  );
+  const currentKey = useMemo(
+    () =>
+      jobs.some(item => item.key === current)
+        ? current
+        : (jobs[0]?.key ?? null),
+    [jobs, current]
+  );
   const virtualizer = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
@@ -140,7 +148,7 @@ export function JobList(props: {
               </div>
             );
           }
-          const job = byId.get(item.key) ?? item.job;
+          const job = activeById.get(item.key) ?? item.job;
           const isCurrent = item.key === currentKey;
           return (
             <div

@@ -23,7 +23,8 @@ export interface IRowProps {
   isSelected: boolean;
 }
 
-export function JobRow({
+/** Drawn anew only if something about it is new: many are scrolled past. */
+export const JobRow = React.memo(function JobRow({
   job,
   now,
   isCurrent,
@@ -65,7 +66,7 @@ export function JobRow({
       <RowActions job={job} isCurrent={isCurrent} />
     </div>
   );
-}
+});
 
 function RowActions(props: {
   job: IJob;
@@ -146,18 +147,19 @@ function details(
   if (job.job_type !== 'single') {
     parts.unshift(typeWord(job.job_type, trans));
   }
+  const far = ofChildren(job, trans);
   const left = parts.join(' · ');
-  const measured = headline(job);
+  const measured = far ? '' : headline(job);
   switch (job.status) {
     case 'running': {
       const rest = remaining(job, now);
       const ran = ranFor(job, now);
       return {
-        left: [trans.__('%1 %', job.progress), measured, left]
+        left: [far || trans.__('%1 %', job.progress), measured, left]
           .filter(Boolean)
           .join(' · '),
         right:
-          rest !== null
+          rest !== null && rest >= 1
             ? trans.__('about %1 left', duration(rest, trans))
             : ran !== null
               ? trans.__('for %1', duration(ran, trans))
@@ -199,7 +201,7 @@ function details(
     default: {
       const ran = ranFor(job, now);
       return {
-        left: [measured, left].filter(Boolean).join(' · '),
+        left: [far, measured, left].filter(Boolean).join(' · '),
         right: [
           ran !== null ? duration(ran, trans) : '',
           job.completed_at ? moment(job.completed_at, now, locale) : ''
@@ -210,6 +212,27 @@ function details(
       };
     }
   }
+}
+
+/** How far a job is that is made of others, and what a search has found. */
+function ofChildren(job: IJob, trans: ITraining['trans']): string {
+  const { search, children } = job;
+  if (search) {
+    const { done, trials, best, metric } = search;
+    return [
+      trials === null
+        ? trans.__('%1 trials', done)
+        : trans.__('%1 of %2 trials', done, trials),
+      best && trans.__('best %1 %2', metric, figure(Number(best.value)))
+    ]
+      .filter(Boolean)
+      .join(' · ');
+  }
+  if (children) {
+    const all = Object.values(children).reduce((sum, one) => sum + one, 0);
+    return trans.__('%1 of %2 stages', children.completed ?? 0, all);
+  }
+  return '';
 }
 
 /** The metric that says most in a row: the first one, which is mostly the loss. */

@@ -105,8 +105,10 @@ export function Form(props: {
       {values.type === 'hyperparameter' && <SearchFields {...part} />}
       {values.type === 'pipeline' && <StageFields {...part} />}
       <Needs {...part} />
-      <Forecast forecast={forecast} error={errors.form} />
-      <TrainLine line={trainLine(values)} />
+      <div className="jp-Training-outcome">
+        <Forecast forecast={forecast} error={errors.form} />
+        <TrainLine line={trainLine(values)} />
+      </div>
     </div>
   );
 }

@@ -47,6 +47,14 @@ export interface IJob {
   depends_on: string[];
   /** Of a job that is made of others, how many of them have each status. */
   children: Partial<Record<JobStatus, number>> | null;
+  /** Of a search, how far it is. */
+  search?: {
+    metric: string;
+    /** How many there may be; null if only a budget ends it. */
+    trials: number | null;
+    done: number;
+    best: { value: number | string } | null;
+  } | null;
   nodes: number;
   /** How many processes it has on all its nodes. */
   ranks: number;

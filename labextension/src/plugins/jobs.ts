@@ -18,6 +18,7 @@ import {
 } from '@jupyterlab/apputils';
 
 import { trainingIcon } from '../icon';
+// eslint-disable-next-line jupyter/prefer-lazy-imports -- the environment has loaded it
 import { ApiError } from '../model/api';
 import { type IJob, isActive } from '../model/types';
 import { statusWord } from '../model/words';

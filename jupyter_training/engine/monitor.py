@@ -269,8 +269,10 @@ class Monitor:
 
     async def _run_to_the_end(self, followed: _Followed, found: Found) -> None:
         attempt, executor = followed.attempt, followed.executor
-        if found.started_at is None and found.ended is None:
-            found = await self._begin(followed, found)
+        # Of a gang of this machine it may be that no start is known and some node still ends.
+        waits = found.started_at is None and found.ended is None
+        if waits and isinstance(executor, Cluster | ClusterGang):
+            found = await self._begin(followed, executor, found)
         if found.started_at is not None:
             self._report(
                 Started(
@@ -300,10 +302,11 @@ class Monitor:
         self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
         reach(Point.END_REPORTED)
 
-    async def _begin(self, followed: _Followed, found: Found) -> Found:
+    async def _begin(
+        self, followed: _Followed, executor: Cluster | ClusterGang, found: Found
+    ) -> Found:
         """Wait for a cluster to start what it was handed over, or to let go of it."""
-        attempt, executor = followed.attempt, followed.executor
-        assert isinstance(executor, Cluster | ClusterGang)  # no other lets an attempt wait
+        attempt = followed.attempt
         followed.found = found
 
         def tell(reason: str) -> None:

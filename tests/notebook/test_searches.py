@@ -23,6 +23,19 @@ twice = 2 * x
 report(step=n, loss=(x - 0.3) ** 2)
 """
 
+FUNCTION = """
+from jupyter_training import train
+
+@train(cpus=1, memory=1, search={"metric": "loss", "trials": 1, "space": {"x": "uniform:0:1"}})
+def fit(x, times=2):
+    from jupyter_training import report
+
+    report(step=1, loss=x)
+    return times * x
+
+job = fit.submit(times=3).wait()
+"""
+
 
 def test_a_cell_is_searched_and_gives_back_what_its_best_trial_has_found(
     kernel_of: Callable[[Server], Kernel], server: Server
@@ -53,6 +66,10 @@ def test_a_cell_is_searched_and_gives_back_what_its_best_trial_has_found(
     assert "--search x: low should be less than high, not 1 and 0" in wrong
     wrong = kernel.run("%train_trials tuned/0").error
     assert "is no search for hyperparameters but single" in wrong
+
+    # A function is given what the search tries, by the names of its arguments.
+    kernel.run(FUNCTION)
+    assert kernel.value("job.result() == 3 * job.best_trial.params['x']")
 
     # The same in a terminal.
     words = [sys.executable, "-m", "jupyter_training"]

@@ -163,6 +163,7 @@ def test_the_study_is_in_the_database_and_optuna_opens_it(home: Home, database_u
         pass
 
 
+@pytest.mark.timeout(400)  # on a busy machine; on a quiet one it is a matter of half a minute
 def test_thirty_trials_beat_the_default_while_the_server_is_killed_twice(
     home: Home, tmp_path: Path
 ) -> None:

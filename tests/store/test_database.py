@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from jupyter_training.store.database import VERSION_TABLE, Database, DatabaseTooNew, UnknownDatabase
@@ -69,6 +69,23 @@ def test_an_older_database_is_upgraded_with_what_is_in_it(database_url: str) -> 
     with database.read() as connection:
         assert differences(connection) == []
         assert customer_id(connection, "ada", T0) == number
+    database.close()
+
+
+def test_the_revision_leaves_the_table_that_optuna_takes_for_its_own(database_url: str) -> None:
+    database = Database(database_url)
+    database.migrate(to="0010")
+    with database.write() as connection:  # as earlier versions had it
+        connection.execute(text(f"ALTER TABLE {VERSION_TABLE} RENAME TO alembic_version"))
+    database.migrate()
+    with database.write() as connection:
+        assert not inspect(connection).has_table("alembic_version")
+        assert differences(connection) == []
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('v3.2.0.a')"))
+    database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT * FROM alembic_version")).scalar_one() == "v3.2.0.a"
     database.close()
 
 

@@ -190,7 +190,6 @@ class ClusterGang(Gang):
         if found.ended is not None:
             return found.ended
         token, directory = found.token, found.directory
-        token, directory = found.token, found.directory
         finds = [
             self._cluster.find(node_token(token, index), node_directory(directory, index))
             for index in range(self._count)

@@ -17,7 +17,7 @@ from tests.kills import pipelines
 from tests.kills.jobs import LINES, TestJob
 from tests.kills.matrix import POINTS, look_at_log, look_at_metrics, look_at_record, run
 
-KILLS = 160
+KILLS = 100
 """On each database; with a server of its own for each."""
 
 

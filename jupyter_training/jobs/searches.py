@@ -71,6 +71,13 @@ class Kind(str, Enum):
         return self in (Kind.LOGUNIFORM, Kind.LOGINT)
 
 
+def _or_a_text(schema: dict[str, Any]) -> None:
+    """Tell in a schema that a dimension may also be written as a text."""
+    whole = {**schema}
+    schema.clear()
+    schema["anyOf"] = [whole, {"type": "string", "examples": ["loguniform:1e-5:1e-1"]}]
+
+
 class Dimension(BaseModel):
     """From what one parameter is chosen.
 
@@ -88,7 +95,7 @@ class Dimension(BaseModel):
         Of `choice`: numbers, texts, true, false, null.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_or_a_text)
 
     type: Kind
     low: int | float | None = None

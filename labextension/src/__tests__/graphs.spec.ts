@@ -1,4 +1,5 @@
 import { type IVertex, layout } from '../graphs/layers';
+import { widths } from '../graphs/stages';
 
 const graph = (text: string): IVertex[] =>
   text.split(' ').map(one => {
@@ -78,5 +79,15 @@ describe('a graph of stages', () => {
     }));
     const { nodes } = layout(many);
     expect(nodes).toHaveLength(1000);
+  });
+
+  test.each([
+    [2000, 6, 176, 228],
+    [900, 6, 116, 156],
+    [1100, 6, 150, 190],
+    [200, 6, 116, 156],
+    [900, 1, 176, 228]
+  ])('in %p px %p columns have a width', (there, layers, node, column) => {
+    expect(widths(there, layers)).toEqual({ node, column });
   });
 });

@@ -18,7 +18,12 @@ export interface IChartProps {
   isLog?: boolean;
   /** How much of what was before is in each point, from 0 to 1. */
   smoothing?: number;
-  xText: (x: number) => string;
+  /**
+   * How a place is written; at an axis also with the distance of its marks.
+   */
+  xText: (x: number, step?: number) => string;
+  /** Whether they are over a time (s). */
+  isOverTime?: boolean;
   yText?: (y: number) => string;
   /** What the vertical axis shows, if not what there is. */
   range?: [number, number];
@@ -51,7 +56,13 @@ export function Chart(props: IChartProps): React.JSX.Element {
   const names = curves.map(curve => curve.name).join('\n');
   const shapes = curves.map(curve => curve.shape ?? 'line').join('\n');
   const [low, high] = props.range ?? [];
-  const { limit, hasGaps = false, isSize = false, note } = props;
+  const {
+    limit,
+    hasGaps = false,
+    isSize = false,
+    isOverTime = false,
+    note
+  } = props;
   const limitAt = limit?.at;
 
   useEffect(() => {
@@ -69,6 +80,7 @@ export function Chart(props: IChartProps): React.JSX.Element {
         shapes: shapes.split('\n') as ICurve['shape'][],
         hasGaps,
         isSize,
+        isOverTime,
         limit: limitAt,
         ...(low === undefined || high === undefined
           ? {}
@@ -81,7 +93,18 @@ export function Chart(props: IChartProps): React.JSX.Element {
       made.dispose();
       plot.current = null;
     };
-  }, [names, shapes, isSmoothed, isLog, low, high, limitAt, hasGaps, isSize]);
+  }, [
+    names,
+    shapes,
+    isSmoothed,
+    isLog,
+    low,
+    high,
+    limitAt,
+    hasGaps,
+    isSize,
+    isOverTime
+  ]);
 
   useEffect(() => plot.current?.setData(data), [data]);
 
@@ -101,12 +124,21 @@ export function Chart(props: IChartProps): React.JSX.Element {
           return (
             <span key={curve.name} className="jp-TrainingChart-key">
               <svg viewBox="0 0 20 4" aria-hidden="true">
-                <path
-                  d="M0 2h20"
-                  strokeWidth="3"
-                  strokeDasharray={dashOf(place).join(' ')}
-                  style={{ stroke: css(colourOf(place)) }}
-                />
+                {curve.shape === 'points' ? (
+                  <circle
+                    cx="10"
+                    cy="2"
+                    r="2"
+                    style={{ fill: css(colourOf(place)) }}
+                  />
+                ) : (
+                  <path
+                    d="M0 2h20"
+                    strokeWidth="3"
+                    strokeDasharray={dashOf(place).join(' ')}
+                    style={{ stroke: css(colourOf(place)) }}
+                  />
+                )}
               </svg>
               {curve.name}
               {last !== null && ` ${yText(last)}`}

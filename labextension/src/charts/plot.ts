@@ -8,7 +8,10 @@ import { colourOf, dashOf, GRID, resolved, TEXT } from './colours';
 import { type ICurve, smoothed } from './curves';
 
 export interface ITexts {
-  xText: (x: number) => string;
+  /**
+   * @param step - The distance of the marks, if it is for one of them.
+   */
+  xText: (x: number, step?: number) => string;
   yText: (y: number) => string;
   /** What is said of a place under the pointer, if not the same as on the axis. */
   tipText?: (x: number) => string;
@@ -32,6 +35,8 @@ export interface IPlotOptions {
   isSize?: boolean;
   /** A value at which there is a line of its own. */
   limit?: number;
+  /** Whether they are over a time (s). */
+  isOverTime?: boolean;
 }
 
 /** What a theme changes of a page when it is changed itself. */
@@ -47,6 +52,14 @@ export const LIMIT_DASH = [8, 5];
 
 /** The distances of marks of sizes, from a byte to a petabyte. */
 const SIZES = Array.from({ length: 50 }, (_, power) => 2 ** power);
+
+/** The distances of marks of times, from a second to some days. */
+const TIMES = [
+  ...[1, 2, 5, 10, 20, 30],
+  ...[1, 2, 5, 10, 20, 30].map(minutes => 60 * minutes),
+  ...[1, 2, 3, 6, 12].map(hours => 3600 * hours),
+  ...[1, 2, 5, 10, 20, 50, 100].map(days => 86_400 * days)
+];
 
 /** The same curve, and faintly behind a smoothed one what was measured. */
 const MEASURED = ' ~';
@@ -134,7 +147,9 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
       {
         ...axis,
         size: 28,
-        values: (_, splits) => splits.map(value => texts().xText(value))
+        ...(options.isOverTime ? { incrs: TIMES, space: 70 } : {}),
+        values: (_, splits, _place, _space, step) =>
+          splits.map(value => texts().xText(value, step))
       },
       {
         ...axis,

@@ -1,9 +1,10 @@
 /**
  * Parallel coordinates: a vertical axis for each parameter and the value, a line for each trial.
  */
-import React, { useEffect, useRef, useState } from 'react';
+import React, { useRef } from 'react';
 
 import { useTraining } from '../components/context';
+import { useWidth } from '../components/width';
 import { axesOf, quality, valueOf } from '../model/trials';
 import { figure } from '../model/times';
 import type { ITrial, ITrials, ParameterValue } from '../model/types';
@@ -22,16 +23,7 @@ export function ParallelCoordinates(props: {
   const { trans } = useTraining();
   const { found, highlighted } = props;
   const host = useRef<HTMLElement>(null);
-  const [width, setWidth] = useState(640);
-  useEffect(() => {
-    const node = host.current;
-    if (node === null) {
-      return;
-    }
-    const resized = new ResizeObserver(() => setWidth(node.clientWidth));
-    resized.observe(node);
-    return () => resized.disconnect();
-  }, []);
+  const width = useWidth(host, 640);
 
   const axes = axesOf(found);
   const drawn = Math.max(width, SIDE * 2 + (axes.length - 1) * 96);

@@ -5,14 +5,17 @@ import React, { useMemo, useRef } from 'react';
 
 import { useNow, useTraining } from '../components/context';
 import { StatusIcon } from '../components/icons';
+import { useWidth } from '../components/width';
 import { duration, ranFor } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
 import { layout } from './layers';
 
-const WIDTH = 176;
+/** Of a node; they get narrower before the graph does not fit any more. */
+const WIDTHS = { least: 116, most: 176 };
+const GAPS = { least: 40, most: 52 };
+const MARGIN = 14;
 const HEIGHT = 52;
-const COLUMN = WIDTH + 52;
 const ROW = HEIGHT + 18;
 const ARROW = 7;
 
@@ -24,6 +27,7 @@ export function StageGraph(props: {
   const { trans } = useTraining();
   const { stages, onOpen } = props;
   const now = useNow(stages.some(isActive) ? 1000 : null);
+  const host = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const edgesOf = stages
     .map(one => [one.job_id, ...one.depends_on].join(' '))
@@ -36,7 +40,11 @@ export function StageGraph(props: {
   );
   const byId = new Map(stages.map(one => [one.job_id, one]));
   const placeOf = new Map(drawn.nodes.map(one => [one.id, one]));
-  const width = drawn.layers * COLUMN - (COLUMN - WIDTH);
+  const { node: nodeWidth, column } = widths(
+    useWidth(host, 900) - 2 * MARGIN,
+    drawn.layers
+  );
+  const width = drawn.layers * column - (column - nodeWidth);
   const height = (drawn.rows - 1) * ROW + HEIGHT;
 
   const onKeyDown = (event: React.KeyboardEvent, id: string): void => {
@@ -67,7 +75,7 @@ export function StageGraph(props: {
   };
 
   return (
-    <div className="jp-TrainingGraph">
+    <div ref={host} className="jp-TrainingGraph">
       <div style={{ width, height }}>
         <svg width={width} height={height} aria-hidden="true">
           {drawn.edges.map(edge => {
@@ -76,7 +84,12 @@ export function StageGraph(props: {
               <path
                 key={`${edge.from} ${edge.to}`}
                 className={`jp-TrainingGraph-edge jp-mod-${from.status}`}
-                d={path(placeOf.get(edge.from)!.layer, edge.rows)}
+                d={path(
+                  placeOf.get(edge.from)!.layer,
+                  edge.rows,
+                  nodeWidth,
+                  column
+                )}
               />
             );
           })}
@@ -85,10 +98,11 @@ export function StageGraph(props: {
           {drawn.nodes.map(({ id, layer, row }) => {
             const stage = byId.get(id)!;
             return (
-              <li key={id} style={{ left: layer * COLUMN, top: row * ROW }}>
+              <li key={id} style={{ left: layer * column, top: row * ROW }}>
                 <button
                   type="button"
                   data-stage={id}
+                  style={{ width: nodeWidth }}
                   className={`jp-TrainingGraph-stage jp-mod-${stage.status}`}
                   title={[stage.name, stage.reason].filter(Boolean).join('\n')}
                   onClick={() => onOpen(stage)}
@@ -145,26 +159,45 @@ export function StageGraph(props: {
   }
 }
 
+/** How wide a node is, and the distance from one column to the next. */
+export function widths(
+  there: number,
+  layers: number
+): { node: number; column: number } {
+  const { least, most } = WIDTHS;
+  const gaps = Math.max(layers - 1, 0);
+  const gap =
+    layers * most + gaps * GAPS.most <= there ? GAPS.most : GAPS.least;
+  const fits = Math.floor((there - gaps * gap) / Math.max(layers, 1));
+  const node = Math.min(most, Math.max(least, fits));
+  return { node, column: node + gap };
+}
+
 /** What a child is called within its parent. */
 export function stageName(stage: IJob): string {
   return stage.child_key ?? stage.name;
 }
 
 /** A line with an arrow, from the right of a node to the left of another one. */
-function path(layer: number, rows: readonly number[]): string {
+function path(
+  layer: number,
+  rows: readonly number[],
+  width: number,
+  column: number
+): string {
   const y = (row: number): number => row * ROW + HEIGHT / 2;
-  let at = layer * COLUMN + WIDTH;
+  let at = layer * column + width;
   let drawn = `M${at} ${y(rows[0])}`;
   rows.slice(1).forEach((row, place) => {
     const isLast = place === rows.length - 2;
-    const end = (layer + place + 1) * COLUMN;
+    const end = (layer + place + 1) * column;
     const stop = isLast ? end - 1 : end;
     const bend = (end - at) / 2;
     drawn += `C${at + bend} ${y(rows[place])} ${end - bend} ${y(row)} ${stop} ${y(row)}`;
     at = end;
     if (!isLast) {
       // Straight on, below or above what is in this layer.
-      at += WIDTH;
+      at += width;
       drawn += `H${at}`;
     }
   });

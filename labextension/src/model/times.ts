@@ -28,6 +28,17 @@ export function duration(seconds: number, trans: TranslationBundle): string {
     : trans.__('%1 d', days);
 }
 
+/** A time at the mark of an axis: exact, if the marks are closer than a minute. */
+export function mark(
+  seconds: number,
+  step: number | undefined,
+  trans: TranslationBundle
+): string {
+  return step !== undefined && step < 60
+    ? trans.__('%1 s', Number(seconds.toFixed(1)))
+    : duration(seconds, trans);
+}
+
 /** The time of the day, and the day if it is not today. */
 export function moment(at: string, now: Date, locale?: string): string {
   const date = new Date(at);

@@ -13,6 +13,7 @@ import { Token } from '@lumino/coreutils';
 import { Signal } from '@lumino/signaling';
 
 import type { ITraining } from '../components/context';
+// eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { TrainingApi } from '../model/api';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { type IEventSource, JobsModel } from '../model/jobs';

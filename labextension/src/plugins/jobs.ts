@@ -18,8 +18,7 @@ import {
 } from '@jupyterlab/apputils';
 
 import { trainingIcon } from '../icon';
-// eslint-disable-next-line jupyter/prefer-lazy-imports -- the environment has loaded it
-import { ApiError } from '../model/api';
+import { ApiError } from '../model/errors';
 import { type IJob, isActive } from '../model/types';
 import { statusWord } from '../model/words';
 import type { CompareView } from '../views/compare';

@@ -2,7 +2,9 @@
  * The metrics of several jobs in the same charts.
  */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import React, { useEffect, useMemo, useState } from 'react';
+import type { Message } from '@lumino/messaging';
+import { Signal } from '@lumino/signaling';
+import React, { useMemo, useState } from 'react';
 
 import {
   type ITraining,
@@ -10,8 +12,8 @@ import {
   useSignal,
   useTraining
 } from '../components/context';
-import type { ApiError } from '../model/api';
-import type { IJobEvent, IMetrics } from '../model/types';
+import type { IMetrics } from '../model/types';
+import { Shown, useFetched } from '../components/fetched';
 import { ChartSettings, compared, DEFAULTS, Figures } from './metrics';
 
 interface ICompared {
@@ -30,56 +32,58 @@ export class CompareView extends ReactWidget {
     this.addClass('jp-Training-view');
   }
 
+  /** Whether it can be seen has changed. */
+  readonly shownChanged = new Signal<this, void>(this);
+
+  override dispose(): void {
+    super.dispose();
+    Signal.clearData(this);
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.shownChanged.emit();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.shownChanged.emit();
+  }
+
   protected render(): React.JSX.Element {
     return (
       <TrainingProvider value={this.training}>
-        <Compare ids={this.jobIds} widget={this} />
+        <WhileShown widget={this} />
       </TrainingProvider>
     );
   }
 }
 
-function Compare(props: {
-  ids: readonly string[];
-  widget: CompareView;
-}): React.JSX.Element {
+function WhileShown({ widget }: { widget: CompareView }): React.JSX.Element {
+  useSignal(widget.shownChanged);
+  return (
+    <Shown.Provider value={widget.isVisible}>
+      <Compare ids={widget.jobIds} />
+    </Shown.Provider>
+  );
+}
+
+function Compare({ ids }: { ids: readonly string[] }): React.JSX.Element {
   const { trans, model } = useTraining();
-  const [several, setSeveral] = useState<ICompared[] | null>(null);
-  const [error, setError] = useState('');
   const [settings, setSettings] = useState(DEFAULTS);
-  const [version, setVersion] = useState(0);
-  useSignal(model.changed);
-  const { ids, widget } = props;
-
-  useEffect(() => {
-    const onEvent = (_: unknown, event: IJobEvent): void => {
-      if (ids.includes(event.job_id) && widget.isVisible) {
-        setVersion(known => known + 1);
-      }
-    };
-    model.jobChanged.connect(onEvent);
-    return () => {
-      model.jobChanged.disconnect(onEvent);
-    };
-  }, [ids, model, widget]);
-
-  useEffect(() => {
-    let isCurrent = true;
-    const one = async (id: string): Promise<ICompared> => {
-      const [job, metrics] = await Promise.all([
-        model.api.job(id),
-        model.api.metrics(id)
-      ]);
-      return { name: job.name, started: job.started_at, metrics };
-    };
-    Promise.all(ids.map(one)).then(
-      loaded => isCurrent && setSeveral(loaded),
-      (refused: ApiError) => isCurrent && setError(refused.message)
-    );
-    return () => {
-      isCurrent = false;
-    };
-  }, [ids, model, version]);
+  const one = async (id: string): Promise<ICompared> => {
+    const [job, metrics] = await Promise.all([
+      model.api.job(id),
+      model.api.metrics(id)
+    ]);
+    return { name: job.name, started: job.started_at, metrics };
+  };
+  const { value: several, error } = useFetched(
+    () => Promise.all(ids.map(one)),
+    ids.join(),
+    null,
+    { isAbout: event => ids.includes(event.job_id) }
+  );
 
   const shown = useMemo(
     () => compared(several ?? [], settings.axis),

@@ -7,7 +7,7 @@ import { Chart } from '../charts/chart';
 import { figures, type ICurve, type IFigure } from '../charts/curves';
 import { useTraining } from '../components/context';
 import { ApiError } from '../model/api';
-import { duration, figure } from '../model/times';
+import { figure, mark } from '../model/times';
 import type { IMetrics } from '../model/types';
 
 export interface ILoaded {
@@ -114,9 +114,10 @@ export function Figures(props: {
           trans={trans}
           isLog={settings.isLog}
           smoothing={settings.smoothing}
-          xText={x =>
-            settings.axis === 'step' ? figure(x) : duration(x, trans)
+          xText={(x, step) =>
+            settings.axis === 'step' ? figure(x) : mark(x, step, trans)
           }
+          isOverTime={settings.axis === 'time'}
         />
       ))}
     </div>

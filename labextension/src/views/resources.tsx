@@ -8,7 +8,7 @@ import { type IUsageFigure, usageFigures } from '../charts/usage';
 import { Attempts } from '../components/attempts';
 import { useTraining } from '../components/context';
 import { useFetched } from '../components/fetched';
-import { duration, figure, size } from '../model/times';
+import { duration, figure, mark, size } from '../model/times';
 import type { IJob, IUsage } from '../model/types';
 
 /** How often to ask for what a running attempt uses, of which no event tells. */
@@ -113,7 +113,8 @@ function UsageChart({ shown }: { shown: IUsageFigure }): React.JSX.Element {
         name: curve.name || trans.__('used')
       }))}
       trans={trans}
-      xText={x => duration(x, trans)}
+      xText={(x, step) => mark(x, step, trans)}
+      isOverTime
       yText={yText}
       range={shown.range}
       limit={
@@ -133,11 +134,11 @@ function Sums({ usage }: { usage: IUsage }): React.JSX.Element {
   const { peaks, means, requested } = usage;
   const facts: [string, string | null][] = [
     [
-      trans.__('CPU on average'),
+      trans.__('CPU cores on average'),
       means.cpu_cores === null
         ? null
         : trans.__(
-            '%1 of %2 cores',
+            '%1 of %2',
             figure(Number(means.cpu_cores.toFixed(2))),
             requested.cpu_cores
           )

@@ -92,8 +92,13 @@ class TrialQueries:
         self._engine, self._find = engine, find
         self._importance: dict[str, tuple[int, Mapping[str, float] | None]] = {}
 
-    async def of_search(self, user: str, reference: str) -> Found:
+    async def of_search(self, user: str, reference: str, *, importance: bool = True) -> Found:
         """What a search has found so far.
+
+        Parameters
+        ----------
+        importance
+            Whether to find out how much each parameter matters, which takes a while.
 
         Raises
         ------
@@ -117,11 +122,17 @@ class TrialQueries:
         seen = [self._seen(job, one) for one in several]
         found = best_of(several, row.search.goal)
         best = None if found is None else next(one for one in seen if one.trial is found)
-        importance = await self._how_much_matters(job, row, several)
-        return Found(row, job.status in ENDED, budget, seen, best, importance)
+        weights = await self._how_much_matters(job, row, several) if importance else None
+        return Found(row, job.status in ENDED, budget, seen, best, weights)
 
     async def wait_for_change(
-        self, user: str, reference: str, wait_s: float, changed: Callable[[Found], bool]
+        self,
+        user: str,
+        reference: str,
+        wait_s: float,
+        changed: Callable[[Found], bool],
+        *,
+        importance: bool = True,
     ) -> Found:
         """What a search has found, as soon as that has changed, or when time is up."""
         loop = asyncio.get_running_loop()
@@ -130,7 +141,7 @@ class TrialQueries:
         while True:
             change = self._engine.changes.next(number, or_of_others=True)
             try:
-                found = await self.of_search(user, str(number))
+                found = await self.of_search(user, str(number), importance=importance)
                 if changed(found) or loop.time() >= deadline:
                     return found
                 await asyncio.wait([change], timeout=deadline - loop.time())

@@ -115,6 +115,8 @@ def test_a_search_finds_the_best_and_has_its_results(api: Api, server: Server) -
     )
     assert set(it["importance"]) == {"x", "kind"}
     assert sum(it["importance"].values()) == pytest.approx(1)
+    quick = api.get(f"api/training-jobs/{job['job_id']}/trials?importance=false").json()
+    assert quick == {**it, "importance": None}
     children = api.get(f"api/training-jobs/{job['job_id']}/children").json()
     assert [one["name"] for one in children] == [f"tune/{number}" for number in range(4)]
     assert [one["parameters"] for one in children] == [one["params"] for one in trials]

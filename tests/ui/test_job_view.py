@@ -155,7 +155,7 @@ def test_the_trials_of_a_search_are_sorted_and_its_best_one_is_marked(lab: Lab) 
     best = job["search"]["best"]
     lab.do("training:open", job=job["job_id"], tab="trials")
     table = lab.view.get_by_role("table", name="Trials")
-    expect(table.get_by_role("row")).to_have_count(9)
+    expect(table.get_by_role("row")).to_have_count(9, timeout=LONG)
     marked = table.get_by_role("row").filter(has_text="★ best")
     expect(marked.get_by_role("rowheader")).to_have_text(str(best["number"]))
     table.get_by_role("button", name="loss").click()

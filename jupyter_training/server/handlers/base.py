@@ -166,15 +166,15 @@ class TrainingHandler(APIHandler):
         assert value is not None
         return value
 
-    def flag(self, name: str) -> bool:
-        """A yes or no from the query; no if it is left out.
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A yes or no from the query.
 
         Raises
         ------
         BadRequest
             If it is neither.
         """
-        word = self.get_query_argument(name, "false").lower()
+        word = self.get_query_argument(name, "true" if default else "false").lower()
         if word not in ("true", "false"):
             raise BadRequest(f"{name} should be true or false.")
         return word == "true"

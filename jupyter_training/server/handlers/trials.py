@@ -23,11 +23,16 @@ class TrialsHandler(TrainingHandler):
         """
         service, wait_s = await self.service(), self.count("wait", 0, most=MAX_WAIT_S)
         known = self.request.headers.get("If-None-Match")
+        importance = self.flag("importance", True)
         if known is None or not wait_s:
-            found = await service.trials.of_search(self.user, reference)
+            found = await service.trials.of_search(self.user, reference, importance=importance)
         else:
             found = await service.trials.wait_for_change(
-                self.user, reference, wait_s, lambda now: _tag(representation.trials(now)) != known
+                self.user,
+                reference,
+                wait_s,
+                lambda now: _tag(representation.trials(now)) != known,
+                importance=importance,
             )
         self._answer(found, known)
 

@@ -146,9 +146,9 @@ export class TrainingApi {
     return this.ask(`${jobPath(id)}/ranks${query}`);
   }
 
-  /** The trials of a search. */
-  async trials(id: string): Promise<ITrials> {
-    return this.ask(`${jobPath(id)}/trials`);
+  /** The trials of a search; how much each parameter matters takes a while to find out. */
+  async trials(id: string, withImportance = true): Promise<ITrials> {
+    return this.ask(`${jobPath(id)}/trials?importance=${withImportance}`);
   }
 
   /** What the latest attempt, or another one, has used. */

@@ -28,11 +28,14 @@ const ICONS: Record<TrialState, JobStatus> = {
 };
 const SHOWN_AT_FIRST = 100;
 
-/** The trials of a search, fetched again when one of them changes. */
+/**
+ * The trials of a search, fetched again when one of them changes; and what matters, which comes
+ * later and is thought about again when another trial is complete.
+ */
 export function useTrials(job: IJob): IFetched<ITrials> {
   const { model } = useTraining();
-  return useFetched(
-    () => model.api.trials(job.job_id),
+  const quick = useFetched(
+    () => model.api.trials(job.job_id, false),
     job.job_id,
     `${job.status} ${JSON.stringify(job.children)}`,
     {
@@ -41,6 +44,16 @@ export function useTrials(job: IJob): IFetched<ITrials> {
         (event.name?.startsWith(`${job.name}/`) ?? false)
     }
   );
+  const { value: importance } = useFetched(
+    async () => (await model.api.trials(job.job_id, true)).importance,
+    job.job_id,
+    quick.value?.states.complete ?? 0
+  );
+  const value = useMemo(
+    () => (quick.value === null ? null : { ...quick.value, importance }),
+    [quick.value, importance]
+  );
+  return { value, error: quick.error };
 }
 
 export function TrialsTab({ job }: { job: IJob }): React.JSX.Element {

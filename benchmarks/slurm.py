@@ -8,6 +8,8 @@ script that runs the same program.
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ from benchmarks.figures import Figure
 from tests.conftest import Api, Home
 from tests.slurm import Slurm, running, with_slurm
 
-PROGRAM = ["true"]
+PROGRAM = [sys.executable, "-c", "pass"]
 
 
 def of_slurm(jobs: int) -> list[Figure]:
@@ -57,7 +59,7 @@ def _bare(slurm: Slurm, jobs: int) -> tuple[float, float]:
     began = time.monotonic()
     wanted = ["--ntasks=1", "--cpus-per-task=1", "--mem=1G", "--output=/dev/null", "--chdir=/"]
     for _ in range(jobs):
-        slurm.command("sbatch", "--parsable", *wanted, f"--wrap={' '.join(PROGRAM)}")
+        slurm.command("sbatch", "--parsable", *wanted, f"--wrap={shlex.join(PROGRAM)}")
     submitted = time.monotonic() - began
     while slurm.command("squeue", "--noheader", "--format=%i").strip():
         time.sleep(0.1)

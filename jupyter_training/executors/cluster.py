@@ -44,6 +44,9 @@ _LOOK_S = 1.0
 _AGAIN_S = 3.0
 """How soon it is tried again to submit what could not be (s)."""
 
+_QUIET_S = 1.5
+"""How long a job waits until it is told why (s)."""
+
 _STATE_S = 8.0
 """How long to wait for the cluster's own word on an end that it may have caused (s)."""
 
@@ -124,7 +127,7 @@ class ClusterExecutor(Generic[J, R]):
     async def begin(self, found: Found, tell: Callable[[str], None]) -> Found:
         """Wait until an attempt runs; see `Cluster`."""
         token, directory = found.token, found.directory
-        since, said = _clock(), ""
+        since, said, began = _clock(), "", _clock()
         with self._queue.watching(token) as woken:
             while True:
                 woken.clear()
@@ -154,11 +157,16 @@ class ClusterExecutor(Generic[J, R]):
                         return begun
                 elif step is not Step.WAITS:
                     return await self._found(token, directory, it)
-                reason = self._reason(job)
+                reason, pause_s = self._reason(job), None
                 if reason and reason != said:
-                    said = reason
-                    tell(said)
-                await _event(woken, _AGAIN_S if step is Step.LOST else None)
+                    # Many begin at once, and nobody has to be told why they did not.
+                    left_s = began + _QUIET_S - _clock()
+                    if left_s > 0:
+                        pause_s = left_s
+                    else:
+                        said = reason
+                        tell(said)
+                await _event(woken, _AGAIN_S if step is Step.LOST else pause_s)
 
     async def wait(self, found: Found) -> Ended:
         """Wait until no process of an attempt is left; see `Executor`."""

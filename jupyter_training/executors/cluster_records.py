@@ -181,8 +181,8 @@ def write(directory: Path, name: str, content: dict[str, Any]) -> None:
     with contextlib.suppress(FileNotFoundError):  # the job was deleted under us
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
+            # If the machine stops before it is on disk, the cluster still knows what it has.
             os.write(file, json.dumps(content).encode())
-            os.fsync(file)
         finally:
             os.close(file)
         draft.rename(directory / name)

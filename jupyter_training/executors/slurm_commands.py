@@ -16,7 +16,7 @@ from jupyter_training.executors.slurm_jobs import AWAY, FORMAT, LIMIT, SlurmJob,
 _PATIENCE_S = 90.0
 """Slurm's commands try for about so long by themselves (s)."""
 
-_AT_ONCE = 4
+_AT_ONCE = 2
 """So many submissions at a time: a controller serves them one by one anyway."""
 
 _KEPT = re.compile(

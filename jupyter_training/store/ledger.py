@@ -93,6 +93,9 @@ _HELD = (
     .where(_OPEN)
     .order_by(_attempts.id)
 )
+_HELD_HERE = _HELD.where(
+    _attempts.executor.not_in(bindparam("elsewhere", expanding=True)),
+)
 _depends_on_others = exists().where(training_upstreams.c.job_id == _jobs.id)
 _TO_CLAIM = (
     select(
@@ -218,9 +221,10 @@ def held(
     viewer, elsewhere
         As for `queue`. What clusters run holds nothing here.
     """
-    return _held(
-        (row for row in connection.execute(_HELD) if row.executor not in elsewhere), viewer
-    )
+    if not elsewhere:
+        return _held(connection.execute(_HELD), viewer)
+    # On a cluster there may be thousands, and each turn asks.
+    return _held(connection.execute(_HELD_HERE, {"elsewhere": sorted(elsewhere)}), viewer)
 
 
 def held_elsewhere(

@@ -223,18 +223,22 @@ class Studies:
             return self._storage
 
     def _study(self, name: str, search: Search) -> Study:
-        from optuna import create_study
+        from optuna import create_study, load_study
 
         from jupyter_training.engine.samplers import SeededSampler, pruner
 
-        return create_study(
-            study_name=name,
-            storage=self._opened(),
-            direction=search.goal.value,
-            sampler=SeededSampler(search),
-            pruner=pruner(search),
-            load_if_exists=True,
-        )
+        storage, how = self._opened(), (SeededSampler(search), pruner(search))
+        try:
+            return load_study(study_name=name, storage=storage, sampler=how[0], pruner=how[1])
+        except KeyError:  # it has just begun
+            return create_study(
+                study_name=name,
+                storage=storage,
+                direction=search.goal.value,
+                sampler=how[0],
+                pruner=how[1],
+                load_if_exists=True,
+            )
 
     def _go_on(
         self, name: str, search: Search, trials: Sequence[Trial], ask: int, *, close: bool

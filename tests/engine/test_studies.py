@@ -177,7 +177,7 @@ def test_a_study_that_cannot_be_used_is_told_and_a_removed_one_is_gone(lab: Lab)
     it = search()
     lab.studies.go_on("job-s", it, [], ask=1)
     wrong = it.model_copy(update={"goal": "nonsense"})
-    told = lab.studies.go_on("job-s", wrong, [])
+    told = lab.studies.go_on("job-other", wrong, [])
     assert told.trouble is not None
     lab.studies.remove(["job-s", "job-none"])
     with pytest.raises(KeyError), opened(lab.url, "job-s"):

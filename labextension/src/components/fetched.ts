@@ -87,7 +87,13 @@ export function useFetched<T>(
     };
   }, [isShown, key, model]);
 
-  useEffect(() => refresher.current?.request(), [version]);
+  const seen = useRef(version);
+  useEffect(() => {
+    if (seen.current !== version) {
+      seen.current = version;
+      refresher.current?.request();
+    }
+  }, [version]);
 
   useEffect(() => {
     if (everyMs === null || !isShown) {

@@ -1,0 +1,138 @@
+import { act, fireEvent, render, screen } from '@testing-library/react';
+import React from 'react';
+
+import { type ITraining, TrainingProvider } from '../components/context';
+import { Shown, useFetched } from '../components/fetched';
+import { StageGraph } from '../graphs/stages';
+import type { IJob } from '../model/types';
+import { job, trans, World } from './helpers';
+
+beforeAll(() => {
+  global.ResizeObserver = class {
+    observe(): void {}
+    unobserve(): void {}
+    disconnect(): void {}
+  };
+});
+
+const around = (world: World): ITraining => ({
+  trans,
+  locale: 'en',
+  model: world.model,
+  connect: () => {
+    throw new Error('nobody follows a log here');
+  },
+  execute: () => undefined,
+  link: path => path
+});
+
+const stage = (key: string, after: IJob[], fields: Partial<IJob> = {}): IJob =>
+  job({
+    child_key: key,
+    depends_on: after.map(one => one.job_id),
+    ...fields
+  });
+
+describe('the graph of stages', () => {
+  const prepare = stage('prepare', [], { status: 'completed' });
+  const fit = stage('fit', [prepare], {
+    status: 'failed',
+    cause: 'out_of_memory'
+  });
+  const other = stage('other', [prepare], { status: 'running', progress: 40 });
+  const publish = stage('publish', [fit, other], { status: 'cancelled' });
+  const opened: string[] = [];
+
+  const show = (): void => {
+    render(
+      <TrainingProvider value={around(new World())}>
+        <StageGraph
+          stages={[prepare, fit, other, publish]}
+          onOpen={one => opened.push(one.child_key!)}
+        />
+      </TrainingProvider>
+    );
+  };
+
+  test('tells of each what became of it and what it goes after', () => {
+    show();
+    const [first, second, third, last] = screen.getAllByRole('button');
+    expect(first.textContent).toContain('completed');
+    expect(second.textContent).toContain('out of memory');
+    expect(third.textContent).toContain('running · 40 %');
+    expect(last.textContent).toContain('after fit, other');
+  });
+
+  test('is gone through with the arrow keys and opened', () => {
+    show();
+    const [first, second, third, last] = screen.getAllByRole('button');
+    first.focus();
+    const keys: [string, HTMLElement][] = [
+      ['ArrowRight', second],
+      ['ArrowDown', third],
+      ['ArrowUp', second],
+      ['ArrowRight', last],
+      ['ArrowRight', last],
+      ['ArrowLeft', second],
+      ['ArrowLeft', first]
+    ];
+    for (const [key, next] of keys) {
+      fireEvent.keyDown(document.activeElement!, { key });
+      expect(document.activeElement).toBe(next);
+    }
+    fireEvent.click(third);
+    expect(opened).toEqual(['other']);
+  });
+});
+
+describe('what a part of a view fetches', () => {
+  const world = new World();
+  const one = job({ name: 'nightly/fit' });
+  let count = 0;
+
+  function Part(): React.JSX.Element {
+    const { value } = useFetched(async () => ++count, 'key', null, {
+      isAbout: event => event.name === one.name
+    });
+    return <p>{`fetched ${value}`}</p>;
+  }
+
+  const view = (isShown: boolean): React.JSX.Element => (
+    <TrainingProvider value={around(world)}>
+      <Shown.Provider value={isShown}>
+        <Part />
+      </Shown.Provider>
+    </TrainingProvider>
+  );
+
+  /** Let time go by until nothing is left to be done. */
+  const later = (): Promise<void> =>
+    act(async () => {
+      await jest.advanceTimersByTimeAsync(5000);
+    });
+
+  test('is fetched while it can be seen, and when it may have changed', async () => {
+    jest.useFakeTimers();
+    const { rerender } = render(view(false));
+    world.emit(one, 'started');
+    await later();
+    expect(count).toBe(0);
+    rerender(view(true));
+    await later();
+    expect(count).toBe(1);
+    world.emit(job({ name: 'another' }), 'started');
+    await later();
+    expect(count).toBe(1);
+    world.emit(one, 'completed', 'completed');
+    await later();
+    expect(screen.getByText('fetched 2')).toBeTruthy();
+    rerender(view(false));
+    world.emit(one, 'started');
+    await later();
+    expect(count).toBe(2);
+    rerender(view(true));
+    await later();
+    expect(screen.getByText('fetched 3')).toBeTruthy();
+    jest.useRealTimers();
+  });
+});

@@ -22,7 +22,12 @@ from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 from tests import preloaded
 
-pytest_plugins = ["tests.postgres", "tests.executors.docker_engine", "tests.slurm"]
+pytest_plugins = [
+    "tests.postgres",
+    "tests.executors.docker_engine",
+    "tests.slurm",
+    "tests.ray_cluster",
+]
 
 # How fast a machine is, is no property of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from jupyter_training.doctor import basics, database, devices, notifications, probes, slurm
+from jupyter_training.doctor import basics, database, devices, notifications, probes, ray, slurm
 from jupyter_training.doctor import settings as configuration
 from jupyter_training.doctor.checks import Check
 from jupyter_training.doctor.facts import PlaceFacts
@@ -59,6 +59,11 @@ def _with(settings: Settings) -> list[Check]:
     docker = Look(probes.docker, settings.docker_url, settings.docker_network, timeout_s=_LOOK_S)
     driver = Look(probes.driver, timeout_s=_LOOK_S)
     cluster = Look(slurm.look, settings.slurm_commands, settings.data_dir, timeout_s=_LOOK_S)
+    on_ray = Look(
+        *(ray.look, settings.ray_address, settings.ray_headers, settings.ray_verify),
+        settings.data_dir,
+        timeout_s=_LOOK_S,
+    )
     servers = Look(probes.servers, timeout_s=_LOOK_S)
     notify = Look(
         notifications.look,
@@ -112,6 +117,13 @@ def _with(settings: Settings) -> list[Check]:
             *(slurm.NAME, cluster, lambda facts: slurm.judge(facts, settings)),
             hint="See whether slurmctld answers: scontrol ping.",
             blocks_jobs=settings.default_executor == slurm.EXECUTOR,
+        )
+    )
+    checks.append(
+        _judged(
+            *(ray.NAME, on_ray, lambda facts: ray.judge(facts, settings)),
+            hint="See whether the head of Ray is well: ray status.",
+            blocks_jobs=settings.default_executor == ray.EXECUTOR,
         )
     )
     checks.append(_judged(notifications.NAME, notify, notifications.judge))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Settings:
     ----------
     slurm_commands
         The directory of Slurm's commands; empty if they are found by their names.
+    ray_address, ray_headers, ray_verify
+        How Ray is asked; the address is empty if it is not set.
     docker_url
         None if it is not set.
     notification_receivers
@@ -46,6 +48,9 @@ class Settings:
     default_executor: str = "local"
     executors: tuple[str, ...] = ("local", "docker")
     slurm_commands: str = ""
+    ray_address: str = ""
+    ray_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ray_verify: bool = True
     docker_url: str | None = None
     docker_network: str = "bridge"
     cpu_cores: int | None = None
@@ -86,6 +91,7 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
     from jupyter_server.serverapp import ServerApp
     from traitlets import TraitError
 
+    from jupyter_training.executors.ray import Ray
     from jupyter_training.executors.slurm import Slurm
     from jupyter_training.server.extension import TrainingApp
 
@@ -112,6 +118,9 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
         default_executor=app.default_executor,
         executors=tuple(app.executors),
         slurm_commands=Slurm(parent=app).commands,
+        ray_address=Ray(parent=app).address,
+        ray_headers=Ray(parent=app).headers,
+        ray_verify=Ray(parent=app).verify,
         docker_url=app.docker_url or None,
         docker_network=app.docker_network,
         cpu_cores=app.cpu_cores,

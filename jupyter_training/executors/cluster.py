@@ -154,10 +154,12 @@ class ClusterExecutor(Generic[J, R]):
                         ended = await self._lost(token, directory, it, job)
                         begun = None if ended is None else replace(found, ended=ended)
                     if begun is not None:
-                        return begun
+                        return await self._placed(begun)
                 elif step is not Step.WAITS:
                     return await self._found(token, directory, it)
                 reason, pause_s = self._reason(job), None
+                if it.is_gang and step is Step.RUNS:
+                    reason = reason or await asyncio.to_thread(records.waits_for, directory)
                 if reason and reason != said:
                     # Many begin at once, and nobody has to be told why they did not.
                     left_s = began + _QUIET_S - _clock()
@@ -229,6 +231,7 @@ class ClusterExecutor(Generic[J, R]):
             self._in_background(self._dialect.cancel(str(number)))
         elif number is not None and it.ended is None:
             self._in_background(self._dialect.ask_to_end(str(number)))
+        self._queue.wake(whole)
         self._queue.soon()
 
     async def close(self) -> None:
@@ -261,6 +264,7 @@ class ClusterExecutor(Generic[J, R]):
             "cpu_cores": launch.cpu_cores,
             "memory_gb": launch.memory_gb,
             "gpus": len(launch.gpus),
+            **self._dialect.more(launch),
         }
         if not isinstance(launch, GangLaunch):
             return {**whole, **self._request(launch)}
@@ -374,11 +378,16 @@ class ClusterExecutor(Generic[J, R]):
             return _given_up(token, directory)
         handle = {"job": it.job}
         found = Found(token, directory, handle, it.started_at, placements=_placements(it))
+        found = await self._placed(found)
         if it.ended is None:
             return found
         if not _wants_state(it):
             return replace(found, ended=replace(it.ended, exit=self._exit(it, None, 1e9)))
         return replace(found, ended=await self.wait(replace(found, started_at=None)))
+
+    async def _placed(self, found: Found) -> Found:
+        """With the places that are known by name. Who knows more than our program overrides it."""
+        return replace(found, placements=tuple(one for one in found.placements if one.node))
 
     def _begun_gang(self, found: Found, it: Records) -> Found | None:
         """A distributed job of which all nodes run, or have run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
@@ -73,6 +73,9 @@ class Dialect(Protocol[J, R]):
 
     def request(self, launch: Launch) -> R:
         """What is to be submitted for an attempt."""
+
+    def more(self, launch: Launch) -> dict[str, Any]:
+        """What our program on the nodes is to know beside what is the same for all clusters."""
 
     async def submit(self, request: R) -> str:
         """Submit it.

@@ -102,6 +102,10 @@ class Queue(Generic[J]):
         """Whether somebody waits for news of an attempt."""
         return token in self._watchers
 
+    def wake(self, token: str) -> None:
+        """Have whoever waits for an attempt look again, whatever the cluster says."""
+        self._wake([token.partition(".")[0]])
+
     def soon(self) -> None:
         """Ask soon, as there may be news."""
         at = asyncio.get_running_loop().time() + min(_SOON_S, self._poll_s)

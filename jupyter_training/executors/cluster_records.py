@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_training.executors.base import Ended
 from jupyter_training.executors.cluster_dialect import ClusterJob, gpu_name
-from jupyter_training.executors.cluster_node import ALIVE, LAUNCH, REVOKED, STOP
+from jupyter_training.executors.cluster_node import ALIVE, LAUNCH, REVOKED, STOP, WAITS
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import EXIT, STARTED, claim
@@ -85,7 +85,7 @@ class Records:
 
     def placement(self, cpu_cores: int, memory_gb: int, gpus: int) -> Placement | None:
         """Where it runs, with what it was given."""
-        if self.started is None or not self.started.get("node"):
+        if self.started is None or "node" not in self.started:
             return None
         node = str(self.started["node"])
         names = tuple(gpu_name(node, one) for one in self.started.get("gpus", ()))
@@ -186,6 +186,12 @@ def write(directory: Path, name: str, content: dict[str, Any]) -> None:
         finally:
             os.close(file)
         draft.rename(directory / name)
+
+
+def waits_for(directory: Path) -> str:
+    """Why the nodes of a distributed attempt have not begun, if its program says so."""
+    said = (read_record(directory / WAITS) or {}).get("reason")
+    return said if isinstance(said, str) else ""
 
 
 def give_up(token: str, directory: Path) -> bool:

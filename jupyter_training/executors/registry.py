@@ -26,6 +26,7 @@ BUILT_IN: dict[str, str] = {
     "local": "jupyter_training.executors.local:PLUGIN",
     "docker": "jupyter_training.executors.docker:PLUGIN",
     "slurm": "jupyter_training.executors.slurm:PLUGIN",
+    "ray": "jupyter_training.executors.ray:PLUGIN",
 }
 """Those of this package, which nobody else can replace."""
 

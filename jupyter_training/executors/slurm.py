@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from traitlets import Dict, Float, List, Unicode
 from traitlets.config import Configurable
@@ -86,6 +87,10 @@ class SlurmDialect:
         """What is to be submitted for an attempt."""
         arguments = sbatch_arguments(launch, self.site, self._grace_s, self.models)
         return Batch(arguments, script(launch.directory, launch.directory / LAUNCH, self.site))
+
+    def more(self, launch: Launch) -> dict[str, Any]:
+        """Nothing: it is in the environment of the job."""
+        return {}
 
     async def submit(self, request: Batch) -> str:
         """Submit it, and return its number; see `Dialect`."""

@@ -229,8 +229,8 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="how large the copy of this directory may be, such as 800MB or 2GB",
     )
-    cluster = parser.add_argument_group("on a Slurm cluster, which --executor slurm chooses")
-    for name, what in _SLURM.items():
+    cluster = parser.add_argument_group("on a cluster, which --executor slurm or ray chooses")
+    for name, what in _OF_CLUSTERS.items():
         cluster.add_argument(f"--{name}", metavar="S", help=what)
     told = parser.add_argument_group("who is told of it outside of Jupyter")
     told.add_argument(
@@ -268,12 +268,14 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     add_search_options(parser)
 
 
-_SLURM = {
+_OF_CLUSTERS = {
     "partition": "the partition that it waits in",
     "account": "the account that pays for it",
     "qos": "its quality of service",
     "constraint": "the features that its nodes need",
     "reservation": "the reservation that it runs in",
+    "resources": "resources that the cluster has of its own: tpu_host=1",
+    "labels": "the labels of its nodes: zone=eu",
 }
 """Options that become `executor_options`, and that one executor understands."""
 
@@ -324,7 +326,7 @@ def job_fields(options: argparse.Namespace) -> dict[str, Any]:
     fields = {
         field: given[option] for option, field in _FIELDS.items() if given[option] is not None
     }
-    asked = {name: given[name] for name in _SLURM if given[name] is not None}
+    asked = {name: given[name] for name in _OF_CLUSTERS if given[name] is not None}
     if asked:
         fields["executor_options"] = asked
     if options.env:
@@ -376,12 +378,14 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     known = {*_FIELDS, *_FIELDS.values(), "env", "env_vars", "notify", "search", "parameters"}
-    known |= {*_SLURM, "executor_options"}
-    asked = {name: value for name, value in options.items() if name in _SLURM and value is not None}
+    known |= {*_OF_CLUSTERS, "executor_options"}
+    asked = {
+        name: value for name, value in options.items() if name in _OF_CLUSTERS and value is not None
+    }
     if asked:
         fields["executor_options"] = {**(options.get("executor_options") or {}), **asked}
     for name, value in options.items():
-        if name in _SLURM or (name == "executor_options" and name in fields):
+        if name in _OF_CLUSTERS or (name == "executor_options" and name in fields):
             continue
         if name not in known:
             near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
@@ -400,7 +404,7 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()} | {
     "notify": "--notify",
-    **{f"executor_options.{name}": f"--{name}" for name in _SLURM},
+    **{f"executor_options.{name}": f"--{name}" for name in _OF_CLUSTERS},
 }
 """What a field is called by those who write options."""
 

@@ -25,6 +25,9 @@ from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.local import PACKAGES, LocalExecutor
 from jupyter_training.executors.processes import Processes
+from jupyter_training.executors.ray import RayExecutor, ray_version
+from jupyter_training.executors.ray_client import Client
+from jupyter_training.executors.ray_jobs import Site as RaySite
 from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.slurm import SlurmExecutor
 from jupyter_training.executors.slurm_jobs import Site
@@ -237,6 +240,35 @@ class OnSlurm:
         printed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         told = [f"Slurm's job {one}" for one in printed.splitlines() if self.mark in one]
         return told + processes_left(self.mark)
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """Submitted jobs of a Ray cluster."""
+
+    root: Path
+    mark: str
+    url: str
+    keeps_streams_together: bool = True
+
+    def devices(self, gpus: Sequence[str]) -> str:
+        return ",".join(str(index) for index in range(len(gpus)))
+
+    def launch(self, *argv: str, **changes: Any) -> Launch:
+        values = {**fresh(self.root, argv), **changes}
+        return Launch(**values, job_id="job-1", name="conformance")
+
+    def python(self, code: str, *arguments: str, **changes: Any) -> Launch:
+        return self.launch(sys.executable, "-c", code, *arguments, **changes)
+
+    def executor(self, grace_s: float = GRACE_S) -> Executor:
+        site = RaySite(self.mark, sys.executable, PACKAGES)
+        client, told = Client(self.url, ray_version()), self.root / "told"
+        made = RayExecutor(site, client, told, grace_s, poll_s=0.5, alive_s=1.0, settle_s=0.1)
+        return Begun(made)
+
+    def left(self) -> list[str]:
+        return processes_left(self.mark)
 
 
 def processes_left(mark: str) -> list[str]:

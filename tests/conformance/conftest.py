@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.backends import MARK, Backend, Docker, Local, OnSlurm
+from tests.conformance.backends import MARK, Backend, Docker, Local, OnRay, OnSlurm
 from tests.conformance.jobs import opened, until
 from tests.executors.container_jobs import let_threads_end
 from tests.slurm import Slurm
@@ -35,10 +35,15 @@ def slurm(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
     return OnSlurm(root, mark)
 
 
+def ray(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
+    return OnRay(root, mark, request.getfixturevalue("ray_cluster").url)
+
+
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
     "local": local,
     "docker": docker,
     "slurm": slurm,
+    "ray": ray,
 }
 if added := os.environ.get("JUPYTER_TRAINING_CONFORMANCE"):
     BACKENDS[added.partition("=")[0]] = pkgutil.resolve_name(added.partition("=")[2])

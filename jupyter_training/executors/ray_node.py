@@ -1,0 +1,75 @@
+"""What Ray runs for us: the entrypoint of a job, or each node of a distributed one.
+
+Standard library only, and no import that is not needed here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+from typing import Any, NoReturn
+
+from jupyter_training.executors.cluster_node import LAUNCH, Node, leave
+from jupyter_training.executors.processes import ON_LINUX
+
+_PR_SET_PDEATHSIG = 1
+_DEVICES = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "ONEAPI_DEVICE_SELECTOR",
+    "ASCEND_RT_VISIBLE_DEVICES",
+    "NEURON_RT_VISIBLE_CORES",
+    "TPU_VISIBLE_CHIPS",
+    "HABANA_VISIBLE_MODULES",
+)
+"""How Ray says which devices it has given."""
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Run the attempt of a directory.
+
+    Parameters
+    ----------
+    arguments
+        The directory; for one node of a distributed job also its number, and where it is.
+    """
+    directory = arguments[0]
+    with open(os.path.join(directory, LAUNCH)) as file:
+        launch = json.load(file)
+    if not arguments[1:]:
+        leave(Node(launch, launch, where({}), of_ray(launch["gpus"]), []).run())
+    _end_with_parent()
+    node = launch["nodes"][int(arguments[1])]
+    place = where(json.loads(arguments[2]))
+    leave(Node(launch, node, place, of_ray(launch["gpus"]), [directory]).run())
+
+
+def where(place: dict[str, Any]) -> dict[str, Any]:
+    """What is to be known of the place where this runs, beside what Ray tells of it."""
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return {"node": "", "gpus": [one for one in gpus.split(",") if one], **place}
+
+
+def of_ray(gpus: int) -> dict[str, str]:
+    """What Ray says of what it gave, for the job.
+
+    Parameters
+    ----------
+    gpus
+        How many it was to give. A job without sees none, also where Ray does not hide them.
+    """
+    given = {name: os.environ[name] for name in _DEVICES if name in os.environ}
+    if not gpus:
+        given["CUDA_VISIBLE_DEVICES"] = ""
+    if "RAY_ADDRESS" in os.environ:  # what a script's own `ray.init()` takes
+        given["RAY_ADDRESS"] = os.environ["RAY_ADDRESS"]
+    return given
+
+
+def _end_with_parent() -> None:
+    """Have this told to end when the worker of Ray that has begun it is gone."""
+    if ON_LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

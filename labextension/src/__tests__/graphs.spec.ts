@@ -83,9 +83,9 @@ describe('a graph of stages', () => {
 
   test.each([
     [2000, 6, 176, 228],
-    [900, 6, 116, 156],
-    [1100, 6, 150, 190],
-    [200, 6, 116, 156],
+    [900, 6, 121, 155],
+    [1100, 6, 155, 189],
+    [200, 6, 112, 146],
     [900, 1, 176, 228]
   ])('in %p px %p columns have a width', (there, layers, node, column) => {
     expect(widths(there, layers)).toEqual({ node, column });

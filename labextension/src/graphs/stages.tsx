@@ -12,8 +12,10 @@ import { causeWord, statusWord } from '../model/words';
 import { layout } from './layers';
 
 /** Of a node; they get narrower before the graph does not fit any more. */
-const WIDTHS = { least: 116, most: 176 };
-const GAPS = { least: 40, most: 52 };
+const WIDTHS = { least: 112, most: 176 };
+const GAPS = { least: 34, most: 52 };
+/** In narrower ones there is room for the state and no more. */
+const ROOMY = 150;
 const MARGIN = 14;
 const HEIGHT = 52;
 const ROW = HEIGHT + 18;
@@ -114,7 +116,8 @@ export function StageGraph(props: {
                   <span
                     className={`jp-TrainingGraph-state jp-Training-is-${stage.status}`}
                   >
-                    <StatusIcon status={stage.status} /> {stateText(stage, now)}
+                    <StatusIcon status={stage.status} />{' '}
+                    {stateText(stage, now, nodeWidth >= ROOMY)}
                   </span>
                   {stage.status === 'running' && (
                     <span
@@ -144,12 +147,15 @@ export function StageGraph(props: {
       .join(', ');
   }
 
-  function stateText(stage: IJob, at: Date): string {
+  function stateText(stage: IJob, at: Date, isRoomy: boolean): string {
     const word =
       stage.status === 'failed' && stage.cause
         ? causeWord(stage.cause, trans)
         : statusWord(stage.status, trans);
     const ran = ranFor(stage, at);
+    if (!isRoomy) {
+      return word;
+    }
     if (stage.status === 'running') {
       return trans.__('%1 · %2 %', word, stage.progress);
     }

@@ -336,7 +336,10 @@ function TrialTable(props: {
                       : words[trial.state]}
                   </span>
                   {isBest && (
-                    <b className="jp-Training-best">{trans.__('★ best')}</b>
+                    <>
+                      {' '}
+                      <b className="jp-Training-best">{trans.__('★ best')}</b>
+                    </>
                   )}
                 </td>
                 <td>

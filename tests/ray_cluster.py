@@ -36,12 +36,6 @@ CPUS, MEMORY_GB, GPUS = 4, 4, 4
 """What each node has."""
 
 _SETTINGS = {
-    # A node that is gone is missed after a second and not after half a minute.
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "5000",
-    "RAY_health_check_failure_threshold": "4",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "2",
     # No worker is started that no job asks for.
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",

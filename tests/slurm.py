@@ -172,8 +172,9 @@ class Slurm:
     def _run(self, name: str, program: str, *arguments: str) -> None:
         path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
         with (self.place / f"{name}.out").open("ab") as log:
+            # A test run that is killed leaves no daemon behind.
             self._daemons[name] = subprocess.Popen(
-                [program, *arguments],
+                ["setpriv", "--pdeathsig", "KILL", program, *arguments],
                 env={**os.environ, **self.env, "PATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

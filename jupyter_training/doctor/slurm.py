@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -65,14 +66,14 @@ def look(commands: str, data_dir: Path) -> SlurmFacts:
     except ClusterAway as away:
         return SlurmFacts(version, str(away))
     nodes = [one.node for one in nodes_of(printed)]
-    here = socket.gethostname().partition(".")[0]
+    hosts = {one.partition(".")[0] for one in re.findall(r"NodeHostName=(\S+)", printed)}
     return SlurmFacts(
         version,
         "",
         len(nodes),
         sum(one.cpu_cores for one in nodes),
         sum(len(one.gpus) for one in nodes),
-        any(f"NodeHostName={here}" not in line for line in printed.splitlines() if line.strip()),
+        bool(hosts - {socket.gethostname().partition(".")[0], "localhost"}),
         network_file_system(data_dir) is not None,
     )
 

@@ -5,7 +5,13 @@
  * buttons of the current row are reached with the tab key.
  */
 import { useVirtualizer } from '@tanstack/react-virtual';
-import React, { useEffect, useMemo, useRef, useState } from 'react';
+import React, {
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState
+} from 'react';
 
 import type { IJob } from '../model/types';
 import { useNow, useSignal, useTraining } from './context';
@@ -48,11 +54,13 @@ export function JobList(props: {
         : (jobs[0]?.key ?? null),
     [jobs, current]
   );
+  // With another function all rows would be placed anew at each frame.
+  const getItemKey = useCallback((index: number) => items[index].key, [items]);
   const virtualizer = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: index => ESTIMATES[items[index].kind],
-    getItemKey: index => items[index].key,
+    getItemKey,
     overscan: 8,
     useFlushSync: false
   });

@@ -41,13 +41,16 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
   const [wraps, setWraps] = useState(false);
   const [current, setCurrent] = useState(-1);
   const search = useSearch(buffer);
+  // With another function all lines would be placed anew at each frame.
+  const { shifted: shift } = buffer;
+  const getItemKey = useCallback((index: number) => index + shift, [shift]);
   const virtualizer = useVirtualizer({
     count: buffer.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => LINE_PX,
     overscan: 20,
     useFlushSync: false,
-    getItemKey: index => index + buffer.shifted
+    getItemKey
   });
 
   // What is read stays where it is when lines come or go before it.

@@ -78,7 +78,7 @@ def _views(lab: Lab, shown: dict[str, str], stem: Path) -> None:
     _take(lab, stem.with_name(f"{stem.name}.png"))
     for name, tab in (("digits", "stages"), ("lr-sweep", "trials")):
         lab.do("training:open", job=shown[name], tab=tab)
-        expect(lab.view.get_by_role("tabpanel")).to_be_visible()
+        expect(lab.view.get_by_role("table").last).to_be_visible()
         _take(lab, stem.with_name(f"{stem.name}-{tab}.png"))
     lab.discard_all()
 

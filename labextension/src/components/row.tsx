@@ -144,10 +144,10 @@ function details(
   // What others do for it needs nothing by itself.
   const parts =
     job.children === null ? [shortResources(job, onGpu, trans)] : [];
-  if (job.job_type !== 'single') {
+  const far = ofChildren(job, trans);
+  if (job.job_type !== 'single' && !far) {
     parts.unshift(typeWord(job.job_type, trans));
   }
-  const far = ofChildren(job, trans);
   const left = parts.join(' · ');
   const measured = far ? '' : headline(job);
   switch (job.status) {

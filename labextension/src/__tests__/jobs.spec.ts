@@ -196,6 +196,28 @@ test('the filter asks the server, and an answer to an older filter is not shown'
   expect(model.active).toHaveLength(0);
 });
 
+test('a job that ends between two answers, or is run again, is shown once', async () => {
+  const world = new World();
+  const { send } = world.server;
+  const ends = job({ id: 1, status: 'running' });
+  const again = job({ id: 2, status: 'running', attempt: 2 });
+  Object.assign(world.model.api, {
+    send: async (path: string) => {
+      if (path.includes('completed')) {
+        return json([
+          { ...again, status: 'failed', attempt: 1 },
+          { ...ends, status: 'failed' }
+        ]);
+      }
+      return path.includes('running') ? json([ends, again]) : send(path);
+    }
+  });
+  world.model.watch();
+  await pass(1000);
+  expect(world.model.active.map(one => one.id)).toEqual([2]);
+  expect(world.model.ended.map(one => one.id)).toEqual([1]);
+});
+
 test('a deleted job goes away', async () => {
   const world = new World();
   const one = job({ status: 'completed' });

@@ -297,17 +297,18 @@ export class JobsModel implements IDisposable {
     const withEnded = this.endedIsStale;
     this.endedIsStale = false;
     try {
-      const [active, ended] = await Promise.all([
+      const [asActive, asEnded] = await Promise.all([
         this.api.jobs({ statuses: ACTIVE, limit: MOST_ACTIVE }),
         withEnded ? this.endedPage() : null
       ]);
+      const { active, ended } = once(asActive, asEnded);
       this.allActive = ordered(active);
       this.statuses = new Map(active.map(job => [job.job_id, job.status]));
       const here = new Set(active.map(job => job.job_id));
       let kept = this.loadedEnded.filter(job => !here.has(job.job_id));
       if (ended !== null && generation === this.generation) {
-        const full = ended.length === PAGE;
-        const oldest = ended.at(-1)?.id ?? 0;
+        const full = asEnded?.length === PAGE;
+        const oldest = asEnded?.at(-1)?.id ?? 0;
         const older = kept.filter(job => job.id < oldest);
         // Between this page and what was loaded there may be others.
         const isJoined = older.length < this.loadedEnded.length;
@@ -405,6 +406,22 @@ export function ordered(jobs: readonly IJob[]): IJob[] {
         : (one.queue_position ?? Infinity) -
             (other.queue_position ?? Infinity) || one.id - other.id)
   );
+}
+
+/** Two answers in which each job is once: between them it may have ended, or been run again. */
+function once(
+  active: readonly IJob[],
+  ended: IJob[] | null
+): { active: readonly IJob[]; ended: IJob[] | null } {
+  if (ended === null) {
+    return { active, ended };
+  }
+  const attempts = new Map(active.map(job => [job.job_id, job.attempt]));
+  const over = ended.filter(
+    job => (attempts.get(job.job_id) ?? 0) <= job.attempt
+  );
+  const gone = new Set(over.map(job => job.job_id));
+  return { active: active.filter(job => !gone.has(job.job_id)), ended: over };
 }
 
 /** Both lists, newest first, each job once; the first list is right. */

@@ -170,6 +170,7 @@ def _parser() -> Parser:
         told = f"as if the server had c.TrainingApp.{name}"
         added.add_argument(f"--TrainingApp.{name}", dest=name, metavar="VALUE", help=told)
     added = command("serve", _serve, "Be the server that runs jobs where there is no other.")
+    added.add_argument("--help-all", action="store_true", help="list all settings of servers")
     added.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     return parser
 
@@ -465,7 +466,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from jupyter_training.server import settings
     from jupyter_training.server.embedded import serve
 
+    if options.help_all:
+        print(settings.described())
+        return 0
     serve(options.ready_fd)
     return 0

@@ -137,6 +137,13 @@ def test_ctrl_c_leaves_the_job_running(terminal: Terminal) -> None:
     assert terminal.run("cancel", "long").stdout == f"long ({job['job_id']}) is cancelled.\n"
 
 
+def test_every_setting_of_the_server_is_told(terminal: Terminal) -> None:
+    told = terminal.run("serve", "--help-all").stdout
+    for name in ("TrainingApp.data_dir", "TrainingApp.executors", "Slurm.partition", "Ray.address"):
+        assert f"--{name}=" in told
+    assert "ready_fd" not in told
+
+
 def test_the_other_commands(terminal: Terminal) -> None:
     script = terminal.script("talk.py", "for i in range(5): print('line', i)")
     submitted = terminal.run("submit", *SMALL, "--name", "my job", script)

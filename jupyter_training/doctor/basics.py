@@ -79,8 +79,7 @@ def configuration(settings: Settings | Unreadable) -> Check:
     if isinstance(settings, Unreadable):
         return problem(
             *(CONFIGURATION, f"No server can use it: {settings.words}"),
-            "Correct that setting; `jupyter server --help-all` tells what each of TrainingApp "
-            "may be.",
+            "Correct that setting; `jupyter training serve --help-all` tells what each may be.",
             blocks_jobs=True,
         )
     if settings.ignored:

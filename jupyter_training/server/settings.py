@@ -1,0 +1,28 @@
+"""Every setting of the server, with its meaning: what ``jupyter training serve --help-all`` says.
+
+Jupyter's own ``--help-all`` knows nothing of the settings of extensions.
+"""
+
+from __future__ import annotations
+
+from traitlets.config import Configurable
+
+from jupyter_training.executors.ray import Ray
+from jupyter_training.executors.slurm import Slurm
+from jupyter_training.server.extension import TrainingApp
+
+_WITHOUT = ("embedded", "ready_fd", "idle_timeout")
+"""Those that only this package sets."""
+
+
+def described() -> str:
+    """All of them, as a text."""
+    return "\n".join(_of_class(one) for one in (TrainingApp, Slurm, Ray))
+
+
+def _of_class(configurable: type[Configurable]) -> str:
+    said = [f"{configurable.__name__} options", "-" * len(f"{configurable.__name__} options")]
+    for name, trait in sorted(configurable.class_own_traits(config=True).items()):
+        if name not in _WITHOUT:
+            said.append(configurable.class_get_trait_help(trait))
+    return "\n".join([*said, ""])

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
@@ -35,6 +36,22 @@ settings.load_profile("any speed")
 
 ENDED = ("completed", "failed", "cancelled")
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+class TogetherByCluster(LoadFileScheduling):  # type: ignore[misc]
+    """Keeps tests of a file together, and those that share a cluster: it takes long to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        for cluster in ("ray", "slurm"):
+            if f"_{cluster}" in file or f"[{cluster}" in name:
+                return cluster
+        return file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByCluster | None:
+    """Of the two processes, give each what it shares."""
+    return TogetherByCluster(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def python(code: str) -> list[str]:

@@ -226,9 +226,9 @@ def running() -> Iterator[RayCluster]:
         made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session" if "JUPYTER_TRAINING_CONFORMANCE" in os.environ else "module")
 def ray_cluster() -> Iterator[RayCluster]:
-    """A cluster for all tests of a session."""
+    """A cluster for the tests of a file, as it takes half a core also when nobody asks it."""
     try:
         metadata.version("ray")
     except metadata.PackageNotFoundError:

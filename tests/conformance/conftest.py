@@ -1,7 +1,8 @@
 """One suite for every executor: a test that asks for `backend` is run on each of them.
 
-``JUPYTER_TRAINING_CONFORMANCE=NAME=MODULE:FUNCTION`` adds one that is not of this repository: a
-function like `local` below.
+``JUPYTER_TRAINING_CONFORMANCE=ray`` adds Ray, whose cluster takes seven minutes for the suite, and
+``JUPYTER_TRAINING_CONFORMANCE=NAME=MODULE:FUNCTION`` one that is not of this repository: a function
+like `local` below.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
     "local": local,
     "docker": docker,
     "slurm": slurm,
-    "ray": ray,
 }
-if added := os.environ.get("JUPYTER_TRAINING_CONFORMANCE"):
+added = os.environ.get("JUPYTER_TRAINING_CONFORMANCE")
+if added == "ray":
+    BACKENDS["ray"] = ray
+elif added:
     BACKENDS[added.partition("=")[0]] = pkgutil.resolve_name(added.partition("=")[2])
 
 

@@ -301,16 +301,17 @@ class TrainingApp(ExtensionApp):
     @validate("executors")
     def _known_executors(self, proposal: Bunch) -> list[str]:
         for name in proposal.value:
-            self._known_executor(name)
+            self._known_executor("executors", name)
         return list(proposal.value)
 
     @validate("default_executor")
     def _known_default(self, proposal: Bunch) -> str:
-        return self._known_executor(proposal.value)
+        return self._known_executor("default_executor", proposal.value)
 
-    def _known_executor(self, name: str) -> str:
+    def _known_executor(self, setting: str, name: str) -> str:
         if name not in (known := registry.names()):
-            raise TraitError(f"there is no executor {name!r}; there are: {', '.join(known)}")
+            there = ", ".join(known)
+            raise TraitError(f"{setting}: there is no executor {name!r}; there are: {there}")
         return name
 
     @validate("executor_rules")

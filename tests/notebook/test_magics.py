@@ -112,7 +112,7 @@ def test_the_other_magics(kernel: Kernel, server: Server) -> None:
         ("%%train --env LR\npass", "'LR' is not NAME=VALUE"),
         ("%%train stray\npass", "'stray' is one word too many"),
         ("%%train --cpus 0\npass", "--cpus: should be greater than or equal to 1"),
-        ("%%train --type hyperparameter\npass", "hyperparameter jobs are not available"),
+        ("%%train --type hyperparameter\npass", "--type hyperparameter needs --search"),
         ("%%train\n!pip install x", "line 1: invalid syntax"),
         ("%train", "name a script"),
         ("%train nowhere.py", "There is no script"),

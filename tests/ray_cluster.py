@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from jupyter_training.executors.processes import descendants, start_time
@@ -167,9 +167,9 @@ class RayCluster:
 
     def _nodes_up(self) -> int:
         try:
-            with urllib.request.urlopen(self.url + "/api/v0/nodes", timeout=10) as answer:
-                told = json.load(answer)["data"]["result"]["result"]
-        except OSError:
+            answer = httpx.get(f"{self.url}/api/v0/nodes", timeout=10, trust_env=False)
+            told = answer.raise_for_status().json()["data"]["result"]["result"]
+        except httpx.HTTPError:
             told = []
         gone = [name for name, pid in self._nodes.items() if start_time(pid) is None]
         assert not gone, self._said()

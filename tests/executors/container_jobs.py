@@ -45,10 +45,10 @@ ENDLESS = (
     "import os, itertools, time\n"
     "for i in itertools.count():\n"
     "    print(i, 'x' * (i % 300))\n"
-    "    if i % 100 == 0: time.sleep(.01)\n"
+    "    if i % 100 == 0: time.sleep(.1)\n"
     "    if i % 100 == 0 and os.path.exists('go'): break"
 )
-"""Prints without an end, but slower than an engine replays it: each new server reads all again."""
+"""Prints 150 kB a second without an end; each new server reads all again, and has to catch up."""
 
 
 def is_counted(log: bytes) -> bool:
@@ -82,6 +82,12 @@ def python(directory: Path, code: str, **changes: Any) -> ContainerLaunch:
 def log_of(found: Found) -> bytes:
     path = found.directory / records.LOG
     return path.read_bytes() if path.exists() else b""
+
+
+def size_of(found: Found) -> int:
+    """How long the log is (bytes)."""
+    path = found.directory / records.LOG
+    return path.stat().st_size if path.exists() else 0
 
 
 @asynccontextmanager

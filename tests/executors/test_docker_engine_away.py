@@ -18,6 +18,7 @@ from tests.executors.container_jobs import (
     is_counted,
     log_of,
     python,
+    size_of,
     until,
 )
 from tests.executors.docker_engine import Engine, Proxy
@@ -41,11 +42,11 @@ def test_an_end_is_found_though_all_streams_broke(engine: Engine, tmp_path: Path
         async with executor(proxy, sweep_s=0.5) as docker:
             found = await docker.start(python(tmp_path / "t", ENDLESS))
             waiting = asyncio.create_task(docker.wait(found))
-            await until(lambda: len(log_of(found)) > 10_000)
+            await until(lambda: size_of(found) > 10_000)
             for _ in range(3):
                 proxy.cut()
-                size = len(log_of(found))
-                await until(lambda: len(log_of(found)) > size)  # noqa: B023
+                size = size_of(found)
+                await until(lambda: size_of(found) > size)  # noqa: B023
             proxy.cut()
             (found.directory / "go").touch()
             ended = await waiting
@@ -131,11 +132,11 @@ def test_containers_that_outlive_the_engine_are_followed_again(
             code = ENDLESS.replace("print(i", "time.sleep(.001); print(i")
             found = await docker.start(python(tmp_path / "t", code))
             waiting = asyncio.create_task(docker.wait(found))
-            await until(lambda: len(log_of(found)) > 10_000)
+            await until(lambda: size_of(found) > 10_000)
             await asyncio.to_thread(end, engine)
             await asyncio.to_thread(engine.start, "--live-restore")
-            size = len(log_of(found))
-            await until(lambda: len(log_of(found)) > size + 1000)
+            size = size_of(found)
+            await until(lambda: size_of(found) > size + 1000)
             (found.directory / "go").touch()
             ended = await waiting
             assert ended.exit.exit_code == 0

@@ -12,6 +12,7 @@ from tests.executors.container_jobs import (
     is_counted,
     log_of,
     python,
+    size_of,
     until,
 )
 from tests.executors.docker_engine import Engine
@@ -26,14 +27,14 @@ def test_servers_follow_each_other_and_no_byte_is_lost_or_doubled(
         async with executor(engine) as first:
             found = await first.start(python(tmp_path / "t", ENDLESS))
         for _ in range(5):
-            before = len(log_of(found))
+            before = size_of(found)
             async with executor(engine) as server:
                 again = await server.find(found.token, found.directory)
                 assert again.handle == found.handle
                 assert again.started_at == found.started_at
                 assert again.ended is None
                 waiting = asyncio.create_task(server.wait(again))
-                await until(lambda: len(log_of(found)) > before + 5000)  # noqa: B023
+                await until(lambda: size_of(found) > before + 5000)  # noqa: B023
                 waiting.cancel()
                 await asyncio.wait([waiting])
         (found.directory / "go").touch()

@@ -85,6 +85,7 @@ class LogStream:
             try:
                 if self._socket is None:
                     self._socket = self._open()
+                    continue  # unless it was closed meanwhile
                 message = self._take(self._socket, timeout_s)
             except websocket.WebSocketTimeoutException:
                 return {"type": "idle"}
@@ -101,6 +102,7 @@ class LogStream:
                 continue
             if message is not None:
                 return message
+        self._drop()
         return None
 
     def _open(self) -> websocket.WebSocket:

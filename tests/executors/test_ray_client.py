@@ -21,10 +21,12 @@ REFUSED = "Traceback (most recent call last):\nValueError: no such label\n."
 @asynccontextmanager
 async def job_server(*answers: tuple[int, str] | None) -> AsyncIterator[Client]:
     """A client of a server that gives these answers, one after the other; None for never."""
-    left, served = list(answers), []
+    left, served, all_asked = list(answers), [], asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.append(asyncio.current_task())
+        if len(served) == len(answers):
+            all_asked.set()
         await reader.readuntil(b"\r\n\r\n")
         told = left.pop(0)
         if told is None:
@@ -43,6 +45,8 @@ async def job_server(*answers: tuple[int, str] | None) -> AsyncIterator[Client]:
         yield client
     finally:
         await client.close()
+        # A connection whose turn has not come is nobody's to close.
+        await asyncio.wait_for(all_asked.wait(), 60)
         server.close()
         await asyncio.gather(*filter(None, served))
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import websocket
 
+from jupyter_training.notebook import job
 from jupyter_training.notebook.follow import Terminal
-from jupyter_training.notebook.log_stream import Shown
+from jupyter_training.notebook.log_stream import LogStream, Shown
 from tests.conftest import Home, python
 
 FOLLOW = """
@@ -66,6 +69,24 @@ def test_who_follows_loses_and_repeats_nothing_when_the_server_is_killed(
         assert found == [f"{number} {i}\n" for number in range(3) for i in range(1000)]
         assert ended == 0, trouble.read()
     assert second.api.ended(job_id)["status"] == "completed"
+
+
+def test_a_stream_that_is_closed_while_it_is_opened_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, there = socket.socketpair()
+    opened = websocket.WebSocket()
+    opened.sock = here
+    stream = LogStream("job-1")
+
+    def ask(_: object) -> websocket.WebSocket:
+        stream.close()
+        return opened
+
+    monkeypatch.setattr(job, "ask", ask)
+    with there:
+        assert stream.next(None) is None
+        assert here.fileno() == -1
 
 
 class Screen(io.StringIO):

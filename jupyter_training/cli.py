@@ -49,7 +49,7 @@ from jupyter_training.notebook.tables import (
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
-from jupyter_training.terminal import print_fields, print_json, print_table, watch
+from jupyter_training.terminal import print_error, print_fields, print_json, print_table, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,12 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(asked)
         return 0
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print_error(str(error))
         return 2
     except TrainingError as error:
         if options.traceback:
             traceback.print_exc()
-        print(f"jupyter training: {error}", file=sys.stderr)
+        print_error(f"jupyter training: {error}")
         return 1
     except BrokenPipeError:  # whoever read this has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,6 +50,15 @@ def print_table(table: Table) -> None:
         _print_narrow(console, table)
 
 
+def print_error(text: str) -> None:
+    """Say what went wrong; on a terminal no word is torn apart."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(Text(text))
+    else:
+        print(text, file=console.file)
+
+
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Show names and values, one below the other."""
     console = Console(highlight=False)

@@ -6,7 +6,7 @@ import pytest
 from rich.text import Text
 
 from jupyter_training.notebook.tables import Table
-from jupyter_training.terminal import print_fields, print_table
+from jupyter_training.terminal import print_error, print_fields, print_table
 
 ID = "job-5f2c81d09e3a"
 NAME = "bert-large-uncased-finetuned-squad-[red]"
@@ -53,3 +53,17 @@ def test_a_table_that_fits_and_one_for_a_program_have_all_columns(
     print_table(Jobs())
     shown = Text.from_ansi(capsys.readouterr().out).plain
     assert any(REASON in line and "job-0a2c81d09e3b" in line for line in shown.splitlines())
+
+
+def test_of_an_error_no_word_is_torn_apart_on_a_terminal_and_no_line_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "jupyter training: there is no job " + ", ".join(["job-0a2c81d09e3b"] * 5)
+    print_error(text)
+    assert capsys.readouterr().err == f"{text}\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    print_error(text)
+    lines = Text.from_ansi(capsys.readouterr().err).plain.splitlines()
+    assert len(lines) > 1
+    assert " ".join(" ".join(lines).split()) == text

@@ -31,10 +31,16 @@ class TrainFunction(Generic[_P, _R]):
     """
 
     def __init__(
-        self, function: Callable[_P, _R], fields: dict[str, Any], *, snapshot: bool = True
+        self,
+        function: Callable[_P, _R],
+        fields: dict[str, Any],
+        *,
+        snapshot: bool = True,
+        snapshot_limit_mb: int | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
-        self._function, self._fields, self._snapshot = function, fields, snapshot
+        self._function, self._fields = function, fields
+        self._snapshot, self._snapshot_limit_mb = snapshot, snapshot_limit_mb
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call it here."""
@@ -78,17 +84,22 @@ class TrainFunction(Generic[_P, _R]):
             spec["command"] = [*spec["command"], SCRIPT_PLACEHOLDER]
             spec["script"] = {"name": f"{name}.py" if name.isidentifier() else "function.py"}
             spec["script"]["text"] = source
-        return jobs.send(spec, snapshot=self._snapshot)
+        limit_mb = self._snapshot_limit_mb
+        return jobs.send(spec, snapshot=self._snapshot, snapshot_limit_mb=limit_mb)
 
 
 @overload
 def train(function: Callable[_P, _R]) -> TrainFunction[_P, _R]: ...
 @overload
 def train(
-    *, snapshot: bool = True, **options: Any
+    *, snapshot: bool = True, snapshot_limit_mb: int | None = None, **options: Any
 ) -> Callable[[Callable[_P, _R]], TrainFunction[_P, _R]]: ...
 def train(
-    function: Callable[_P, _R] | None = None, *, snapshot: bool = True, **options: Any
+    function: Callable[_P, _R] | None = None,
+    *,
+    snapshot: bool = True,
+    snapshot_limit_mb: int | None = None,
+    **options: Any,
 ) -> TrainFunction[_P, _R] | Callable[[Callable[_P, _R]], TrainFunction[_P, _R]]:
     """Make a function one that can be submitted as a job.
 
@@ -96,6 +107,8 @@ def train(
     ----------
     snapshot
         Whether its jobs run in a copy of the current directory.
+    snapshot_limit_mb
+        How large such a copy may be (MB), where the server's limit is too small.
     **options
         Those of ``%%train`` by their names, such as ``gpus=1``, ``memory=16``,
         ``time_limit="2h"`` or ``env={"A": "b"}``, or the fields of a job.
@@ -116,7 +129,9 @@ def train(
     fields = fields_of(options)
 
     def decorate(function: Callable[_P, _R]) -> TrainFunction[_P, _R]:
-        return TrainFunction(function, fields, snapshot=snapshot)
+        return TrainFunction(
+            function, fields, snapshot=snapshot, snapshot_limit_mb=snapshot_limit_mb
+        )
 
     return decorate if function is None else decorate(function)
 

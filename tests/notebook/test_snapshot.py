@@ -282,6 +282,9 @@ def test_only_new_content_is_uploaded(
     refused = kernel.run("submit('true', cpu_cores=1, memory_gb=1, snapshot_limit_mb=33)")
     assert "34.0 MB in 3 files, and a snapshot may have 33.0 MB" in refused.error
     assert "The largest: large (34.0 MB)" in refused.error
+    function = "train(cpus=1, memory=1, snapshot_limit_mb=33)(lambda: 1)"
+    refused = kernel.run(f"from jupyter_training import train; {function}.submit()")
+    assert "a snapshot may have 33.0 MB" in refused.error
     kernel.run("os.environ['JUPYTER_TRAINING_SNAPSHOT_LIMIT_MB'] = '33'")
     refused = kernel.run("%train --cpus 1 --memory 1 true")
     assert "--snapshot-limit 2GB" in refused.error

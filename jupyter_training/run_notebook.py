@@ -54,11 +54,13 @@ def main(argv: list[str]) -> int:
     try:
         import papermill
         from papermill.exceptions import PapermillExecutionError
-    except ImportError:
+    except ImportError as error:
         # As a shell says it, whose word for it is that another attempt is of no use.
         print(
+            f"{error}\n"
             "to run a notebook there have to be papermill and ipykernel where the job runs, in a "
-            "container in its image (pip install papermill ipykernel), and papermill was not found",
+            "container in its image (pip install papermill ipykernel), and "
+            f"{error.name or 'papermill'} was not found",
             file=sys.stderr,
         )
         return 127
@@ -66,7 +68,7 @@ def main(argv: list[str]) -> int:
     directory = os.environ.get("JUPYTER_TRAINING_OUTPUT_DIR", ".")
     target = os.path.join(directory, os.path.basename(notebook))
     os.environ[VARIABLE] = notebook
-    name = _kernel_of(notebook)
+    kernel, language = _kernel_of(notebook)
     try:
         papermill.execute_notebook(
             _literal(notebook),
@@ -74,7 +76,8 @@ def main(argv: list[str]) -> int:
             # What a search tries counts more than what was written for all of its trials.
             parameters={**parameters, **_of_this_job()},
             engine_name="jupyter_training",
-            kernel_name=name,
+            kernel_name=kernel,
+            language=language,
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
@@ -109,13 +112,16 @@ def _literal(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def _kernel_of(notebook: str) -> str:
-    """Which kernel it is to have: for Python, that of the environment that this runs in."""
+def _kernel_of(notebook: str) -> tuple[str, str]:
+    """Which kernel it is to have, and its language: for Python, that of this environment.
+
+    One that nobody has opened yet, as programs write them, says nothing and is of Python.
+    """
     metadata = json.loads(Path(notebook).read_text(encoding="utf-8")).get("metadata", {})
     spec = metadata.get("kernelspec", {})
-    if spec.get("language", "python").lower() == "python":
-        return "python3"
-    return str(spec["name"])
+    language = metadata.get("language_info", {}).get("name")
+    language = str(spec.get("language") or language or "python").lower()
+    return ("python3" if language == "python" else str(spec.get("name", language))), language
 
 
 class _WholeFiles:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import zmq
 
 from tests.conftest import Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
@@ -77,7 +81,7 @@ def test_a_container_runs_in_the_copy_and_finds_what_is_not_in_it(
     assert (project / "helper.py").read_text() == "WORD = 'edited'"
 
 
-def test_values_go_into_a_container_and_come_back_and_a_notebook_says_what_its_image_lacks(
+def test_values_and_notebooks_go_into_a_container_and_come_back(
     home: Home, engine: Engine, kernel_of: Callable[[Server], Kernel]
 ) -> None:
     server = home.start(docker_url=engine.url)
@@ -92,15 +96,49 @@ def test_values_go_into_a_container_and_come_back_and_a_notebook_says_what_its_i
     assert job["status"] == "completed", server.api.log(job["job_id"])
     # With --wait the values are in the notebook at the end of the cell.
     assert kernel.value("best, get_job('valued').result()") == ([0.1, 0.2], [0.1, 0.2])
-    write_notebook(home.path / "work" / "mine.ipynb")
-    kernel.run(f"%train --image {IMAGE} --cpus 1 --memory 1 mine.ipynb")
-    (job,) = server.api.get("api/training-jobs?q=mine").json()
+    path = notebook(home.path / "work" / "mine.ipynb", "lr = 1", "print('with', lr)")
+    run = f"-p lr 0.5 --image {IMAGE} --cpus 1 --memory 1"
+    kernel.run(f"%train {run} --name lacks {path}")
+    (job,) = server.api.get("api/training-jobs?q=lacks").json()
     ended = server.api.ended(job["job_id"])
     # At once: no retry installs it.
     assert (ended["status"], ended["cause"], ended["attempt"]) == ("failed", "launch_failed", 1)
-    assert "in its image (pip install papermill ipykernel)" in ended["reason"]
+    assert (
+        "in its image (pip install papermill ipykernel), and papermill was not found"
+        in ended["reason"]
+    )
+    # The image has no installer, so that it is lent what this Python has.
+    lent = {"site": Path(sysconfig.get_paths()["purelib"]), "libraries": home.path / "libraries"}
+    copy_libraries(lent["libraries"])
+    for name, place in lent.items():
+        register = {"name": name, "path": str(place)}
+        assert server.api.post("api/training-datasets", json=register).status_code == 201
+        run += f" --dataset {name}"
+    given = ["PYTHONPATH=/training/datasets/site", "LD_LIBRARY_PATH=/training/datasets/libraries"]
+    kernel.run(f"%train {run} --name has --env {given[0]} --env {given[1]} {path}")
+    (job,) = server.api.get("api/training-jobs?q=has").json()
+    ended = server.api.ended(job["job_id"])
+    assert ended["status"] == "completed", server.api.log(job["job_id"])
+    assert {"with 0.5", "Cell 3 of 3 is done"} <= {*server.api.log(job["job_id"])}
+    executed = nbformat.read(Path(ended["output_dir"]) / "mine.ipynb", 4)  # type: ignore[no-untyped-call]
+    assert executed.cells[-1].outputs[0]["text"] == "with 0.5\n"
 
 
-def write_notebook(path: Path) -> None:
-    cell = nbformat.v4.new_code_cell("print(1)")  # type: ignore[no-untyped-call]
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)  # type: ignore[no-untyped-call]
+def notebook(path: Path, *cells: str) -> Path:
+    """A notebook whose first cell has its parameters."""
+    made = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
+    for text in cells:
+        made.cells.append(nbformat.v4.new_code_cell(text))  # type: ignore[no-untyped-call]
+    made.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(made, path)  # type: ignore[no-untyped-call]
+    return path
+
+
+def copy_libraries(target: Path) -> None:
+    """Copy what this Python's own modules, and those of a kernel, are linked to."""
+    target.mkdir()
+    modules = [*Path(sysconfig.get_paths()["stdlib"], "lib-dynload").glob("*.so")]
+    modules += Path(zmq.__file__).parent.rglob("*.so")
+    told = subprocess.run(["ldd", *modules], capture_output=True, text=True, check=True).stdout
+    for library in set(re.findall(r"=> (/[^\s:]+) \(0x", told)):
+        shutil.copy(library, target)

@@ -25,7 +25,8 @@ def notebook(path: Path, *cells: str, tags: dict[int, str] | None = None) -> Pat
     made = v4.new_notebook(cells=[v4.new_code_cell(text) for text in cells])
     for number, tag in (tags or {}).items():
         made.cells[number].metadata["tags"] = [tag]
-    made.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "x"}
+    if tags:
+        made.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "x"}
     nbformat.write(made, path)  # type: ignore[no-untyped-call]
     return path
 

@@ -133,6 +133,13 @@ class Lab:
         run = "([command, args]) => void window.jupyterapp.commands.execute(command, args)"
         self.page.evaluate(run, [command, args])
 
+    def create(self) -> Locator:
+        """Open the dialog that creates jobs, and return when it has chosen where to begin."""
+        self.do("training:create")
+        dialog = self.page.get_by_role("dialog")
+        dialog.locator("input:focus").wait_for()
+        return dialog
+
     def discard_all(self) -> None:
         """Close all that is open, and do not ask what is to be saved of it.
 

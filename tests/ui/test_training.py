@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.conftest import NAP, Home, python
-from tests.ui.accessibility import violations
+from tests.ui.accessibility import OF_COLOURS, draws, moving, other_looks, violations
 from tests.ui.lab import Lab, browser_page, start_lab
 
 MANY = 5000
@@ -96,8 +96,7 @@ def test_a_job_is_created_followed_and_told_of_when_it_has_ended(lab: Lab) -> No
 
 
 def test_what_the_server_refuses_is_told_at_the_field(lab: Lab) -> None:
-    lab.do("training:create")
-    dialog = lab.page.get_by_role("dialog")
+    dialog = lab.create()
     dialog.get_by_label("Job name").fill("wrong")
     dialog.get_by_label("Command").fill("echo 'not closed")
     expect(dialog.locator(".jp-Training-field").filter(has_text="Command")).to_contain_text(
@@ -197,18 +196,66 @@ def test_the_keyboard_is_enough(lab: Lab) -> None:
     lab.page.keyboard.press("Escape")
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_nothing_stands_in_the_way_of_a_screen_reader(lab: Lab, theme: str) -> None:
-    lab.theme(theme)
-    name = f"seen in {theme}"
-    job = lab.server.api.submit(EPOCHS, name=name)
+TABS = ("Overview", "Log", "Metrics", "Attempts and history", "Outputs", "Code")
+
+
+def test_nothing_stands_in_the_way_of_a_screen_reader_or_of_weak_eyes(lab: Lab) -> None:
+    job = lab.server.api.submit(EPOCHS, name="seen")
     lab.server.api.printed(job["job_id"], "Epoch 3/400 - loss: 0.3333")
     lab.do("training:open", job=job["job_id"])
-    expect(lab.row(name)).to_contain_text("running", timeout=LONG)
-    for tab in ("Overview", "Log", "Metrics", "Attempts and history", "Outputs", "Code"):
+    expect(lab.row("seen")).to_contain_text("running", timeout=LONG)
+    regions = (".jp-Training-view", ".jp-Training-panel", ".jp-Training-statusItem")
+    for tab in TABS:
         lab.tab(tab)
-        assert violations(lab.page, ".jp-Training-view") == []
-    assert violations(lab.page, ".jp-Training-panel") == []
+        for region in regions:
+            assert violations(lab.page, region) == []
+    for look in other_looks(lab):
+        for tab in TABS:
+            lab.tab(tab)
+            assert violations(lab.page, regions[0], OF_COLOURS) == [], look
+        assert violations(lab.page, regions[1], OF_COLOURS) == [], look
+        dialog = lab.create()
+        dialog.get_by_label("Command").fill("echo 'not closed")
+        expect(dialog).to_contain_text("cannot be split into words")
+        assert violations(lab.page, ".jp-Training-dialog", OF_COLOURS) == [], look
+        dialog.get_by_role("button", name="Close").click()
+
+
+def test_where_the_system_forces_its_colours_no_background_alone_tells_anything(lab: Lab) -> None:
+    job = lab.server.api.submit(EPOCHS, name="forced")
+    lab.page.emulate_media(forced_colors="active", color_scheme="dark")
+    lab.do("training:open", job=job["job_id"], tab="metrics")
+
+    def colour(node: Locator, which: str) -> str:
+        found: str = node.evaluate("(node, which) => getComputedStyle(node)[which]", which)
+        return found
+
+    done = lab.row("forced").get_by_role("progressbar")
+    expect(done).to_be_visible(timeout=LONG)
+    assert colour(done.locator("div"), "backgroundColor") != colour(done, "backgroundColor")
+    current = lab.view.get_by_role("tab", selected=True)
+    other = lab.view.get_by_role("tab", selected=False).first
+    assert colour(current, "borderBottomColor") != colour(other, "borderBottomColor")
+    draws(lab.page, "LinkText")  # the curve
+    lab.page.emulate_media(forced_colors="none", color_scheme="light")
+    draws(lab.page, "var(--jp-brand-color1)")
+    lab.page.emulate_media(forced_colors="active", color_scheme="dark")
+    types = lab.create().locator(".jp-Training-types span")
+    assert colour(types.nth(0), "backgroundColor") != colour(types.nth(1), "backgroundColor")
+    lab.page.keyboard.press("Escape")
+    lab.page.emulate_media(forced_colors="none", color_scheme="light")
+
+
+def test_nothing_moves_for_who_wants_that(lab: Lab) -> None:
+    lab.server.api.submit(NAP, name="at-rest")
+    expect(lab.row("at-rest")).to_contain_text("running", timeout=LONG)
+    lab.row("at-rest").click()
+    lab.create()
+    assert {name.split()[-1] for name in moving(lab.page)} == {"jp-Training-shape-running"}
+    lab.page.emulate_media(reduced_motion="reduce")
+    assert moving(lab.page) == []
+    lab.page.emulate_media(reduced_motion="no-preference")
+    lab.page.keyboard.press("Escape")
 
 
 def test_everything_is_there_again_after_a_reload(lab: Lab) -> None:

@@ -37,9 +37,9 @@ export function css({ theme, colour }: IColour): string {
   );
 }
 
-/** As it is at the moment: a canvas knows no variables. */
-export function resolved({ theme, colour }: IColour): string {
-  const style = getComputedStyle(document.body);
+/** As it is at the moment at a place of the page: a canvas knows no variables. */
+export function resolved({ theme, colour }: IColour, at: Element): string {
+  const style = getComputedStyle(at);
   const found = theme.map(one => style.getPropertyValue(one).trim());
   return found.find(one => one !== '') ?? colour;
 }

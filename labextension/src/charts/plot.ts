@@ -46,6 +46,8 @@ const THEMED = [
   'data-vscode-theme-id',
   'class'
 ];
+/** What changes the colours that the system forces on all pages. */
+const FORCED = ['(forced-colors: active)', '(prefers-color-scheme: dark)'];
 const NARROWEST = 120;
 
 export const LIMIT_DASH = [8, 5];
@@ -73,13 +75,15 @@ export class Plot {
   ) {
     const width = (): number => Math.max(host.clientWidth, NARROWEST);
     const { height } = options;
-    this.plot = new uPlot(settings(width(), options), data, host);
+    this.plot = new uPlot(settings(host, width(), options), data, host);
     this.resized = new ResizeObserver(() =>
       this.plot.setSize({ width: width(), height })
     );
     this.resized.observe(host);
-    this.themed = new MutationObserver(() => this.plot.redraw(false, true));
+    this.themed = new MutationObserver(this.recolour);
     this.themed.observe(document.body, { attributeFilter: THEMED });
+    this.forced = FORCED.map(query => matchMedia(query));
+    this.forced.forEach(one => one.addEventListener('change', this.recolour));
   }
 
   setData(data: uPlot.AlignedData): void {
@@ -89,12 +93,17 @@ export class Plot {
   dispose(): void {
     this.resized.disconnect();
     this.themed.disconnect();
+    this.forced.forEach(one =>
+      one.removeEventListener('change', this.recolour)
+    );
     this.plot.destroy();
   }
 
+  private readonly recolour = (): void => this.plot.redraw(false, true);
   private readonly plot: uPlot;
   private readonly resized: ResizeObserver;
   private readonly themed: MutationObserver;
+  private readonly forced: readonly MediaQueryList[];
 }
 
 /** The curves over all places at which one of them has a value. */
@@ -124,13 +133,17 @@ export function lastValue(curve: ICurve): number | null {
   return curve.y.findLast(value => value !== null) ?? null;
 }
 
-function settings(width: number, options: IPlotOptions): uPlot.Options {
+function settings(
+  host: Element,
+  width: number,
+  options: IPlotOptions
+): uPlot.Options {
   const { isLog, isSmoothed, names, range, texts, limit } = options;
   const spanGaps = !options.hasGaps;
   const axis = {
-    stroke: () => resolved(TEXT),
-    grid: { stroke: () => resolved(GRID), width: 0.5 },
-    ticks: { stroke: () => resolved(GRID), width: 1, size: 4 },
+    stroke: () => resolved(TEXT, host),
+    grid: { stroke: () => resolved(GRID, host), width: 0.5 },
+    ticks: { stroke: () => resolved(GRID, host), width: 1, size: 4 },
     font: '11px sans-serif'
   };
   return {
@@ -165,17 +178,19 @@ function settings(width: number, options: IPlotOptions): uPlot.Options {
       ...names.flatMap((name, place) => [
         {
           label: name,
-          stroke: () => resolved(colourOf(place)),
+          stroke: () => resolved(colourOf(place), host),
           dash: dashOf(place),
           width: 2,
           spanGaps,
-          ...shapeOf(options.shapes?.[place], () => resolved(colourOf(place)))
+          ...shapeOf(options.shapes?.[place], () =>
+            resolved(colourOf(place), host)
+          )
         },
         ...(isSmoothed
           ? [
               {
                 label: `${name}${MEASURED}`,
-                stroke: () => resolved(colourOf(place)),
+                stroke: () => resolved(colourOf(place), host),
                 alpha: 0.3,
                 width: 1,
                 spanGaps,
@@ -219,7 +234,7 @@ function line(at: number): uPlot.Plugin {
         const { ctx } = plot;
         ctx.save();
         ctx.beginPath();
-        ctx.strokeStyle = resolved(TEXT);
+        ctx.strokeStyle = resolved(TEXT, plot.root);
         ctx.lineWidth = 1.5 * devicePixelRatio;
         ctx.setLineDash(LIMIT_DASH.map(length => length * devicePixelRatio));
         ctx.moveTo(left, y);

@@ -17,7 +17,7 @@ from jupyter_training.engine.meter import Meter
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.executors.processes import Processes
-from jupyter_training.jobs.spec import parse
+from jupyter_training.jobs.children import parse
 from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt
 

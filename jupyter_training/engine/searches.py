@@ -20,10 +20,11 @@ from jupyter_training.engine.families import Step
 from jupyter_training.engine.studies import News, Pruned, Studies
 from jupyter_training.engine.submission import Checked, Submission, wanted
 from jupyter_training.jobs import trials as decisions
+from jupyter_training.jobs.children import trial_spec
 from jupyter_training.jobs.families import Standing
 from jupyter_training.jobs.lifecycle import Cause, Status, sentence
 from jupyter_training.jobs.searches import Pruner, Search
-from jupyter_training.jobs.spec import JobSpec, trial_spec
+from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.trials import Trial
 from jupyter_training.store import clusters, families, jobs, ledger, trials
 from jupyter_training.store.records import Job

@@ -36,11 +36,12 @@ from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.trials import TrialQueries
 from jupyter_training.engine.usage import Usage
 from jupyter_training.executors.base import Cluster
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status, sentence
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.progress import Remaining, remaining
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, parse
+from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
 from jupyter_training.scheduling import choice
 from jupyter_training.scheduling.choice import Offer, Rule
 from jupyter_training.scheduling.demand import Running

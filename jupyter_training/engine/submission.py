@@ -10,15 +10,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from jupyter_training.jobs import families, pipelines
+from jupyter_training.jobs.children import in_stage, stage_specs, trial_of_search
 from jupyter_training.jobs.notifications import Receiver
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import (
-    InvalidJob,
-    JobSpec,
-    in_stage,
-    stage_specs,
-    trial_of_search,
-)
+from jupyter_training.jobs.spec import InvalidJob, JobSpec
 from jupyter_training.scheduling.resources import ClusterNode, Node, Resources, resolve
 from jupyter_training.store import (
     clusters,

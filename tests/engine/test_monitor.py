@@ -7,8 +7,8 @@ from pathlib import Path
 from jupyter_training.engine.monitor import Finished, Monitor, Report
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Launch
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Cause, diagnose
-from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt
 

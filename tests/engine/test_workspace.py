@@ -10,7 +10,8 @@ import pytest
 
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.containers import ContainerLaunch
-from jupyter_training.jobs.spec import InvalidJob, parse
+from jupyter_training.jobs.children import parse
+from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.scheduling.resources import Placement
 from jupyter_training.store.records import Attempt, UpstreamJob
 

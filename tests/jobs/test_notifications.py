@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Cause
 from jupyter_training.jobs.notifications import (
     GIVE_UP_S,
@@ -17,7 +18,7 @@ from jupyter_training.jobs.notifications import (
     is_news,
     next_wait_s,
 )
-from jupyter_training.jobs.spec import InvalidJob, parse
+from jupyter_training.jobs.spec import InvalidJob
 
 SECRET = "slack://TokenA/TokenB/TokenC"
 

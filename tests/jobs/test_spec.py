@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_training.jobs.children import parse, stage_specs
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, parse, stage_specs
+from jupyter_training.jobs.spec import InvalidJob
 
 GOOD: dict[str, Any] = {"name": "digits", "command": "python train.py"}
 

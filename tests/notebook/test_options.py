@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.jobs.spec import parse
+from jupyter_training.jobs.children import parse
 from jupyter_training.notebook.options import (
     OPTIONS,
     Parser,

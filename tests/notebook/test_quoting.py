@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_training.cli import _parser
-from jupyter_training.jobs.spec import parse
+from jupyter_training.jobs.children import parse
 from jupyter_training.notebook.magics import _script_parser
 from jupyter_training.notebook.options import words
 from tests.conftest import Server

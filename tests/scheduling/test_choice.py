@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.jobs.spec import JobSpec, parse
+from jupyter_training.jobs.children import parse
+from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.choice import Images, Offer, Rule, choose, problems, rule
 from jupyter_training.scheduling.resources import Gpu, Node
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_training.jobs.spec import parse
+from jupyter_training.jobs.children import parse
 from jupyter_training.scheduling.resources import Gpu, Node, Resources, matches, nearest, resolve
 
 

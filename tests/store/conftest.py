@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit, RetryPolicy, Status
-from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Gpu, Node, Resources
 from jupyter_training.store import jobs, ledger, lists
 from jupyter_training.store.database import Database

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.datasets import DataSetSpec
 from jupyter_training.jobs.lifecycle import Exit, Status
-from jupyter_training.jobs.spec import InvalidJob, parse
+from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import datasets, jobs
 from jupyter_training.store.datasets import InUse, NameTaken

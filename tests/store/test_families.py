@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from jupyter_training.engine import families as engine_families
 from jupyter_training.engine.submission import NOTHING
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status
-from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import families, jobs, ledger, lists, upstreams
 from jupyter_training.store.jobs import Within

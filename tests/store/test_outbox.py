@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.notifications import DEFAULT, Occasion, Receiver
-from jupyter_training.jobs.spec import parse
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import families, jobs, outbox, transitions
 from jupyter_training.store.outbox import Notification

@@ -96,23 +96,31 @@ export class LogFollower {
   async show(attempt: number): Promise<void> {
     this.stop();
     this.set('connecting');
+    const { generation } = this;
     try {
       const page = await this.api.log(this.id, {
         attempt,
         tail: FIRST_LINES,
         ...this.query
       });
+      if (generation !== this.generation) {
+        return;
+      }
       this.attempt = attempt;
       this.buffer.clear(page.offset);
       this.buffer.append(page.logs, page.next_offset);
       this.set('ended');
     } catch (error) {
-      this.bear(error);
+      known(error);
+      if (generation === this.generation) {
+        this.set('away');
+      }
     }
   }
 
   /** Listen no more. */
   stop(): void {
+    this.generation += 1;
     clearTimeout(this.timer);
     const socket = this.socket;
     this.socket = null;
@@ -151,20 +159,21 @@ export class LogFollower {
       return;
     }
     this.isLoadingEarlier = true;
-    const attempt = this.attempt;
+    const { generation } = this;
     try {
       const page = await this.api.log(this.id, {
-        attempt,
+        attempt: this.attempt,
         before: this.buffer.start,
         lines: EARLIER_LINES,
         ...this.query
       });
-      if (attempt === this.attempt) {
+      if (generation === this.generation) {
         const start = page.logs.length ? page.offset : 0;
         this.buffer.prepend(page.logs, start);
       }
     } catch (error) {
-      this.bear(error);
+      // What is printed may come all the same, and who scrolls on asks again.
+      known(error);
     } finally {
       this.isLoadingEarlier = false;
       this.changed.emit();
@@ -208,6 +217,7 @@ export class LogFollower {
       case 'attempt':
         if (message.attempt !== this.attempt) {
           this.attempt = message.attempt;
+          this.generation += 1;
           this.buffer.clear(message.offset);
         }
         this.set('following');
@@ -237,13 +247,6 @@ export class LogFollower {
     }
   }
 
-  private bear(error: unknown): void {
-    if (!(error instanceof ApiError)) {
-      throw error;
-    }
-    this.set('away');
-  }
-
   private set(state: Following): void {
     this.state = state;
     this.changed.emit();
@@ -253,4 +256,13 @@ export class LogFollower {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = 500;
   private ofRank: number | null = null;
+  /** Counts what is followed, so that an answer about something else is not shown. */
+  private generation = 0;
+}
+
+/** Throws what is no trouble with the server. */
+function known(error: unknown): void {
+  if (!(error instanceof ApiError)) {
+    throw error;
+  }
 }

@@ -369,10 +369,10 @@ class TrainingService:
             gone = await self._engine.write(lambda c: families.remove(c, job, now=_now()))
         except StaleWrite as stale:
             raise Conflict(f"{stale}.") from None
-        for job_id in gone:
-            await asyncio.to_thread(self._workspace.remove, job_id)
-        if job.is_parent:
-            await asyncio.to_thread(self._engine.studies.remove, gone)
+        for one in gone:
+            await asyncio.to_thread(self._workspace.remove, one.job_id)
+        if searches := [one.job_id for one in gone if one.is_search]:
+            await asyncio.to_thread(self._engine.studies.remove, searches)
         self._engine.poke(job.id, family=_has_family(job))
 
     async def history(self, user: str, reference: str) -> list[Event]:

@@ -17,6 +17,7 @@ import math
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
+    from jupyter_training.engine.read_once import ReadOnce
 
 _log = logging.getLogger(__name__)
 
@@ -177,7 +180,7 @@ class Studies:
         if len(search.space) == 1:
             return dict.fromkeys(search.space, 1.0)
         try:
-            study = self._study(name, search)
+            study, _ = self._read(name, search)
             found = get_param_importances(study, params=list(search.space))
         except (ValueError, RuntimeError, KeyError, ZeroDivisionError) as error:
             _log.debug("Nothing can be said about what matters in %s: %s", name, error)
@@ -193,11 +196,10 @@ class Studies:
             return
         from optuna import delete_study
 
+        storage = self._opened()
         for name in names:
-            try:
-                delete_study(study_name=name, storage=self._opened())
-            except KeyError:
-                continue
+            with suppress(KeyError), self._database.alone():
+                delete_study(study_name=name, storage=storage)
 
     def close(self) -> None:
         """Close every connection."""
@@ -222,30 +224,37 @@ class Studies:
                 self._storage = _open(self._database)
             return self._storage
 
-    def _study(self, name: str, search: Search) -> Study:
+    def _read(self, name: str, search: Search) -> tuple[Study, ReadOnce]:
+        """A study as it stands, with what was read of it; it is made if it has just begun."""
         from optuna import create_study, load_study
 
+        from jupyter_training.engine.read_once import ReadOnce
         from jupyter_training.engine.samplers import SeededSampler, pruner
 
-        storage, how = self._opened(), (SeededSampler(search), pruner(search))
+        storage, writing = self._opened(), self._database.alone
         try:
-            return load_study(study_name=name, storage=storage, sampler=how[0], pruner=how[1])
-        except KeyError:  # it has just begun
-            return create_study(
-                study_name=name,
-                storage=storage,
-                direction=search.goal.value,
-                sampler=how[0],
-                pruner=how[1],
-                load_if_exists=True,
-            )
+            number = storage.get_study_id_from_name(name)
+        except KeyError:
+            with writing():
+                made = create_study(
+                    study_name=name,
+                    storage=storage,
+                    direction=search.goal.value,
+                    load_if_exists=True,
+                )
+            number = made._study_id
+        read = ReadOnce(storage, number, writing)
+        study = load_study(
+            study_name=name, storage=read, sampler=SeededSampler(search), pruner=pruner(search)
+        )
+        return study, read
 
     def _go_on(
         self, name: str, search: Search, trials: Sequence[Trial], ask: int, *, close: bool
     ) -> News:
         from optuna.trial import TrialState as State
 
-        study = self._study(name, search)
+        study, read = self._read(name, search)
         there = {one.number: one for one in study.get_trials(deepcopy=False)}
         told, pruned = [], []
         for one in trials:
@@ -266,7 +275,7 @@ class Studies:
             return News(told, pruned, (), is_closed=True)
         suggested = [_completed(study, search, one) for one in left[:ask]]
         for _ in range(ask - len(suggested)):
-            suggested.append(_asked(study, search))
+            suggested.append(_asked(study, read, search))
             reach(Point.STUDY_ASKED)
         return News(told, pruned, suggested)
 
@@ -343,19 +352,18 @@ def _open(database: Database) -> BaseStorage:
     from optuna.storages import RDBStorage, get_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = database.url.render_as_string(hide_password=False)
+    with database.making_tables():
+        storage = RDBStorage(url, engine_kwargs=database.engine_kwargs)
     # It knows what has ended, so that not all of a study is read for each trial.
-    return get_storage(
-        RDBStorage(
-            database.url.render_as_string(hide_password=False), engine_kwargs=database.engine_kwargs
-        )
-    )
+    return get_storage(storage)
 
 
-def _asked(study: Study, search: Search) -> Suggested:
+def _asked(study: Study, read: ReadOnce, search: Search) -> Suggested:
     from jupyter_training.engine.samplers import distributions
 
-    trial = study.ask(distributions(search))
-    return Suggested(trial.number, trial.params)
+    kept = read.keep(study.ask(distributions(search))._trial_id)
+    return Suggested(kept.number, kept.params)
 
 
 def _completed(study: Study, search: Search, known: FrozenTrial) -> Suggested:

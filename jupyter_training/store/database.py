@@ -10,6 +10,8 @@ after a few seconds, or nobody could take over from it.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +40,8 @@ IDLE_IN_TRANSACTION_S = 5
 
 _MIGRATIONS_LOCK = 0x6A7472
 """Of PostgreSQL's advisory locks: held by the one server that brings the schema up to date."""
+
+_LOCK_MIGRATIONS = text("SELECT pg_advisory_xact_lock(:number)")
 
 VERSION_TABLE = "training_alembic_version"
 """Of which revision the schema is. Optuna, whose studies are in the same database, keeps the
@@ -106,10 +110,43 @@ class Database:
 
     @property
     def engine_kwargs(self) -> dict[str, Any]:
-        """How others have to open it who have connections of their own."""
+        """How others have to open it who have connections of their own.
+
+        What they write to SQLite is on disk no later than the next commit of this class: all is
+        written into one log, in the order of the commits. So it may be lost only together with
+        everything that was written because of it.
+        """
         if self.is_sqlite:
-            return {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+            return {
+                "connect_args": {"timeout": BUSY_TIMEOUT_S},
+                "pool_events": [(_prepare_sqlite_of_others, "connect")],
+            }
         return {"pool_pre_ping": True, "connect_args": _POSTGRESQL}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For others who write with connections of their own: this process writes nothing else.
+
+        Without it they would wait for each other by polling.
+        """
+        with self._writer:
+            yield
+
+    @contextmanager
+    def making_tables(self) -> Iterator[None]:
+        """For others who make tables of their own: one server does at a time."""
+        if not self.is_sqlite:
+            with self._engine.connect() as connection, connection.begin():
+                connection.execute(_LOCK_MIGRATIONS, {"number": _MIGRATIONS_LOCK})
+                yield
+            return
+        # Of the directory: to close a file that SQLite has open would undo its locks.
+        directory = os.open(Path(self.url.database or ".").parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -147,8 +184,7 @@ class Database:
         scripts = ScriptDirectory.from_config(config)
         with self.write() as connection:
             if not self.is_sqlite:
-                lock = text("SELECT pg_advisory_xact_lock(:number)")
-                connection.execute(lock, {"number": _MIGRATIONS_LOCK})
+                connection.execute(_LOCK_MIGRATIONS, {"number": _MIGRATIONS_LOCK})
             _rename_version_table(connection)
             current = revision(connection)
             if current == scripts.get_current_head():
@@ -238,6 +274,11 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_sqlite_of_others(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    assert isinstance(connection, sqlite3.Connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -358,13 +358,13 @@ def _again(
     )
 
 
-def remove(connection: Connection, job: Job, *, now: datetime) -> list[str]:
+def remove(connection: Connection, job: Job, *, now: datetime) -> list[Job]:
     """Delete an ended job and all that belongs to it, with their histories.
 
     Returns
     -------
-    list of str
-        The ids of all that was deleted.
+    list of Job
+        All that was deleted.
 
     Raises
     ------
@@ -387,7 +387,7 @@ def remove(connection: Connection, job: Job, *, now: datetime) -> list[str]:
         usage.keep_holdings(connection, one.id)
         connection.execute(delete(training_jobs).where(_jobs.id == one.id))
         changes.note_deleted(connection, one, now=now)
-    return [one.job_id for one in family]
+    return family
 
 
 def expected_s(connection: Connection, customer: int, name: str, sample: int = 3) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,18 +31,19 @@ class Lab:
 
     def __init__(self, url: str, place: Path) -> None:
         self.url, self._place = url, place
-        self._servers: list[Studies] = []
+        self._servers: list[tuple[Studies, Database]] = []
         self.studies = self.new_server()
 
     def new_server(self) -> Studies:
         database = Database(self.url)
         made = Studies(database, lambda job, attempt: self._place / job / str(attempt))
-        self._servers.append(made)
+        self._servers.append((made, database))
         return made
 
     def close(self) -> None:
-        for studies in self._servers:
+        for studies, database in self._servers:
             studies.close()
+            database.close()
 
     def measured(self, number: int, what: str, *losses: float) -> Trial:
         """A trial that has reported these, one at each step from 1 on."""
@@ -171,6 +173,16 @@ def test_what_has_no_value_has_failed_and_of_many_points_some_are_told(lab: Lab)
         kept = study.trials[2].intermediate_values
         assert len(kept) == 30
         assert {1, 1000} <= set(kept)
+
+
+def test_several_servers_may_be_the_first_that_needs_a_study(lab: Lab) -> None:
+    servers = [lab.new_server() for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        names = [f"job-{number}" for number in range(4)]
+        several = threads.map(
+            lambda one, name: one.go_on(name, search(), [], ask=1), servers, names
+        )
+    assert [(one.trouble, len(one.suggested)) for one in several] == [(None, 1)] * 4
 
 
 def test_a_study_that_cannot_be_used_is_told_and_a_removed_one_is_gone(lab: Lab) -> None:

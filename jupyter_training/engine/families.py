@@ -43,11 +43,14 @@ class Step:
         may be done several times, and its result may never be told.
     again_at
         When to look again, if nothing happens before; None for no such time.
+    look_again
+        Whether to look again at once, as there are changes that it has not taken into account.
     """
 
     changed: frozenset[int] = frozenset()
     outside: Callable[[], Any] | None = None
     again_at: datetime | None = None
+    look_again: bool = False
 
 
 class Coordinator(Protocol):
@@ -150,24 +153,75 @@ def advance(
         Whether others may have changed, too.
     """
     it = Advance()
-    news = set(changed)
+    changed = set(changed)
     held = upstreams.all_held(connection) if look_at_all else []
-    held += upstreams.held_among(connection, (news | told.keys()) - set(held))
+    held += upstreams.held_among(connection, (changed | told.keys()) - set(held))
     of_measured = families.parents_among(connection, measured)
     parents = [*(families.open_parents(connection) if look_at_all else ()), *of_measured]
     parents += families.parents_among(connection, told.keys())
+    news = _News()
+    news.add(changed)
     while news or held or parents:
-        held = held or upstreams.dependents(connection, news)
-        parents += families.parents_among(connection, news)
-        news = set()
+        held = held or upstreams.dependents(connection, news.all)
+        parents += news.parents(connection)
+        news = _News()
         for number in held:
-            news |= _let_begin(connection, reuse, number, told, now, it)
+            news.add(_let_begin(connection, reuse, number, told, now, it))
         for number in dict.fromkeys(parents):
             look = partial(_look_at, measured=number in of_measured)
-            news |= look(connection, coordinators, number, told.get(number), now, it)
-        it.changed.update(news)
+            step = look(connection, coordinators, number, told.get(number), now, it)
+            news.add(step.changed, None if step.look_again else number)
+        it.changed.update(news.all)
         held, parents = [], []
     return it
+
+
+def begun(
+    connection: Connection,
+    coordinators: Mapping[JobType, Coordinator],
+    claimed: Iterable[int],
+    now: datetime,
+) -> Advance:
+    """Write what follows for others from jobs that are given resources: their parents begin, too.
+
+    A parent that has begun stays where it is, and nobody waits for the begin of a job.
+    """
+    it = Advance()
+    news = set(claimed)
+    while parents := families.pending_parents(connection, news):
+        news = set()
+        for number in parents:
+            step = _look_at(connection, coordinators, number, None, now, it, measured=False)
+            news.update(step.changed)
+        it.changed.update(news)
+    return it
+
+
+class _News:
+    """What has changed, by the parents that know of it already, as it is they who did it."""
+
+    def __init__(self) -> None:
+        self._known_to: dict[int | None, set[int]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._known_to)
+
+    @property
+    def all(self) -> set[int]:
+        return set().union(*self._known_to.values())
+
+    def add(self, changed: Collection[int], known_to: int | None = None) -> None:
+        if changed:
+            self._known_to.setdefault(known_to, set()).update(changed)
+
+    def parents(self, connection: Connection) -> list[int]:
+        """The parents that are to be looked at because of it."""
+        return [
+            number
+            for known_to, changed in self._known_to.items()
+            for number in families.parents_among(connection, changed)
+            if number != known_to
+        ]
 
 
 def _let_begin(
@@ -227,23 +281,24 @@ def _look_at(
     it: Advance,
     *,
     measured: bool,
-) -> set[int]:
+) -> Step:
     """Look at one family."""
     parent = jobs.get(connection, number)
     if not parent.is_parent or parent.status in ENDED:
-        return set()
+        return Step()
     if parent.hold is Hold.UPSTREAM:
         # It has not begun, so nobody but its children knows that it was cancelled.
         children = families.children(connection, number)
         if parent.cancel_requested_by is None or any(one.status not in ENDED for one in children):
-            return set()
+            return Step()
         told_so = sentence(Cause.CANCELLED_BY_USER, parent.cancel_requested_by)
         end = Standing(Status.CANCELLED, 0, Cause.CANCELLED_BY_USER, told_so)
-        return {number} if families.stand(connection, parent, now, end) else set()
+        moved = families.stand(connection, parent, now, end)
+        return Step(frozenset({number} if moved else ()))
     coordinator = coordinators[JobType(parent.job_type)]
     step = coordinator.advance(connection, parent, told, now, measured=measured)
     if step.outside is not None:
         it.outside[number] = step.outside
     if step.again_at is not None:
         it.again_at[number] = step.again_at
-    return set(step.changed)
+    return step

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -34,6 +35,7 @@ ACTOR = "search"
 """Who stops a trial early."""
 
 _KEPT_SPECS = 20
+_KEPT_SEARCHES = 100
 
 
 class Searches:
@@ -48,6 +50,7 @@ class Searches:
     def __init__(self, studies: Studies) -> None:
         self._studies = studies
         self._specs: dict[int, JobSpec] = {}
+        self._told: dict[str, list[Trial]] = {}
 
     def advance(
         self,
@@ -61,16 +64,19 @@ class Searches:
         """Take in what came of the study, and find what is to be done with it next."""
         row = trials.find(connection, parent.id)
         news = told if isinstance(told, News) else News()
-        changed = self._take_in(connection, parent, row, news, now)
-        several = trials.of_search(connection, parent.id)
+        several = self._trials(connection, parent)
+        changed = self._take_in(connection, parent, row, several, news, now)
+        if changed:
+            several = self._trials(connection, parent)
         _note_best(connection, parent, row.search, several, now)
         row = _begun(connection, row, several)
         budget = trials.budget(connection, row, now)
         what = decisions.plan(
             row.search, row.allowed, several, budget, parent.cancel_requested_by, row.first
         )
+        stopped = set[int]()
         if what.stop is not None:
-            changed |= _stop_all(connection, several, what.stop, now)
+            stopped = _stop_all(connection, several, what.stop, now)
         end = what.end
         if news.trouble is not None and all(one.has_ended for one in several):
             cause = Cause.LAUNCH_FAILED
@@ -79,8 +85,9 @@ class Searches:
             news = News(is_closed=True)
         if end is not None and news.is_closed:
             self._specs.pop(parent.id, None)
+            self._told.pop(parent.job_id, None)
             families.stand(connection, parent, now, end)
-            return Step(frozenset(changed | {parent.id}))
+            return Step(frozenset(changed | stopped | {parent.id}))
         if end is None:
             stands = decisions.stands(row.search, row.allowed, several, budget)
             if families.stand(connection, parent, now, stands):
@@ -98,10 +105,30 @@ class Searches:
                 close=end is not None,
             )
         ends_in = budget.ends_in(row.search) if runs and row.since is not None else None
-        return Step(frozenset(changed), outside, None if ends_in is None else now + ends_in)
+        again_at = None if ends_in is None else now + ends_in
+        return Step(frozenset(changed | stopped), outside, again_at, look_again=bool(stopped))
+
+    def _trials(self, connection: Connection, parent: Job) -> list[Trial]:
+        """The trials of a search; those whose end is written are read once only.
+
+        What a transaction has read that was not committed in the end does no harm: of what is
+        remembered, too, all that is not told as the database has it is read again.
+        """
+        known = self._told.pop(parent.job_id, [])
+        several = trials.of_search(connection, parent.id, known)
+        if len(self._told) >= _KEPT_SEARCHES:
+            self._told.clear()
+        self._told[parent.job_id] = [one for one in several if one.told is not None]
+        return several
 
     def _take_in(
-        self, connection: Connection, parent: Job, row: SearchRow, news: News, now: datetime
+        self,
+        connection: Connection,
+        parent: Job,
+        row: SearchRow,
+        several: Sequence[Trial],
+        news: News,
+        now: datetime,
     ) -> set[int]:
         """Write what came of the study.
 
@@ -112,7 +139,7 @@ class Searches:
         """
         if not (news.told or news.pruned or news.suggested):
             return set()
-        there = {one.number: one for one in trials.of_search(connection, parent.id)}
+        there = {one.number: one for one in several}
         room = math.inf if row.allowed is None else row.allowed - len(there)
         changed: set[int] = set()
         for one in news.told:

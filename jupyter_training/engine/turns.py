@@ -162,8 +162,8 @@ class TurnWriter:
             looks = due.queue or bool(advance.changed)
             claimed = ledger.schedule(connection, [node], now, clusters) if looks else []
             if claimed:
-                begun = {one.job_id for one in claimed}
-                advance.add(self._advance(connection, begun, Due(), now))
+                began = [one.job_id for one in claimed]
+                advance.add(families.begun(connection, self._coordinators, began, now))
             asks = due.cancels or bool(advance.changed)
             to_stop = ledger.cancel_requests(connection) if asks else []
             retry_at = ledger.next_retry_at(connection, now) if looks else None

@@ -65,6 +65,16 @@ def parents_among(connection: Connection, numbers: Iterable[int]) -> list[int]:
     return list(connection.scalars(query.order_by(_jobs.id)))
 
 
+def pending_parents(connection: Connection, numbers: Iterable[int]) -> list[int]:
+    """The parents of these jobs that have not begun."""
+    several = list(numbers)
+    if not several:
+        return []
+    theirs = select(_jobs.parent_id).where(_jobs.id.in_(several), _jobs.parent_id.is_not(None))
+    query = select(_jobs.id).where(_jobs.id.in_(theirs), _jobs.status == Status.PENDING.value)
+    return list(connection.scalars(query.order_by(_jobs.id)))
+
+
 def open_parents(connection: Connection) -> list[int]:
     """All parents that have not ended."""
     query = select(_jobs.id).where(_UNENDED, _jobs.hold.is_not(None), _IS_PARENT)
@@ -212,7 +222,7 @@ def stand(connection: Connection, parent: Job, now: datetime, it: Standing) -> b
             **columns,
         )
         before = after
-    if not path:
+    if not path and parent.progress != it.progress:
         values = {"the_job": parent.id, "percent": it.progress, "progress": it.progress}
         if connection.execute(_PROGRESS, values).rowcount:
             changes.note(connection, parent.id, changes.PROGRESS, now=now)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.jobs.searches import Search
@@ -50,6 +51,7 @@ _OF = (
     .where(_trials.search_id == bindparam("search"))
     .order_by(_trials.number)
 )
+_OF_OTHERS = _OF.where(or_(_trials.number >= bindparam("first"), _trials.state.is_(None)))
 _FIND = select(training_searches).where(_searches.job_id == bindparam("the_job"))
 _HELD = (
     select(_attempts.scheduled_at, _attempts.ended_at, _attempts.gpus)
@@ -197,28 +199,40 @@ def add(connection: Connection, search: int, number: int, job: int) -> None:
     )
 
 
-def of_search(connection: Connection, search: int) -> list[Trial]:
-    """The trials of a search, by their numbers."""
-    return [
-        Trial(
-            row.number,
-            row.job_id,
-            row.uuid,
-            row.attempt,
-            Status(row.status),
-            Cause(row.cause) if row.cause else None,
-            row.reason,
-            row.progress,
-            row.parameters,
-            TrialState(row.state) if row.state else None,
-            row.value,
-            row.step,
-            row.cancel_requested_at is not None,
-            row.started_at,
-            row.completed_at,
-        )
-        for row in connection.execute(_OF, {"search": search})
-    ]
+def of_search(connection: Connection, search: int, known: Sequence[Trial] = ()) -> list[Trial]:
+    """The trials of a search, by their numbers.
+
+    Parameters
+    ----------
+    known
+        Some that had been told their end when they were read before. They do not change any more
+        and are not read again, unless the database says that they were not told.
+    """
+    found = {one.number: one for one in known}
+    first = next(number for number in count() if number not in found)
+    rows = connection.execute(_OF_OTHERS, {"search": search, "first": first})
+    found.update((row.number, _trial(row)) for row in rows)
+    return [found[number] for number in sorted(found)]
+
+
+def _trial(row: Row[Any]) -> Trial:
+    return Trial(
+        row.number,
+        row.job_id,
+        row.uuid,
+        row.attempt,
+        Status(row.status),
+        Cause(row.cause) if row.cause else None,
+        row.reason,
+        row.progress,
+        row.parameters,
+        TrialState(row.state) if row.state else None,
+        row.value,
+        row.step,
+        row.cancel_requested_at is not None,
+        row.started_at,
+        row.completed_at,
+    )
 
 
 def summaries(connection: Connection, numbers: Sequence[int]) -> dict[int, SearchSummary]:

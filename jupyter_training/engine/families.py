@@ -132,6 +132,7 @@ def advance(
     told: Mapping[int, Any],
     now: datetime,
     *,
+    ran: Collection[int] = (),
     measured: Collection[int] = (),
     reuse: Reuse | None = None,
     look_at_all: bool = False,
@@ -144,6 +145,8 @@ def advance(
         The jobs that have changed.
     told
         By the numbers of jobs, what the work outside has returned.
+    ran
+        Jobs that have changed in that their attempts have; so none of them was held back.
     measured
         The jobs that have new metrics.
     reuse
@@ -160,7 +163,7 @@ def advance(
     parents = [*(families.open_parents(connection) if look_at_all else ()), *of_measured]
     parents += families.parents_among(connection, told.keys())
     news = _News()
-    news.add(changed)
+    news.add(changed | set(ran))
     while news or held or parents:
         held = held or upstreams.dependents(connection, news.all)
         parents += news.parents(connection)

@@ -92,7 +92,7 @@ class SeededSampler(BaseSampler):
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._own = sampler(search, 0)
+        self._own: BaseSampler = _NOBODY
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Take the sampler of this trial."""
@@ -131,3 +131,7 @@ class SeededSampler(BaseSampler):
         """As the sampler of the trial does; a grid would want to stop a loop that there is not."""
         if self._search.sampler is not Sampler.GRID:
             sampler(self._search, trial.number).after_trial(study, trial, state, values)
+
+
+_NOBODY = RandomSampler()
+"""Before there is a trial."""

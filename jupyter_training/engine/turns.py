@@ -187,15 +187,16 @@ class TurnWriter:
         )
 
     def _advance(
-        self, connection: Connection, changed: set[int], due: Due, now: datetime
+        self, connection: Connection, ran: set[int], due: Due, now: datetime
     ) -> families.Advance:
         """Write what follows from changes of jobs for others; first, as it frees jobs to start."""
         return families.advance(
             connection,
             self._coordinators,
-            changed | due.changed,
+            due.changed,
             due.told,
             now,
+            ran=ran,
             measured=due.measured,
             reuse=self._workspace.reuse,
             look_at_all=due.families,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, or_, select, update
 
 from jupyter_training.jobs.families import Child, Standing, Turnout, way
 from jupyter_training.jobs.lifecycle import ENDED, Cause, Status, sentence
@@ -27,6 +27,18 @@ ACTOR = "family"
 _jobs = training_jobs.c
 _UNENDED = has_status(frozenset(Status) - ENDED)
 _IS_PARENT = or_(*(_jobs.job_type == one.value for one in sorted(PARENTS)))
+_SEVERAL: BindParameter[int] = bindparam("several", expanding=True)
+_THEIR_PARENTS = select(_jobs.parent_id).where(_jobs.id.in_(_SEVERAL), _jobs.parent_id.is_not(None))
+_PARENTS_AMONG = (
+    select(_jobs.id)
+    .where(_jobs.id.in_(_SEVERAL) | _jobs.id.in_(_THEIR_PARENTS), _UNENDED, _IS_PARENT)
+    .order_by(_jobs.id)
+)
+_PENDING_PARENTS = (
+    select(_jobs.id)
+    .where(_jobs.id.in_(_THEIR_PARENTS), _jobs.status == Status.PENDING.value)
+    .order_by(_jobs.id)
+)
 _CHILDREN = (
     select(
         _jobs.id,
@@ -56,23 +68,13 @@ _BEGIN = update(training_jobs).where(
 def parents_among(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """The parents that have not ended of these jobs, and among them."""
     several = list(numbers)
-    if not several:
-        return []
-    theirs = select(_jobs.parent_id).where(_jobs.id.in_(several), _jobs.parent_id.is_not(None))
-    query = select(_jobs.id).where(
-        _jobs.id.in_(several) | _jobs.id.in_(theirs), _UNENDED, _IS_PARENT
-    )
-    return list(connection.scalars(query.order_by(_jobs.id)))
+    return list(connection.scalars(_PARENTS_AMONG, {"several": several})) if several else []
 
 
 def pending_parents(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """The parents of these jobs that have not begun."""
     several = list(numbers)
-    if not several:
-        return []
-    theirs = select(_jobs.parent_id).where(_jobs.id.in_(several), _jobs.parent_id.is_not(None))
-    query = select(_jobs.id).where(_jobs.id.in_(theirs), _jobs.status == Status.PENDING.value)
-    return list(connection.scalars(query.order_by(_jobs.id)))
+    return list(connection.scalars(_PENDING_PARENTS, {"several": several})) if several else []
 
 
 def open_parents(connection: Connection) -> list[int]:

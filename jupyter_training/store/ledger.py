@@ -96,7 +96,10 @@ _HELD = (
 _HELD_HERE = _HELD.where(
     _attempts.executor.not_in(bindparam("elsewhere", expanding=True)),
 )
+_parents = training_jobs.alias("parents").c
 _depends_on_others = exists().where(training_upstreams.c.job_id == _jobs.id)
+_parent_depends_on_others = exists().where(training_upstreams.c.job_id == _jobs.parent_id)
+_parent_is_a_part = exists().where(_parents.id == _jobs.parent_id, _parents.parent_id.is_not(None))
 _TO_CLAIM = (
     select(
         _jobs.uuid,
@@ -106,7 +109,8 @@ _TO_CLAIM = (
         _jobs.spec,
         _jobs.dataset_ids,
         _jobs.digest,
-        and_(_jobs.parent_id.is_(None), ~_depends_on_others).label("is_alone"),
+        # As most jobs are, and most trials.
+        and_(~_depends_on_others, ~_parent_depends_on_others, ~_parent_is_a_part).label("is_alone"),
         customers.c.username,
     )
     .select_from(training_jobs.join(customers))

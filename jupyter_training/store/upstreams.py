@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select
 
 from jupyter_training.jobs.families import Turnout, Upstream, after_upstreams
 from jupyter_training.jobs.lifecycle import ENDED, Cause, Status
@@ -48,6 +48,12 @@ _PARENT = select(_jobs.parent_id).where(_jobs.id == bindparam("the_job"))
 _HELD = select(_jobs.id).where(
     _jobs.status == Status.PENDING.value, _jobs.hold == Hold.UPSTREAM.value
 )
+
+_SEVERAL: BindParameter[int] = bindparam("several", expanding=True)
+_DEPENDENTS = _HELD.where(
+    _jobs.id.in_(select(_edges.job_id).where(_edges.upstream_id.in_(_SEVERAL)))
+).order_by(_jobs.id)
+_HELD_AMONG = _HELD.where(_jobs.id.in_(_SEVERAL)).order_by(_jobs.id)
 
 
 def add(connection: Connection, number: int, upstreams: Mapping[str, int]) -> None:
@@ -151,12 +157,7 @@ def turnout(connection: Connection, number: int) -> tuple[Turnout, str]:
 def dependents(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """The jobs that are held back and depend on one of these."""
     several = list(numbers)
-    if not several:
-        return []
-    query = _HELD.where(
-        _jobs.id.in_(select(_edges.job_id).where(_edges.upstream_id.in_(several)))
-    ).order_by(_jobs.id)
-    return list(connection.scalars(query))
+    return list(connection.scalars(_DEPENDENTS, {"several": several})) if several else []
 
 
 def all_held(connection: Connection) -> list[int]:
@@ -167,8 +168,7 @@ def all_held(connection: Connection) -> list[int]:
 def held_among(connection: Connection, numbers: Iterable[int]) -> list[int]:
     """Those of these jobs that are held back."""
     several = list(numbers)
-    query = _HELD.where(_jobs.id.in_(several)).order_by(_jobs.id)
-    return list(connection.scalars(query)) if several else []
+    return list(connection.scalars(_HELD_AMONG, {"several": several})) if several else []
 
 
 def held_children(connection: Connection, parent: int) -> list[int]:

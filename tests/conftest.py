@@ -67,6 +67,8 @@ class Api:
             base_url=url, headers={"Authorization": f"token {token}"}, timeout=60, trust_env=False
         )
         self.document = openapi.document("/")
+        self.patience = 60
+        """How long something that is awaited may take, at most (s)."""
 
     def ask(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         answer = self.http.request(method, path, **kwargs)
@@ -92,11 +94,11 @@ class Api:
         return told
 
     def until(
-        self, job_id: str, enough: Callable[[dict[str, Any]], bool], patience: int = 60
+        self, job_id: str, enough: Callable[[dict[str, Any]], bool], patience: int | None = None
     ) -> dict[str, Any]:
         """The job as soon as it is as wanted; the server tells of each change."""
         tag = '""'
-        for _ in range(patience):
+        for _ in range(patience or self.patience):
             answer = self.get(f"api/training-jobs/{job_id}?wait=1", headers={"If-None-Match": tag})
             tag = answer.headers["ETag"]
             if answer.status_code == 200 and enough(answer.json()):
@@ -118,7 +120,7 @@ class Api:
     def printed(self, job_id: str, text: str) -> None:
         """Return when the job has printed this line."""
         offset = 0
-        for _ in range(60):
+        for _ in range(self.patience):
             query = {"offset": offset, "wait": 1}
             page = self.get(f"api/training-jobs/{job_id}/logs", params=query).json()
             if text in page["logs"]:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 NODES = {"node1": "127.0.0.2", "node2": "127.0.0.3", "node3": "127.0.0.9"}
 """The nodes and their addresses; the first one is the head."""
 
+at_length = pytest.mark.skipif(
+    os.environ.get("JUPYTER_TRAINING_CONFORMANCE") != "ray",
+    reason="Ray takes minutes for it: JUPYTER_TRAINING_CONFORMANCE=ray",
+)
+"""For what is tried on Ray only when somebody asks for that."""
+
 CPUS, MEMORY_GB, GPUS = 4, 4, 4
 """What each node has."""
 
@@ -71,6 +77,8 @@ class RayCluster:
         self.place = place
         self._gcs, self._dashboard = _free_ports(1, NODES["node1"])[0], _free_ports(1)[0]
         self._nodes: dict[str, int] = {}
+        self._starts = 0
+        self._labels: dict[str, str] = {}
         self._starter = subprocess.Popen(
             [sys.executable, "-m", "tests.ray_nodes"],
             cwd=Path(__file__).parents[1],
@@ -87,12 +95,12 @@ class RayCluster:
         return f"http://127.0.0.1:{self._dashboard}"
 
     def start(self) -> None:
-        """Start all of it, and return when all nodes can be used."""
-        self.start_node("node1")
-        self.until(lambda: self._nodes_up() == 1)
+        """Start what does not run, and return when all nodes can be used."""
         for name in NODES:
-            if name != "node1":
+            if name not in self._nodes:
                 self.start_node(name)
+                if name == "node1":
+                    self.until_up()
         self.until_up()
 
     def stop(self) -> None:
@@ -104,6 +112,8 @@ class RayCluster:
         """Start a node."""
         is_head = name == "node1"
         gb = 1 << 30
+        self._starts += 1
+        self._labels[name] = str(self._starts)
         told: dict[str, Any] = {
             "head": is_head,
             "log": str(self.place / f"{name}.log"),
@@ -114,6 +124,7 @@ class RayCluster:
             "memory": MEMORY_GB * gb,
             "object_store_memory": 80 << 20,
             "resources": {"accelerator_type:A100": 1, "licence" if is_head else "worker": 1},
+            "labels": {"start": self._labels[name]},
             "temp_dir": str(self.place / "ray"),
         }
         if is_head:
@@ -146,26 +157,37 @@ class RayCluster:
             time.sleep(0.01)
         os.kill(node, signal.SIGKILL)
 
+    def lose_sight_of(self, name: str) -> None:
+        """Cut a node off from the cluster; what runs there goes on."""
+        os.kill(self._program(name, b"/raylet"), signal.SIGSTOP)
+
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
         """The job server accepts connections and says nothing."""
-        mark = b"dashboard/dashboard.py"
-        (pid,) = (
-            one
-            for one in descendants(self._nodes["node1"])
-            if mark in Path(f"/proc/{one}/cmdline").read_bytes()
-        )
+        pid = self._program("node1", b"/dashboard.py")
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    def until_up(self) -> None:
-        """Return when all nodes can be used."""
-        self.until(lambda: self._nodes_up() == len(NODES))
+    def _program(self, node: str, mark: bytes) -> int:
+        """The program of Ray whose command line begins with one that ends like this."""
+        (pid,) = (
+            one
+            for one in descendants(self._nodes[node])
+            if any(word.endswith(mark) for word in _words(one)[:2])
+        )
+        return pid
 
-    def _nodes_up(self) -> int:
+    def until_up(self) -> None:
+        """Return when all nodes that were started can be used."""
+        try:
+            until(self._is_up)
+        except AssertionError:
+            raise AssertionError(self._said()) from None
+
+    def _is_up(self) -> bool:
         try:
             answer = httpx.get(f"{self.url}/api/v0/nodes", timeout=10, trust_env=False)
             told = answer.raise_for_status().json()["data"]["result"]["result"]
@@ -173,15 +195,8 @@ class RayCluster:
             told = []
         gone = [name for name, pid in self._nodes.items() if start_time(pid) is None]
         assert not gone, self._said()
-        return sum(one["state"] == "ALIVE" for one in told)
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what has no event for us."""
-        for _ in range(3000):
-            if condition():
-                return
-            time.sleep(0.1)
-        raise AssertionError(self._said())
+        alive = {one["labels"].get("start") for one in told if one["state"] == "ALIVE"}
+        return {self._labels[name] for name in self._nodes} <= alive
 
     def _said(self) -> str:
         return "\n".join(one.read_text()[-1500:] for one in self.place.glob("*.log"))
@@ -192,6 +207,22 @@ class RayCluster:
         self._starter.kill()
         self._starter.communicate()
         shutil.rmtree(self.place, ignore_errors=True)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what has no event for us."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that in time")
+
+
+def _words(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []  # it has just ended
 
 
 def _free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
@@ -215,6 +246,15 @@ def with_ray(home: Home, url: str) -> Home:
     return home
 
 
+def why_not() -> str | None:
+    """Why no Ray can be started here; None if one can."""
+    try:
+        metadata.version("ray")
+    except metadata.PackageNotFoundError:
+        return "Ray is missing: pip install 'jupyter-training[ray]'"
+    return None
+
+
 @contextlib.contextmanager
 def running() -> Iterator[RayCluster]:
     """A cluster for as long as it is wanted."""
@@ -229,10 +269,9 @@ def running() -> Iterator[RayCluster]:
 @pytest.fixture(scope="session" if "JUPYTER_TRAINING_CONFORMANCE" in os.environ else "module")
 def ray_cluster() -> Iterator[RayCluster]:
     """A cluster for the tests of a file, as it takes half a core also when nobody asks it."""
-    try:
-        metadata.version("ray")
-    except metadata.PackageNotFoundError:
-        assert "CI" not in os.environ, "Ray is never left out there"
-        pytest.skip("Ray is missing: pip install 'jupyter-training[ray]'")
+    told = why_not()
+    if told:
+        assert "CI" not in os.environ, f"Ray is never left out there: {told}"
+        pytest.skip(told)
     with running() as made:
         yield made

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Api, Home
 from tests.executors.docker_engine import IMAGE, Engine
+from tests.ray_cluster import RayCluster, at_length, with_ray
 from tests.slurm import Slurm, with_slurm
 
 pytestmark = pytest.mark.timeout(400)  # PyTorch takes long to come, and on a busy machine very long
@@ -33,9 +34,11 @@ def losses(api: Api, job_id: str, attempt: int = 1) -> dict[int, float]:
     return {int(one[1]): float(one[2]) for one in told if one is not None}
 
 
-def train(api: Api, python: str = sys.executable, **fields: Any) -> dict[str, Any]:
+def train(
+    api: Api, python: str = sys.executable, patience: int = 150, **fields: Any
+) -> dict[str, Any]:
     job = api.submit([python, "{script}"], script=SCRIPT, **{"memory_gb": 2, **fields})
-    job = api.until(job["job_id"], lambda told: told["status"] in ("completed", "failed"), 150)
+    job = api.until(job["job_id"], lambda told: told["status"] in ("completed", "failed"), patience)
     assert job["status"] == "completed", (job["reason"], api.log(job["job_id"]))
     return job
 
@@ -71,8 +74,19 @@ def test_two_nodes_of_which_one_dies_and_that_go_on_from_the_checkpoint(
 
 
 def test_two_nodes_of_a_slurm_cluster(home: Home, slurm: Slurm, alone: dict[int, float]) -> None:
-    api = with_slurm(home, slurm).start().api
-    job = train(api, nodes=2, gpu_count=1, executor="slurm", env_vars={"DIES": "1"})
+    on_two_nodes_of("slurm", with_slurm(home, slurm).start().api, alone)
+
+
+@at_length
+def test_two_nodes_of_a_ray_cluster(
+    home: Home, ray_cluster: RayCluster, alone: dict[int, float]
+) -> None:
+    on_two_nodes_of("ray", with_ray(home, ray_cluster.url).start().api, alone)
+
+
+def on_two_nodes_of(cluster: str, api: Api, alone: dict[int, float]) -> None:
+    wanted: dict[str, Any] = {"nodes": 2, "gpu_count": 1, "executor": cluster}
+    job = train(api, patience=300, env_vars={"DIES": "1"}, **wanted)
     assert (job["retry_count"], job["ranks"]) == (1, 2)
     first, second = (part["node"] for part in job["parts"])
     assert first != second

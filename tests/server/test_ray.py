@@ -1,21 +1,35 @@
-"""Servers with a real Ray: what people see of their jobs there."""
+"""Servers with a real Ray: what people see of their jobs there, and what nothing can lose."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from jupyter_training.points import OF_CLUSTERS, VARIABLE
 from tests.conftest import Api, Home, Server, python
-from tests.ray_cluster import NODES, RayCluster, with_ray
+from tests.ray_cluster import NODES, RayCluster, at_length, until, with_ray
+
+# Ray starts an interpreter with all of itself for each job, and others want the machine, too.
+pytestmark = pytest.mark.timeout(600)
+
+PATIENCE_S = 240
+
+NAP = "import time; print('up', flush=True); time.sleep(600)"
 
 
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory: pytest.TempPathFactory, ray_cluster: RayCluster) -> Iterator[Server]:
     """A server with 2 cores of its own and a cluster."""
     home = with_ray(Home(tmp_path_factory.mktemp("home")), ray_cluster.url)
-    yield home.start()
+    server = home.start()
+    server.api.patience = PATIENCE_S
+    yield server
     home.close()
 
 
@@ -34,6 +48,27 @@ def submit(api: Api, code: str, **fields: Any) -> str:
 def waits(api: Api, job: str, words: str) -> dict[str, Any]:
     """The job as soon as it waits at Ray for this."""
     return api.until(job, lambda it: it["status"] == "scheduled" and words in (it["reason"] or ""))
+
+
+def appends(runs: Path) -> str:
+    """A script that tells that it ran."""
+    told = "os.environ['JUPYTER_TRAINING_JOB_ID'] + ' ' + os.environ['JUPYTER_TRAINING_ATTEMPT']"
+    return (
+        f"import os; os.write(os.open({str(runs)!r}, 1025 | os.O_CREAT), ({told} + '\\n').encode())"
+    )
+
+
+def runs_of(runs: Path) -> dict[str, int]:
+    """How many attempts of each job ran, none of which ran twice."""
+    lines = runs.read_text().splitlines()
+    assert len(lines) == len(set(lines)), "an attempt ran twice"
+    return Counter(line.split()[0] for line in lines)
+
+
+def losses(api: Api, job: str) -> list[str]:
+    """Why attempts of a job were lost."""
+    events = api.get(f"api/training-jobs/{job}/events").json()
+    return [one["reason"] for one in events if one["cause"] == "node_lost"]
 
 
 def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(api: Api) -> None:
@@ -69,3 +104,235 @@ def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(api: Api) -> N
 def shown(api: Api) -> dict[str, Any]:
     nodes = api.get("api/training-resources").json()["nodes"]
     return {one["name"]: one for one in nodes if one["executor"] == "ray"}
+
+
+MEET = """
+import os, pathlib, socket, time
+rank, where = int(os.environ["RANK"]), (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+kept = pathlib.Path(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "step")
+if rank == 0:
+    with socket.create_server(where) as server:
+        with server.accept()[0] as other:
+            print("heard", other.recv(100).decode(), flush=True)
+    if "STAYS" in os.environ and not kept.exists():
+        kept.write_text("7")
+        print("saved", flush=True)
+        time.sleep(600)
+    print("resumed at", kept.read_text() if kept.exists() else 0, flush=True)
+else:
+    while True:
+        try:
+            with socket.create_connection(where, 60) as other:
+                other.sendall(f"rank {rank} of {os.environ['WORLD_SIZE']}".encode())
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    if "STAYS" in os.environ and os.environ["JUPYTER_TRAINING_ATTEMPT"] == "1":
+        time.sleep(600)
+os._exit(int(os.environ.get("FAILS", 0)) * rank)
+"""
+
+PAIR = {"job_type": "distributed", "nodes": 2, "cpu_cores": 3, "gpu_count": 1}
+
+
+@at_length
+def test_two_nodes_meet_in_a_placement_group_and_again_when_one_is_lost(
+    api: Api, ray_cluster: RayCluster
+) -> None:
+    holders = [submit(api, NAP, cpu_cores=3) for _ in range(2)]
+    for one in holders:
+        api.status(one, "running")
+    job = submit(api, MEET, env_vars={"STAYS": "1"}, **PAIR)
+    waits(api, job, "waits for 2 nodes of Ray at the same time")
+    for one in holders:
+        api.post(f"api/training-jobs/{one}/cancel")
+    told = api.until(job, lambda it: "[rank 0] saved" in api.log(job))
+    assert "[rank 0] heard rank 1 of 2" in api.log(job)
+    first, second = (one["node"] for one in told["parts"])
+    assert first != second
+    assert told["gpus"] == [f"{first}/gpu:0", f"{second}/gpu:0"]
+    # Its driver may be anywhere; the head is not to be lost here.
+    lost = second if second != "node1" else first
+    ray_cluster.kill_node(lost)
+    try:
+        told = api.ended(job)
+    finally:
+        ray_cluster.start()
+    assert (told["status"], told["attempt"], told["retry_count"]) == ("completed", 2, 0)
+    assert [line for line in api.log(job) if "rank 0" in line] == [
+        "[rank 0] heard rank 1 of 2",
+        "[rank 0] resumed at 7",
+    ]
+    assert len(losses(api, job)) == 1
+    told = api.ended(submit(api, MEET, env_vars={"FAILS": "3"}, max_retries=0, **PAIR))
+    assert (told["status"], told["exit_code"]) == ("failed", 3)
+
+
+RESUMES = """
+import fcntl, os, pathlib, time
+kept = pathlib.Path(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "step")
+alone = open(kept.with_name("alone"), "w")
+fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # no attempt runs beside another one
+print("resumed at", kept.read_text() if kept.exists() else 0, flush=True)
+if not kept.exists():
+    kept.write_text("7")
+    print("saved", flush=True)
+    time.sleep(600)
+"""
+
+
+@at_length
+@pytest.mark.parametrize("goes_on", [False, True], ids=["killed", "out-of-sight"])
+def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
+    api: Api, ray_cluster: RayCluster, goes_on: bool
+) -> None:
+    job = submit(api, RESUMES, executor_options={"resources": "worker=1"})
+    api.printed(job, "saved")
+    node = str(api.status(job, "running")["node"])
+    if goes_on:
+        ray_cluster.lose_sight_of(node)
+    else:
+        ray_cluster.kill_node(node)
+    try:
+        told = api.ended(job)
+    finally:
+        if goes_on:
+            ray_cluster.kill_node(node)
+        ray_cluster.start()
+    assert (told["status"], told["attempt"], told["retry_count"]) == ("completed", 2, 0)
+    assert api.log(job) == ["resumed at 7"]
+    (lost,) = losses(api, job)
+    assert "Ray has lost the node of job" in lost
+
+
+@at_length
+def test_a_server_that_dies_while_it_submits_loses_and_doubles_nothing(
+    home: Home, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    with_ray(home, ray_cluster.url)
+    runs, points = tmp_path / "runs", sorted(point.value for point in OF_CLUSTERS)
+
+    def ask_for(api: Api, key: str) -> str:
+        spec = {"name": key, "command": python(appends(runs)), "cpu_cores": 1, "memory_gb": 1}
+        spec |= {"gpu_count": 0, "executor": "ray"}
+        answer = api.post("api/training-jobs", json=spec, headers={"Idempotency-Key": key})
+        return str(answer.json()["job_id"])
+
+    for point in points:
+        home.variables[VARIABLE] = point
+        server = home.start(wait=False)
+        # It may die of an earlier job, and before it has taken or answered this one.
+        until(lambda: server.answers or server.process.poll() is not None)  # noqa: B023
+        with contextlib.suppress(httpx.TransportError):
+            ask_for(server.api, point)
+        assert server.process.wait(60) == -9, point
+    del home.variables[VARIABLE]
+    api = home.start().api
+    api.patience = PATIENCE_S
+    jobs = [ask_for(api, point) for point in points]
+    for job in jobs:
+        told = api.ended(job)
+        assert (told["status"], told["retry_count"]) == ("completed", 0), told["reason"]
+    assert len(api.get("api/training-jobs").json()) == len(jobs)
+    assert runs_of(runs) == dict.fromkeys(jobs, 1)
+
+
+@at_length
+def test_the_job_server_hangs_while_jobs_are_submitted(
+    api: Api, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    runs, go = tmp_path / "runs", tmp_path / "go"
+    code = f"{appends(runs)}\nimport time\nwhile not os.path.exists({str(go)!r}): time.sleep(.1)"
+    running = submit(api, code)
+    api.status(running, "running")
+    with ray_cluster.hanging():
+        late = [submit(api, appends(runs)) for _ in range(3)]
+        waits(api, late[-1], "Ray does not answer")
+        assert api.job(running)["status"] == "running"
+        go.touch()
+        # Its end is known from its own records.
+        assert api.ended(running)["status"] == "completed"
+    for job in late:
+        assert api.ended(job)["status"] == "completed"
+    assert runs_of(runs) == dict.fromkeys([running, *late], 1)
+
+
+@at_length
+def test_the_head_is_killed_and_started_again_while_jobs_are_submitted(
+    api: Api, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    napping = submit(api, RESUMES, executor_options={"resources": "worker=1"})
+    api.printed(napping, "saved")
+    before = [submit(api, appends(runs)) for _ in range(3)]
+    ray_cluster.kill_node("node1")
+    during = [submit(api, appends(runs)) for _ in range(3)]
+    waits(api, during[-1], "Ray does not answer")
+    assert api.job(napping)["status"] == "running"
+    ray_cluster.start_node("node1")
+    api.until(napping, lambda it: losses(api, napping) != [])
+    for name in NODES:  # those that were there before do not belong to the new head
+        if name != "node1":
+            ray_cluster.kill_node(name)
+    ray_cluster.start()
+    for job in (*before, *during, napping):
+        told = api.ended(job)
+        assert (told["status"], told["retry_count"]) == ("completed", 0), told["reason"]
+    assert api.log(napping) == ["resumed at 7"]
+    # What ran when its node was killed may have told it, and its next attempt again.
+    ran = runs_of(runs)
+    assert ran.keys() == {*before, *during}
+    for job, count in ran.items():
+        assert count <= api.job(job)["attempt"]
+
+
+@at_length
+def test_what_somebody_does_in_ray_is_told(api: Api, ray_cluster: RayCluster) -> None:
+    job = submit(api, NAP)
+    api.printed(job, "up")
+    with httpx.Client(base_url=ray_cluster.url, trust_env=False) as ray:
+        (known,) = (
+            one["submission_id"]
+            for one in ray.get("/api/jobs/").json()
+            if one["metadata"].get("jupyter_training.job") == job
+        )
+        assert ray.post(f"/api/jobs/{known}/stop").is_success
+    told = api.ended(job)
+    assert (told["status"], told["cause"]) == ("cancelled", "cancelled_by_user")
+    assert "somebody in Ray" in told["reason"]
+
+
+SEARCH = {
+    "metric": "loss",
+    "trials": 3,
+    "parallel": 3,
+    "seed": 1,
+    "space": {"x": {"type": "uniform", "low": 0, "high": 1}},
+}
+
+
+@at_length
+def test_a_search_and_a_pipeline(api: Api) -> None:
+    code = "from jupyter_training import report; report(step=0, loss=({x} - 0.3) ** 2)"
+    on_ray: dict[str, Any] = {"executor": "ray", "gpu_count": 0}
+    search = api.submit(python(code), search=SEARCH, **on_ray)["job_id"]
+    hands_on = (
+        "import os; print(*os.listdir(os.environ.get('JUPYTER_TRAINING_INPUTS', '/nowhere')))"
+    )
+    stages = [
+        {"name": "prepare", "command": python("")},
+        {"name": "fit", "command": python(hands_on), "depends_on": ["prepare"]},
+    ]
+    spec = {"name": "pipe", "stages": stages, "cpu_cores": 1, "memory_gb": 1, **on_ray}
+    pipe = api.post("api/training-jobs", json=spec).json()["job_id"]
+    told = api.ended(search)
+    assert (told["status"], told["search"]["states"]["complete"]) == ("completed", 3)
+    trials = api.get(f"api/training-jobs/{search}/trials").json()
+    for one in trials["trials"]:
+        assert one["value"] == pytest.approx((one["params"]["x"] - 0.3) ** 2)
+    assert api.ended(pipe)["status"] == "completed"
+    for parent in (search, pipe):
+        for child in api.get(f"api/training-jobs/{parent}/children").json():
+            assert (child["executor"], child["node"] in NODES) == ("ray", True)
+            if child["name"] == "pipe/fit":
+                assert api.log(child["job_id"]) == ["prepare"]

@@ -283,7 +283,7 @@ class Home:
         """Cancel what still runs, and end the servers."""
         for server in self.servers:
             if server.process.poll() is None:
-                listed = server.api.get("api/training-jobs?limit=1000")
+                listed = server.api.http.get("api/training-jobs?limit=1000")
                 for job in listed.json() if listed.status_code == 200 else ():
                     if job["status"] not in ENDED:
                         server.api.http.post(f"api/training-jobs/{job['job_id']}/cancel")

@@ -218,11 +218,10 @@ def test_a_setting_acts_as_soon_as_it_is_changed(lab: Lab) -> None:
 
 
 def test_without_the_server_part_the_panel_says_what_to_do(
-    tmp_path: Path, page: Page, lab: Lab
+    home: Home, page: Page, lab: Lab
 ) -> None:
-    without = Home(tmp_path)
-    without.configure("c.ServerApp.jpserver_extensions = {'jupyter_training': False}")
-    server = start_lab(without, wait=False)
+    home.configure("c.ServerApp.jpserver_extensions = {'jupyter_training': False}")
+    server = start_lab(home, wait=False)
     try:
         for _ in range(600):
             if server.answers:
@@ -235,5 +234,4 @@ def test_without_the_server_part_the_panel_says_what_to_do(
         )
         assert violations(page, ".jp-Training-panel") == []
     finally:
-        server.stop()
         lab.open()

@@ -466,9 +466,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Whoever imports jsonschema has it build a grammar of IRIs, for more than half the time of a
-    # start; it leaves out what it does not find, and no schema of ours or of Jupyter's has an IRI.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from jupyter_training.server.quick_imports import without_iris
+
+    without_iris()
     from jupyter_training.server import settings
     from jupyter_training.server.embedded import serve
 

@@ -87,6 +87,9 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
         Of the command line of the server.
     """
     # These are most of Jupyter, and whoever only wants the values has no need of them.
+    from jupyter_training.server.quick_imports import without_iris
+
+    without_iris()
     from jupyter_server.extension.config import ExtensionConfigManager
     from jupyter_server.serverapp import ServerApp
     from traitlets import TraitError

@@ -161,7 +161,8 @@ def test_an_unusable_checkpoint_is_ignored(
     assert printed[1].startswith("Epoch 1/1 - ")
     # The seed is the same, so is the first epoch; and the next attempt finds its own checkpoint.
     assert job.metrics["history"] == whole[0].metrics["history"][:1]
-    assert job.run("--epochs", "1")[0] == "Resuming after epoch 1"
+    if leave is garbage:
+        assert job.run("--epochs", "1")[0] == "Resuming after epoch 1"
 
 
 def test_it_runs_outside_a_job_and_without_the_package(tmp_path: Path) -> None:

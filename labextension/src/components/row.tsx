@@ -3,6 +3,7 @@
  */
 import React from 'react';
 
+import { worded } from '../model/sentences';
 import { duration, figure, moment, ranFor, remaining } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import {
@@ -37,6 +38,7 @@ export const JobRow = React.memo(function JobRow({
       ? causeWord(job.cause, trans)
       : statusWord(job.status, trans);
   const told = details(job, now, training);
+  const reason = told.reason && worded(told.reason, trans);
   return (
     <div
       role="gridcell"
@@ -55,9 +57,9 @@ export const JobRow = React.memo(function JobRow({
         <span className="jp-Training-left">{told.left}</span>
         <span>{told.right}</span>
       </div>
-      {told.reason && (
-        <div className="jp-Training-reason" title={told.reason}>
-          {told.reason}
+      {reason && (
+        <div className="jp-Training-reason" title={reason}>
+          {reason}
         </div>
       )}
       {job.status === 'running' && (

@@ -91,7 +91,7 @@ export class CreateDialog extends Dialog<IFormValues> {
       this.job = await this.training.model.api.submit(spec, this.key.key);
       super.resolve(index);
     } catch (error) {
-      this.form.errors = refusal(error, this.form.values);
+      this.form.errors = refusal(error, this.form.values, this.training);
       this.form.update();
     } finally {
       this.isSubmitting = false;

@@ -4,6 +4,7 @@
 import React from 'react';
 
 import { type ITraining, useTraining } from '../components/context';
+import { worded } from '../model/sentences';
 import { duration } from '../model/times';
 import type { IForecast } from '../model/types';
 import { resourcesWord } from '../model/words';
@@ -34,7 +35,7 @@ export function Forecast(props: {
         <>
           <b>{when(forecast, training)}</b> ({resourcesWord(forecast, trans)})
           {forecast.node === null && forecast.reason && (
-            <div>{forecast.reason}</div>
+            <div>{worded(forecast.reason, trans)}</div>
           )}
         </>
       )}

@@ -5,6 +5,7 @@ import React, { useEffect, useRef, useState } from 'react';
 
 import { Button, type ITraining, useTraining } from '../components/context';
 import { ApiError } from '../model/api';
+import { worded } from '../model/sentences';
 import type { IForecast } from '../model/types';
 import { Forecast } from './forecast';
 import {
@@ -81,7 +82,7 @@ export function Form(props: {
         (error: unknown) => {
           if (number === asked.current) {
             setForecast(null);
-            setErrors({ ...shown, ...refusal(error, values) });
+            setErrors({ ...shown, ...refusal(error, values, training) });
           }
         }
       );
@@ -257,13 +258,17 @@ function TrainLine({ line }: { line: string }): React.JSX.Element {
 }
 
 /** What the server has against a job, by the fields that it is about. */
-export function refusal(error: unknown, values: IFormValues): FormErrors {
+export function refusal(
+  error: unknown,
+  values: IFormValues,
+  { trans }: Pick<ITraining, 'trans'>
+): FormErrors {
   if (!(error instanceof ApiError)) {
     throw error;
   }
   const errors: FormErrors = {};
   for (const { field, message } of error.errors) {
-    errors[fieldOf(field, values)] = message;
+    errors[fieldOf(field, values)] = worded(message, trans);
   }
   if (!error.errors.length) {
     errors.form = error.message;

@@ -6,6 +6,7 @@ import React, { useMemo, useRef } from 'react';
 import { useNow, useTraining } from '../components/context';
 import { StatusIcon } from '../components/icons';
 import { useWidth } from '../components/width';
+import { worded } from '../model/sentences';
 import { duration, ranFor } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
@@ -106,7 +107,12 @@ export function StageGraph(props: {
                   data-stage={id}
                   style={{ width: nodeWidth }}
                   className={`jp-TrainingGraph-stage jp-mod-${stage.status}`}
-                  title={[stage.name, stage.reason].filter(Boolean).join('\n')}
+                  title={[
+                    stage.name,
+                    stage.reason && worded(stage.reason, trans)
+                  ]
+                    .filter(Boolean)
+                    .join('\n')}
                   onClick={() => onOpen(stage)}
                   onKeyDown={event => onKeyDown(event, id)}
                 >

@@ -46,9 +46,10 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
         ]
       };
       if (status === 'failed') {
+        const { worded } = await import('../model/sentences');
         Notification.error(
           reason
-            ? trans.__('“%1” has failed: %2', name, reason)
+            ? trans.__('“%1” has failed: %2', name, worded(reason, trans))
             : trans.__('“%1” has failed.', name),
           options
         );

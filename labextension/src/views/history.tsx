@@ -5,6 +5,7 @@ import React from 'react';
 
 import { useTraining } from '../components/context';
 import { StatusIcon } from '../components/icons';
+import { worded } from '../model/sentences';
 import { fullMoment } from '../model/times';
 import type { IHistoryEvent } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
@@ -42,7 +43,10 @@ export function HistoryTab(props: {
               )}
             </td>
             <td>
-              {[event.cause && causeWord(event.cause, trans), event.reason]
+              {[
+                event.cause && causeWord(event.cause, trans),
+                event.reason && worded(event.reason, trans)
+              ]
                 .filter(Boolean)
                 .join(': ')}
             </td>

@@ -7,6 +7,7 @@ import { figures } from '../charts/curves';
 import { Button, useNow, useSignal, useTraining } from '../components/context';
 import type { LogFollower } from '../log/follower';
 import { spansOf } from '../log/spans';
+import { worded } from '../model/sentences';
 import {
   duration,
   fullMoment,
@@ -43,14 +44,15 @@ export function OverviewTab(props: {
     <div className="jp-Training-overview">
       {isActive(job) && job.status !== 'running' && job.reason && (
         <p className="jp-Training-why" role="note">
-          <b>{trans.__('Why it is not running:')}</b> {job.reason}
+          <b>{trans.__('Why it is not running:')}</b>{' '}
+          {worded(job.reason, trans)}
           <Start job={job} />
         </p>
       )}
       {job.status === 'failed' && job.reason && (
         <p className="jp-Training-why jp-mod-failed" role="note">
           <b>{job.cause ? causeWord(job.cause, trans) : trans.__('failed')}:</b>{' '}
-          {job.reason}
+          {worded(job.reason, trans)}
         </p>
       )}
       <Facts job={job} />

@@ -7,6 +7,7 @@ import { useNow, useTraining } from '../components/context';
 import { type IFetched, useFetched } from '../components/fetched';
 import { StatusIcon } from '../components/icons';
 import { StageGraph, stageName } from '../graphs/stages';
+import { worded } from '../model/sentences';
 import { duration, ranFor } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
@@ -110,7 +111,7 @@ function StageTable(props: {
                   stage.status === 'failed' && stage.cause
                     ? causeWord(stage.cause, trans)
                     : null,
-                  stage.reason
+                  stage.reason && worded(stage.reason, trans)
                 ]
                   .filter(Boolean)
                   .join(': ')}

@@ -9,6 +9,7 @@ import { useNow, useTraining } from '../components/context';
 import { type IFetched, useFetched } from '../components/fetched';
 import { StatusIcon } from '../components/icons';
 import { ParallelCoordinates, parameterText } from '../graphs/parallel';
+import { worded } from '../model/sentences';
 import { duration, figure } from '../model/times';
 import { type IOrder, inOrder, parameters, tookS } from '../model/trials';
 import type {
@@ -328,7 +329,10 @@ function TrialTable(props: {
                     {trial.number}
                   </button>
                 </th>
-                <td className="jp-Training-what" title={trial.reason ?? ''}>
+                <td
+                  className="jp-Training-what"
+                  title={trial.reason ? worded(trial.reason, trans) : ''}
+                >
                   <StatusIcon status={ICONS[trial.state]} />{' '}
                   <span className={`jp-Training-is-${ICONS[trial.state]}`}>
                     {trial.state === 'pruned' && trial.pruned_at_step !== null

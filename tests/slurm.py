@@ -53,12 +53,12 @@ SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,bf_resolution=1,sched_min_interval=50000,bf_window=2880
 GresTypes=gpu
 SlurmdParameters=config_overrides
-SlurmdTimeout=4
+SlurmdTimeout=8
 SlurmctldTimeout=10
 ReturnToService=2
 KillWait=3
 MinJobAge=60
-MessageTimeout=6
+MessageTimeout=10
 JobRequeue=1
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} {node}
 NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} {node}
@@ -176,6 +176,7 @@ class Slurm:
             self._daemons[name] = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", program, *arguments],
                 env={**os.environ, **self.env, "PATH": path},
+                cwd=self.place,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -259,8 +259,12 @@ def not_begun(
         return told
     if job.state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"):
         return lost(job)
-    if job.state == "CANCELLED":
+    if job.state == "CANCELLED" and not job.nodes:
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Slurm (job {job.id})")
+    if job.state == "CANCELLED":
+        # A node that cannot launch a job has it requeued, and cancelled if that is not allowed.
+        told_so = f"{where} could not begin it, and Slurm has cancelled job {job.id}"
+        return Exit(cause=Cause.NODE_LOST, detail=told_so)
     if exit_code in (None, 0, NOT_OURS):
         # Not even our script has said anything: it is the node that could not run it.
         return lost(job)

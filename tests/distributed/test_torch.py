@@ -88,10 +88,11 @@ def on_two_nodes_of(cluster: str, api: Api, alone: dict[int, float]) -> None:
     wanted: dict[str, Any] = {"nodes": 2, "gpu_count": 1, "executor": cluster}
     job = train(api, patience=300, env_vars={"DIES": "1"}, **wanted)
     assert (job["retry_count"], job["ranks"]) == (1, 2)
+    assert job["attempt"] == 2 or cluster == "ray"
     first, second = (part["node"] for part in job["parts"])
     assert first != second
     assert job["gpus"] == [f"{first}/gpu:0", f"{second}/gpu:0"]
-    # The cluster may have lost one more on a busy machine, which costs no retry.
+    # Ray may have lost one more on a busy machine, which costs no retry.
     told: dict[int, float] = {}
     again: dict[int, float] = {}
     for attempt in range(1, job["attempt"] + 1):

@@ -298,7 +298,7 @@ def test_an_end_is_what_both_say_of_it(
         ("FAILED", 126, Cause.LAUNCH_FAILED, "node2 could not begin it (exit code 126): no module"),
         ("FAILED", 115, Cause.NODE_LOST, "node2, Slurm's job 7 is FAILED"),
         ("FAILED", 0, Cause.NODE_LOST, "node2, Slurm's job 7 is FAILED"),
-        ("CANCELLED", None, Cause.CANCELLED_BY_USER, "somebody in Slurm (job 7)"),
+        ("CANCELLED", None, Cause.NODE_LOST, "node2 could not begin it, and Slurm has cancelled"),
         ("NODE_FAIL", None, Cause.NODE_LOST, "NODE_FAIL"),
     ],
 )
@@ -308,3 +308,8 @@ def test_why_a_job_did_not_begin_is_told_with_what_to_do(
     told = not_begun(job(state, nodes="node2"), code, DIRECTORY, "/env/bin/python", "no module")
     assert told.cause is cause
     assert words in told.detail
+
+
+def test_who_cancels_a_job_that_has_no_node_yet_is_somebody() -> None:
+    told = not_begun(job("CANCELLED"), None, DIRECTORY, "/env/bin/python")
+    assert told == Exit(cause=Cause.CANCELLED_BY_USER, detail="somebody in Slurm (job 7)")

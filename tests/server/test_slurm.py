@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,27 @@ def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
     (lost,) = (one["reason"] for one in events if one["cause"] == "node_lost")
     assert lost.startswith(f"the machine that ran it was lost: {node}, Slurm's job")
     assert lost.endswith("is NODE_FAIL (NodeDown)")
+
+
+def test_a_node_that_cannot_begin_a_job_is_no_somebody_who_cancels_it(
+    api: Api, slurm: Slurm
+) -> None:
+    held = slurm.command("sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true")
+    # There is no place for the script of the next job, as on a disk that is full.
+    places = [slurm.place / f"spool-{node}" / f"job{int(held) + 1:05}" for node in NODES]
+    try:
+        for place in places:
+            (place / "slurm_script").mkdir(parents=True)
+        job = submit(api, "print('up')", gpu_count=0)
+        told = api.ended(job)
+    finally:
+        slurm.command("scancel", held.strip())
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+    assert (told["status"], told["attempt"], told["retry_count"]) == ("completed", 2, 0)
+    events = api.get(f"api/training-jobs/{job}/events").json()
+    (lost,) = (one["reason"] for one in events if one["cause"] == "node_lost")
+    assert "could not begin it, and Slurm has cancelled job" in lost
 
 
 def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:

@@ -34,12 +34,15 @@ import select
 import signal
 import sys
 import time
-from typing import Any, NoReturn
 
 from jupyter_training.executors import guard as guards
 from jupyter_training.executors.processes import ON_LINUX, Processes, boot_id, descendants
 from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.supervisor import supervise
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 LAUNCH, ALIVE, STOP, REVOKED = "launch.json", "alive.json", "stop.json", "revoked.json"
 WAITS = "waits.json"

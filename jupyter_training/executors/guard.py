@@ -20,7 +20,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Any
 
 from jupyter_training.executors.memory import (
     FILES,
@@ -39,6 +38,10 @@ from jupyter_training.executors.memory import (
     share,
 )
 from jupyter_training.executors.processes import ON_LINUX, descendants, start_time
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Guard:

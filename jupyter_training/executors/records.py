@@ -17,7 +17,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any
 
 STARTED, EXIT, LOG = "started.json", "exit.json", "output.log"
 

@@ -58,8 +58,11 @@ _MARK = "jupyter-training"
 
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
+    "ours = sys.modules['jupyter_training'] = type(sys)('jupyter_training'); "
+    "ours.__path__ = [sys.path[-1] + '/jupyter_training']; "
     "from jupyter_training.executors.slurm_node import main; main(sys.argv[1:])"
 )
+"""Begins without what the package offers to scripts: half of all that would be imported."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import time
-from typing import Any, NoReturn
 
 from jupyter_training.executors.cluster_node import (
     LAUNCH,
@@ -26,6 +25,10 @@ from jupyter_training.executors.cluster_node import (
     wake_on_signals,
 )
 from jupyter_training.executors.records import claim
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _LOOK_S = 0.5
 _DEVICES = (

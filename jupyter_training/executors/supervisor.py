@@ -23,13 +23,16 @@ import select
 import signal
 import sys
 import time
-from typing import Any, NoReturn
 
 from jupyter_training.executors import guard as guards
 from jupyter_training.executors import memory
 from jupyter_training.executors.log_files import LogFile
 from jupyter_training.executors.processes import ON_LINUX, boot_id, descendants, start_time
 from jupyter_training.executors.records import LOG, claim, open_exit, write_exit
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 TOKEN_VARIABLE = "JUPYTER_TRAINING_ATTEMPT_TOKEN"
 """In the environment of every process of an attempt; by it what is left of one is found."""

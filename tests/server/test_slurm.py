@@ -170,6 +170,34 @@ def test_a_node_that_cannot_begin_a_job_is_no_somebody_who_cancels_it(
     assert "could not begin it, and Slurm has cancelled job" in lost
 
 
+def test_a_search_and_a_pipeline_run_there_with_their_metrics_and_results(api: Api) -> None:
+    loss = "(float(sys.argv[1]) - 2) ** 2"
+    fit = f"import sys; from jupyter_training import report; report(loss={loss})"
+    space = {"x": {"type": "choice", "values": [1, 2, 3]}}
+    search = {"trials": 3, "parallel": 3, "metric": "loss", "sampler": "grid", "space": space}
+    searched = api.submit(
+        [*python(fit), "{x}"], executor="slurm", job_type="hyperparameter", search=search
+    )["job_id"]
+    output, inputs = "JUPYTER_TRAINING_OUTPUT_DIR", "JUPYTER_TRAINING_INPUTS"
+    writes = f"import os; open(os.environ[{output!r}] + '/data', 'w').write('7')"
+    reads = f"import os; print(open(os.environ[{inputs!r}] + '/prepare/data').read())"
+    small = {"cpu_cores": 1, "memory_gb": 1, "gpu_count": 0}
+    last = {"executor_options": {"partition": "small"}, "depends_on": ["prepare"]}
+    stages = [
+        {"name": "prepare", "command": python(writes), **small},
+        {"name": "fit", "command": python(reads), **small, **last, "gpu_count": 1},
+    ]
+    pipeline = {"name": "pipe", "job_type": "pipeline", "executor": "slurm", "stages": stages}
+    piped = api.post("api/training-jobs", json=pipeline).json()["job_id"]
+    told = api.ended(searched)
+    assert (told["status"], told["executor"]) == ("completed", "slurm")
+    assert told["reason"].startswith("best loss 0 in trial ")
+    assert api.ended(piped)["status"] == "completed"
+    _, fitted = api.get(f"api/training-jobs/{piped}/children").json()
+    assert (fitted["node"], fitted["gpus"]) == ("node1", ["node1/gpu:0"])
+    assert api.log(fitted["job_id"]) == ["7"]
+
+
 def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
     job = submit(api, NAP, gpu_count=0)
     api.printed(job, "up")

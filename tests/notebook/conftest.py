@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ class Cell:
         return str(found)
 
 
-@pytest.fixture
-def kernel_of() -> Iterator[Callable[[Server], Kernel]]:
+@contextmanager
+def starting() -> Iterator[Callable[[Server], Kernel]]:
     """Start kernels on a server, as a front end does."""
     started: list[tuple[Server, str, Kernel]] = []
 
@@ -119,6 +120,22 @@ def kernel_of() -> Iterator[Callable[[Server], Kernel]]:
     for server, kernel_id, kernel in started:
         kernel.close()
         server.api.http.delete(f"api/kernels/{kernel_id}")
+
+
+@pytest.fixture
+def kernel_of() -> Iterator[Callable[[Server], Kernel]]:
+    """Start kernels of one test."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def kernel(server: Server) -> Iterator[Kernel]:
+    """A kernel with the magics, which the tests of a file share."""
+    with starting() as start:
+        started = start(server)
+        started.run("%load_ext jupyter_training")
+        yield started
 
 
 @pytest.fixture

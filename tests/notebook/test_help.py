@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.conftest import Home, Server
 from tests.notebook.conftest import PATIENCE_S, Kernel
-
-
-@pytest.fixture
-def kernel(server: Server, kernel_of: Callable[[Server], Kernel]) -> Kernel:
-    started = kernel_of(server)
-    started.run("%load_ext jupyter_training")
-    return started
 
 
 def completions(kernel: Kernel, code: str) -> list[str]:
@@ -53,9 +44,9 @@ def test_values_are_completed_with_what_there_is(kernel: Kernel, server: Server)
 
 
 def test_other_lines_are_completed_as_always(kernel: Kernel) -> None:
-    kernel.run("my_value = 1")
-    assert completions(kernel, "print(my_va") == ["my_value"]
-    assert completions(kernel, "my_value.bit_c") == ["bit_count"]
+    kernel.run("a_value = 1")
+    assert completions(kernel, "print(a_va") == ["a_value"]
+    assert completions(kernel, "a_value.bit_c") == ["bit_count"]
 
 
 def test_a_tab_starts_no_server_and_shows_no_error(

@@ -16,13 +16,6 @@ from tests.notebook.conftest import Kernel, end
 LOAD = "%load_ext jupyter_training"
 
 
-@pytest.fixture
-def kernel(server: Server, kernel_of: Callable[[Server], Kernel]) -> Kernel:
-    started = kernel_of(server)
-    started.run(LOAD)
-    return started
-
-
 def test_a_cell_becomes_a_job_and_its_output_follows_it(kernel: Kernel, server: Server) -> None:
     (server.home.path / "work" / "beside.py").write_text("WORD = 'from beside'\n")
     cell = kernel.run(
@@ -129,7 +122,11 @@ def test_what_is_wrong_is_told_in_a_sentence(
     assert server.api.get("api/training-jobs").json() == before
 
 
-def test_the_server_of_a_kernel_is_found_by_its_process(kernel: Kernel, server: Server) -> None:
+def test_the_server_of_a_kernel_is_found_by_its_process(
+    kernel_of: Callable[[Server], Kernel], server: Server
+) -> None:
+    kernel = kernel_of(server)
+    kernel.run(LOAD)
     kernel.run("import os; del os.environ['JUPYTER_TRAINING_URL']")
     cell = kernel.run("%train_jobs")
     assert "starting" not in cell.text

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ from tests.conftest import Server
 from tests.notebook.conftest import Kernel
 
 SMALL = "--cpus 1 --memory 1 --retries 0"
-
-
-@pytest.fixture
-def kernel(server: Server, kernel_of: Callable[[Server], Kernel]) -> Kernel:
-    started = kernel_of(server)
-    started.run("%load_ext jupyter_training")
-    return started
 
 
 def there_and_back(value: Any, tmp_path: Path) -> Any:

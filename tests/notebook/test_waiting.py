@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,16 @@ from tests.conftest import Api, Server
 from tests.notebook.conftest import Kernel
 
 
-@pytest.fixture
-def kernel(server: Server, kernel_of: Callable[[Server], Kernel]) -> Kernel:
-    started = kernel_of(server)
-    started.run(
-        "%load_ext jupyter_training\n"
+@pytest.fixture(autouse=True, scope="module")
+def waits(kernel: Kernel) -> None:
+    """Have the kernel know jobs that wait for a pipe."""
+    kernel.run(
         "from jupyter_training import as_completed, submit, wait_all\n"
         "def waits(pipe):\n"
         "    return submit(['sh', '-c', f'cat {pipe}'], name=pipe.name, cpu_cores=1, memory_gb=1,\n"
         "                  snapshot=False)\n"
         "from pathlib import Path"
     )
-    return started
 
 
 def test_jobs_come_in_the_order_of_their_ends(kernel: Kernel, tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ _NEW = -1
 """The id of a trial that is not written yet; those of a database are not negative."""
 
 
+class Overtaken(RuntimeError):
+    """Somebody else writes into this study, too: read it again."""
+
+
 class ReadOnce(BaseStorage):
     """The storage of one study, for one thread and for as long as nobody else writes into it.
 
@@ -55,21 +59,22 @@ class ReadOnce(BaseStorage):
     def keep(self, trial_id: int) -> FrozenTrial:
         """Write down a trial that was made here, if it is not written yet.
 
-        Returns
-        -------
-        optuna.trial.FrozenTrial
-            It, with the number that it has now: another one than before if somebody else has made
-            a trial meanwhile.
+        Raises
+        ------
+        Overtaken
+            If somebody else has made a trial meanwhile, so that this one has got another number
+            than its parameters were drawn for; then it has failed.
         """
         draft = self._trials[trial_id]
         if trial_id != _NEW:
             return draft
         with self._writing():
             made = self._behind.create_new_trial(self._study_id, template_trial=draft)
+            if not self._is_called(made, draft.number):
+                self._behind.set_trial_state_values(made, TrialState.FAIL)
+                raise Overtaken(f"There is another trial {draft.number}, which was faster.")
         kept = copy.copy(draft)
         kept._trial_id = made
-        if not self._is_called(made, kept.number):
-            kept.number = self._behind.get_trial(made).number
         del self._trials[_NEW]
         self._trials[made] = kept
         return kept

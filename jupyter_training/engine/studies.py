@@ -275,7 +275,10 @@ class Studies:
             return News(told, pruned, (), is_closed=True)
         suggested = [_completed(study, search, one) for one in left[:ask]]
         for _ in range(ask - len(suggested)):
-            suggested.append(_asked(study, read, search))
+            new = _asked(study, read, search)
+            if new is None:
+                break  # by the next look it is known which trials there are
+            suggested.append(new)
             reach(Point.STUDY_ASKED)
         return News(told, pruned, suggested)
 
@@ -359,10 +362,16 @@ def _open(database: Database) -> BaseStorage:
     return get_storage(storage)
 
 
-def _asked(study: Study, read: ReadOnce, search: Search) -> Suggested:
+def _asked(study: Study, read: ReadOnce, search: Search) -> Suggested | None:
+    """A new trial; None if another server is asking for trials of this study, too."""
+    from jupyter_training.engine.read_once import Overtaken
     from jupyter_training.engine.samplers import distributions
 
-    kept = read.keep(study.ask(distributions(search))._trial_id)
+    try:
+        kept = read.keep(study.ask(distributions(search))._trial_id)
+    except Overtaken as overtaken:
+        _log.warning("A trial of %s is given up: %s", study.study_name, overtaken)
+        return None
     return Suggested(kept.number, kept.params)
 
 

@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from jupyter_training.engine.read_once import ReadOnce
+from jupyter_training.engine.read_once import Overtaken, ReadOnce
 from jupyter_training.engine.samplers import SeededSampler, distributions
 from jupyter_training.jobs.searches import Search
 
@@ -53,16 +53,21 @@ def test_what_is_suggested_is_what_optunas_own_storage_has_suggested(sampler: st
     assert [one.values for one in written] == [one.values for one in known]
 
 
-def test_a_trial_is_written_as_a_whole_and_may_get_another_number() -> None:
+def test_a_trial_is_written_as_a_whole_and_given_up_where_its_number_is_taken() -> None:
     behind, number = studies()
     read = ReadOnce(behind, number, nullcontext)
     asked = study(read).ask(distributions(search()))
     assert behind.get_all_trials(number) == []
-    behind.create_new_trial(number)  # somebody else was faster
     kept = read.keep(asked._trial_id)
-    assert (kept.number, kept.state) == (1, TrialState.RUNNING)
     assert read.keep(kept._trial_id) is kept
-    (written,) = behind.get_all_trials(number)[1:]
-    assert (written.number, written.params) == (1, kept.params)
-    study(read).tell(1, 0.5)
-    assert behind.get_all_trials(number)[1].value == 0.5
+    (written,) = behind.get_all_trials(number)
+    assert (written.number, written.params, written.state) == (0, kept.params, TrialState.RUNNING)
+    study(read).tell(0, 0.5)
+    asked = study(read).ask(distributions(search()))
+    faster = ReadOnce(behind, number, nullcontext)  # a server that believes to be alone
+    mine = faster.keep(study(faster).ask(distributions(search()))._trial_id)
+    with pytest.raises(Overtaken):
+        read.keep(asked._trial_id)
+    ended, first, second = behind.get_all_trials(number)
+    assert (ended.value, first.params, first.state) == (0.5, mine.params, TrialState.RUNNING)
+    assert second.state is TrialState.FAIL

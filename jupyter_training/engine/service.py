@@ -11,38 +11,32 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine import (
     feed,
     forecasts,
-    output_paths,
     outputs,
-    studies,
     submission,
 )
+from jupyter_training.engine.acceptance import Acceptance
 from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
-from jupyter_training.engine.forecasts import ExpectedStart, Forecast
+from jupyter_training.engine.forecasts import Forecast
 from jupyter_training.engine.gang_ranks import RankQueries
 from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
 from jupyter_training.engine.live_gpus import LiveGpu
-from jupyter_training.engine.metrics.queries import MetricsQueries, Summary
+from jupyter_training.engine.metrics.queries import MetricsQueries
 from jupyter_training.engine.output_paths import RelativePath
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.trials import TrialQueries
 from jupyter_training.engine.usage import Usage
-from jupyter_training.executors.base import Cluster
+from jupyter_training.engine.views import Seen, Views
 from jupyter_training.jobs.children import parse
-from jupyter_training.jobs.lifecycle import ENDED, WAITING, Status, sentence
-from jupyter_training.jobs.notifications import Receiver
-from jupyter_training.jobs.progress import Remaining, remaining
-from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
-from jupyter_training.scheduling import choice
+from jupyter_training.jobs.lifecycle import ENDED, Status
+from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.scheduling.choice import Offer, Rule
 from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import ClusterNode, Node
@@ -53,59 +47,14 @@ from jupyter_training.store import (
     jobs,
     ledger,
     lists,
-    trials,
     upstreams,
-    usage,
 )
-from jupyter_training.store.records import Event, Job, UpstreamJob
-from jupyter_training.store.tables import Hold
+from jupyter_training.store.records import Event, Job
 from jupyter_training.store.transitions import StaleWrite
-from jupyter_training.store.trials import SearchSummary
 
 
 class Conflict(RuntimeError):
     """The job is in a state in which this cannot be done."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A job with what only a look at the whole queue tells.
-
-    Attributes
-    ----------
-    reason
-        Why it is where it is; for a job that waits, why it is not running.
-    queue_position
-        1 for the job that is served next; None unless it waits.
-    output_dir
-        Where its results are.
-    output_browser_path
-        Where Jupyter's file browser shows them; None if it does not.
-    metrics
-        The last value of each metric of its latest attempt; of a search the best value.
-    remaining
-        How long it may still run; None unless that can be told.
-    upstreams
-        The jobs that it depends on.
-    children
-        Of a parent, how many children it has of each status.
-    search
-        Of a search, where it is.
-    start
-        When it will probably start; None unless it waits and that can be told.
-    """
-
-    job: Job
-    reason: str | None
-    queue_position: int | None
-    output_dir: Path
-    output_browser_path: str | None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    remaining: Remaining | None = None
-    upstreams: Sequence[UpstreamJob] = ()
-    children: Mapping[str, int] | None = None
-    search: SearchSummary | None = None
-    start: ExpectedStart | None = None
 
 
 @dataclass(frozen=True)
@@ -183,10 +132,7 @@ class TrainingService:
         limits: Limits | None = None,
     ) -> None:
         self._engine, self._workspace = engine, engine.workspace
-        self._default_executor, self._stop_s = default_executor, stop_s
-        self._offers = {name: Offer() for name in engine.executors} if offers is None else offers
-        self._rules = rules
-        self._live_gpus = live_gpus
+        self._stop_s, self._live_gpus = stop_s, live_gpus
         self.datasets = DataSets(engine)
         self.usage = Usage(engine, engine.workspace, self._job)
         self.ranks = RankQueries(engine, engine.workspace, self._job)
@@ -197,6 +143,16 @@ class TrainingService:
         )
         self.contents = Contents(engine, limits)
         self.trials = TrialQueries(engine, self._job)
+        self._views = Views(engine, self.metrics)
+        self._acceptance = Acceptance(
+            engine,
+            self.datasets,
+            self.receivers,
+            self.contents,
+            default_executor=default_executor,
+            offers=offers,
+            rules=rules,
+        )
 
     async def submit(
         self, user: str, request: object, *, idempotency_key: str | None = None
@@ -215,42 +171,29 @@ class TrainingService:
         InvalidJob
             With every wrong field.
         """
-        it, now = await submission.checked(parse(request), partial(self._check, user)), _now()
+        it, now = (
+            await submission.checked(parse(request), partial(self._acceptance.check, user)),
+            _now(),
+        )
         job, created = await self._engine.write(
             lambda c: submission.put(c, it, username=user, idempotency_key=idempotency_key, now=now)
         )
         if created:
             self._engine.poke(job.id, family=_has_family(job))
         if job.is_parent or job.hold is not None:
-            return (await self._look(user, [job]))[0], created
-        # Why it waits, if it has to, is not known before the next turn.
-        (summary,) = await self.metrics.summaries([job])
-        return self._seen(job, None, job.reason, summary), created
+            return (await self._views.of(user, [job]))[0], created
+        return await self._views.of_new(job), created
 
     async def forecast(self, user: str, request: object) -> Forecast:
         """Check a job as `submit` does, and tell where it would run; nothing is stored."""
-        it = await submission.checked(parse(request), partial(self._check, user))
+        it = await self._checked(user, request)
 
         def look(connection: Connection) -> Forecast:
             upstreams.resolve(connection, it.spec.depends_on, user)
             return forecasts.of(connection, it, user, _now(), ends, self._engine.clusters)
 
-        ends = await self._expected_ends()
+        ends = await self._views.expected_ends()
         return await self._engine.read(look)
-
-    async def _expected_ends(self) -> dict[int, float]:
-        """When the jobs that run are expected to end (s since the epoch), by their numbers."""
-
-        def holders(connection: Connection) -> list[Job]:
-            numbers = {one.job_id for one in ledger.held(connection)}
-            return jobs.several(connection, sorted(numbers))
-
-        holding = await self._engine.read(holders)
-        now, measured = _now().timestamp(), await self.metrics.summaries(holding)
-        left = {
-            job.id: remaining(one.history, now) for job, one in zip(holding, measured, strict=True)
-        }
-        return {number: now + one.likely for number, one in left.items() if one is not None}
 
     async def find(self, user: str, reference: str) -> Seen:
         """One job.
@@ -260,7 +203,7 @@ class TrainingService:
         NoSuchJob
             If this user has none of that name.
         """
-        return (await self._look(user, [await self._job(user, reference)]))[0]
+        return (await self._views.of(user, [await self._job(user, reference)]))[0]
 
     async def wait_for_end(self, user: str, reference: str, timeout_s: float) -> Seen:
         """One job, as soon as it has ended, and in any case when time is up."""
@@ -295,7 +238,7 @@ class TrainingService:
     async def listing(self, wanted: lists.Filter) -> list[Seen]:
         """A user's jobs, newest first."""
         found = await self._engine.read(lambda c: lists.listing(c, wanted))
-        return await self._look(wanted.username, found)
+        return await self._views.of(wanted.username, found)
 
     async def children(self, user: str, reference: str, after: int, limit: int) -> list[Seen]:
         """The children of a job, in the order in which they were made; none of one that has none.
@@ -354,7 +297,7 @@ class TrainingService:
             told = gone.errors[0].message
             raise Conflict(f"{job.job_id} cannot be run again: {told} any more.") from None
         self._engine.poke(job.id, family=_has_family(job))
-        return (await self._look(user, [job]))[0]
+        return (await self._views.of(user, [job]))[0]
 
     async def remove(self, user: str, reference: str) -> None:
         """Delete an ended job and its files.
@@ -405,7 +348,7 @@ class TrainingService:
         UnreadableOutput
             If this server may not read it.
         """
-        root = self._output_dir(await self._job(user, reference))
+        root = self._views.output_dir(await self._job(user, reference))
         trusted = self._workspace.data_dir
         return await asyncio.to_thread(outputs.look, root, path, window, within=trusted)
 
@@ -431,145 +374,14 @@ class TrainingService:
         """How many jobs, of all users, still want something from the scheduler."""
         return await self._engine.read(lists.count_unended)
 
-    async def _check(self, user: str, spec: JobSpec) -> submission.Checked:
-        """What runs a job and who is told of it, if all that it asks for is right."""
-        asks = self._rules and spec.executor is None
-        machines = await self._engine.read(ledger.known_nodes) if asks else []
-        default = self._default_executor
-        executor = choice.choose(spec, self._offers, self._rules, default, machines)
-        wrong: list[FieldError] = []
-        if spec.search is not None and (lacks := studies.lacks(spec.search)):
-            wrong.append(FieldError("search", lacks))
-        receivers: list[Receiver] = []
-        try:
-            receivers = await self.receivers.of_job(spec.notify)
-        except InvalidJob as invalid:
-            wrong += invalid.errors
-        if spec.job_type is JobType.PIPELINE:  # its stages are checked, with what they have from it
-            if wrong:
-                raise InvalidJob(wrong)
-            return submission.Checked(executor, receivers)
-        wrong += await self._problems(spec, executor)
-        try:
-            found = await self.datasets.asked_for(spec.dataset_ids)
-            await asyncio.to_thread(self._workspace.check_datasets, found)
-        except InvalidJob as invalid:
-            wrong += invalid.errors
-        if spec.snapshot or spec.environment or spec.variables:
-            wrong += await self.contents.check(user, spec)
-        try:
-            await asyncio.to_thread(self._workspace.check, spec)
-        except InvalidJob as invalid:
-            wrong += invalid.errors
-        if wrong:
-            raise InvalidJob(wrong)
-        return submission.Checked(executor, receivers)
-
-    async def _problems(self, spec: JobSpec, name: str) -> Sequence[FieldError]:
-        """What keeps an executor from running a job."""
-        if wrong := choice.problems(spec, name, self._offers):
-            return wrong
-        executor = self._engine.executors[name]
-        if isinstance(executor, Cluster):
-            wrong += executor.problems(spec)
-        if (why_not := await executor.why_not(spec.image)) is not None:
-            field = "executor" if spec.image is None else "image"
-            wrong.append(FieldError(field, why_not))
-        return wrong
+    async def _checked(self, user: str, request: object) -> submission.Submission:
+        return await submission.checked(parse(request), partial(self._acceptance.check, user))
 
     async def _job(self, user: str, reference: str) -> Job:
         job = await self._engine.read(lambda c: jobs.find(c, reference, user))
         if job is None:
             raise NoSuchJob(reference)
         return job
-
-    async def _look(self, user: str, several: list[Job]) -> list[Seen]:
-        """Add what depends on others, with one look at them for all of these."""
-        waiting = [job.id for job in several if job.status in WAITING and job.hold is None]
-        parents = [job.id for job in several if job.is_parent]
-        now = _now()
-        summaries = await self.metrics.summaries(several)
-        ends = await self._expected_ends() if waiting else {}
-
-        def look(connection: Connection) -> list[Seen]:
-            positions = lists.queue_positions(connection, waiting)
-            elsewhere = self._engine.clusters
-            reasons = ledger.why_not(connection, now, user, elsewhere) if waiting else {}
-            starts = (
-                forecasts.starts(connection, waiting, user, now, ends, elsewhere) if waiting else {}
-            )
-            needs = upstreams.own(connection, [job.id for job in several])
-            counts = families.counts(connection, parents)
-            searches = trials.summaries(connection, parents)
-            return [
-                self._seen(
-                    job,
-                    positions.get(job.id),
-                    reasons.get(job.id),
-                    summary,
-                    needs.get(job.id, ()),
-                    counts.get(job.id),
-                    searches.get(job.id),
-                    starts.get(job.id),
-                )
-                for job, summary in zip(several, summaries, strict=True)
-            ]
-
-        return await self._engine.read(look)
-
-    def _seen(
-        self,
-        job: Job,
-        position: int | None,
-        why_waits: str | None,
-        measured: Summary,
-        needs: Sequence[UpstreamJob] = (),
-        children: Mapping[str, int] | None = None,
-        search: SearchSummary | None = None,
-        start: ExpectedStart | None = None,
-    ) -> Seen:
-        reason = job.reason
-        if job.status is Status.RETRYING and job.not_before is not None:
-            again = f"{job.not_before:%H:%M:%S} UTC"
-            reason = f"{job.reason}; tried again at {again}" + (
-                f", {why_waits}" if why_waits else ""
-            )
-        elif job.status not in ENDED and job.stop_cause is not None:
-            reason = f"is being stopped: {sentence(job.stop_cause, job.stop_detail or '')}"
-        elif job.status not in ENDED and job.cancel_requested_by is not None:
-            reason = f"is being stopped, as {job.cancel_requested_by} asked"
-        elif job.hold is Hold.UPSTREAM and job.status is Status.PENDING:
-            names = [one.name for one in needs if one.status is not Status.COMPLETED]
-            reason = f"waits for {', '.join(names) or 'its turn'} to complete"
-        elif search is not None and job.status not in ENDED:
-            reason = search.in_words
-        elif children is not None and job.status not in ENDED:
-            reason = ", ".join(f"{count} {status}" for status, count in sorted(children.items()))
-        elif job.status is Status.PENDING:
-            before = (position or 1) - 1
-            behind = f"waits behind {before} job{'s' * (before != 1)}" if before else "is next"
-            reason = why_waits or behind
-        elif job.status is Status.RUNNING and job.hung_since is not None:
-            reason = usage.hangs(job.hung_since, job.hung_first)
-        elif job.status is Status.RUNNING and job.idle_since is not None:
-            its = "its GPU has" if len(job.gpus) == 1 else "its GPUs have"
-            reason = f"{its} done nothing since {job.idle_since:%H:%M} UTC; {reason}"
-        output = self._output_dir(job)
-        shown = output_paths.browser_path(output, self._workspace.root_dir)
-        left = None
-        if job.status is Status.RUNNING:
-            left = remaining(measured.history, _now().timestamp())
-        latest = measured.latest
-        if search is not None and search.best is not None:
-            latest = {search.search.metric: search.best.value}
-        return Seen(
-            job, reason, position, output, shown, latest, left, needs, children, search, start
-        )
-
-    def _output_dir(self, job: Job) -> Path:
-        # The results of a search are those of its best trial.
-        name = ((job.is_search and job.origin) or job.job_id).partition("#")[0]
-        return self._workspace.output_dir(name, job.working_dir, job.output_path, job.image)
 
     async def _job_and_attempt(
         self, user: str, reference: str, attempt: int | None

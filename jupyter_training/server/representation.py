@@ -18,8 +18,9 @@ from jupyter_training.engine.metrics.curves import Array, Curve
 from jupyter_training.engine.metrics.queries import Measured
 from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
-from jupyter_training.engine.service import Holdings, Seen
+from jupyter_training.engine.service import Holdings
 from jupyter_training.engine.trials import Found, SeenTrial
+from jupyter_training.engine.views import Seen
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
 from jupyter_training.jobs.trials import TrialState, states

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from jupyter_server.utils import url_path_join
 
-from jupyter_training.engine.service import Seen
+from jupyter_training.engine.views import Seen
 from jupyter_training.jobs.lifecycle import ENDED, Status
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobType

@@ -38,20 +38,46 @@ ENDED = ("completed", "failed", "cancelled")
 NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
-class TogetherByCluster(LoadFileScheduling):  # type: ignore[misc]
-    """Keeps tests of a file together, and those that share a cluster: it takes long to start."""
+CLUSTERS = ("ray", "slurm")
+LONGEST_FIRST = (
+    *CLUSTERS,
+    *("tests/kills", "tests/distributed", "tests/test_readme", "tests/test_packaging", "tests/ui"),
+    *("tests/test_cli", "tests/server", "tests/notebook", "tests/conformance", "tests/binder"),
+    *("tests/doctor", "tests/executors"),
+)
+"""In which order groups of tests begin, so that what is short fills up the end."""
+
+
+def group_of(nodeid: str) -> str:
+    """Those of a file belong together, and those that share a cluster: it takes long to start."""
+    file, _, name = nodeid.partition("::")
+    for cluster in CLUSTERS:
+        if f"_{cluster}" in file or f"[{cluster}" in name:
+            return cluster
+    return file
+
+
+class InGroups(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each process one group after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, name = nodeid.partition("::")
-        for cluster in ("ray", "slurm"):
-            if f"_{cluster}" in file or f"[{cluster}" in name:
-                return cluster
-        return file
+        return group_of(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByCluster | None:
-    """Of the two processes, give each what it shares."""
-    return TogetherByCluster(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InGroups | None:
+    """Give each process what it shares."""
+    return InGroups(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+
+    def place(item: pytest.Item) -> int:
+        group = group_of(item.nodeid)
+        ranks = (at for at, one in enumerate(LONGEST_FIRST) if group.startswith(one))
+        return next(ranks, len(LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 def python(code: str) -> list[str]:

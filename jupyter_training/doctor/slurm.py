@@ -6,10 +6,12 @@ import asyncio
 import re
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from jupyter_training.doctor.checks import Check, absent, ok, problem
+from jupyter_training.doctor import clusters
+from jupyter_training.doctor.checks import Check, absent, problem
+from jupyter_training.doctor.clusters import Size, is_asked_for, size_of
 from jupyter_training.doctor.settings import Settings
 
 NAME = "Slurm"
@@ -26,21 +28,13 @@ class SlurmFacts:
         Of its commands; empty if there are none.
     trouble
         Why it does not answer; empty if it does.
-    nodes, cpu_cores, gpus
-        What it has in all.
-    is_elsewhere
-        Whether some of its nodes are other machines than this one.
-    is_shared
-        Whether the data directory is on a network file system, as far as that can be seen.
+    size
+        What it has.
     """
 
     version: str = ""
     trouble: str = ""
-    nodes: int = 0
-    cpu_cores: int = 0
-    gpus: int = 0
-    is_elsewhere: bool = False
-    is_shared: bool = False
+    size: Size = field(default_factory=Size)
 
 
 def look(commands: str, data_dir: Path) -> SlurmFacts:
@@ -54,7 +48,6 @@ def look(commands: str, data_dir: Path) -> SlurmFacts:
     from jupyter_training.executors.base import ClusterAway
     from jupyter_training.executors.slurm_commands import Commands, are_there
     from jupyter_training.executors.slurm_jobs import nodes_of
-    from jupyter_training.store.filesystem import network_file_system
 
     if not are_there(commands):
         return SlurmFacts()
@@ -65,25 +58,15 @@ def look(commands: str, data_dir: Path) -> SlurmFacts:
         printed = asyncio.run(Commands("", commands).nodes())
     except ClusterAway as away:
         return SlurmFacts(version, str(away))
-    nodes = [one.node for one in nodes_of(printed)]
     hosts = {one.partition(".")[0] for one in re.findall(r"NodeHostName=(\S+)", printed)}
-    return SlurmFacts(
-        version,
-        "",
-        len(nodes),
-        sum(one.cpu_cores for one in nodes),
-        sum(len(one.gpus) for one in nodes),
-        bool(hosts - {socket.gethostname().partition(".")[0], "localhost"}),
-        network_file_system(data_dir) is not None,
-    )
+    is_elsewhere = bool(hosts - {socket.gethostname().partition(".")[0], "localhost"})
+    return SlurmFacts(version, "", size_of(nodes_of(printed), data_dir, is_elsewhere=is_elsewhere))
 
 
 def judge(facts: SlurmFacts, settings: Settings) -> Check:
     """Whether jobs can run on it."""
-    is_asked_for = EXECUTOR in settings.executors or settings.default_executor == EXECUTOR
-    is_default = settings.default_executor == EXECUTOR
     if not facts.version:
-        if not is_asked_for:
+        if not is_asked_for(EXECUTOR, settings):
             return absent(NAME, "There is no Slurm here; jobs run on this machine.")
         return problem(
             *(NAME, "There is no sbatch here, but slurm is one of c.TrainingApp.executors."),
@@ -91,26 +74,12 @@ def judge(facts: SlurmFacts, settings: Settings) -> Check:
             blocks_jobs=True,
         )
     if facts.trouble:
-        if not is_asked_for:
+        if not is_asked_for(EXECUTOR, settings):
             return absent(NAME, f"Slurm's commands ({facts.version}) are here. {facts.trouble}.")
         return problem(
             *(NAME, f"{facts.trouble} (commands of version {facts.version})."),
             "See whether slurmctld runs (scontrol ping), and which configuration the commands "
             "have (SLURM_CONF, /etc/slurm/slurm.conf).",
-            blocks_jobs=is_default,
+            blocks_jobs=settings.default_executor == EXECUTOR,
         )
-    told = (
-        f"Slurm {facts.version}, {facts.nodes} node{'s' * (facts.nodes != 1)} with "
-        f"{facts.cpu_cores} CPU cores and {facts.gpus} GPU{'s' * (facts.gpus != 1)}"
-    )
-    if not is_asked_for:
-        return absent(
-            *(NAME, f"{told}; no job is sent there."),
-            'To send jobs there: c.TrainingApp.executors = ["local", "docker", "slurm"].',
-        )
-    if facts.is_elsewhere and not facts.is_shared:
-        return problem(
-            *(NAME, f"{told}; {settings.data_dir} seems to be on a disk of this machine."),
-            "Set c.TrainingApp.data_dir to a directory that all nodes share at the same path.",
-        )
-    return ok(NAME, f"{told}.")
+    return clusters.judge(NAME, EXECUTOR, f"Slurm {facts.version}", facts.size, settings)

@@ -27,16 +27,19 @@ from typing import Any, Generic
 from jupyter_training.executors import cluster_records as records
 from jupyter_training.executors import container_records
 from jupyter_training.executors.base import ClusterAway, Ended, Found, GangLaunch, Launch
-from jupyter_training.executors.cluster_dialect import Dialect, J, R, Refused, TooMany
+from jupyter_training.executors.cluster_dialect import Dialect, J, R, Refused, TooMany, problems
 from jupyter_training.executors.cluster_node import LAUNCH
 from jupyter_training.executors.cluster_queue import Queue, Snapshot
 from jupyter_training.executors.cluster_records import SUBMITTED, Records, Step
+from jupyter_training.executors.cluster_settings import Pace
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.local import environment
 from jupyter_training.executors.memory import GB
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.points import Point, reach
-from jupyter_training.scheduling.resources import Placement
+from jupyter_training.scheduling.resources import ClusterNode
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ _NOT_STARTED = "it was given up before it was started"
 
 
 class ClusterExecutor(Generic[J, R]):
-    """What is the same for each kind of cluster; with `problems` and `inventory` it is a `Cluster`.
+    """What is the same for each kind of cluster; a `Cluster`.
 
     Parameters
     ----------
@@ -69,13 +72,8 @@ class ClusterExecutor(Generic[J, R]):
         How long a job may take to end after it was asked to (s).
     log_limit
         How much of what a job prints is kept (bytes); 0 for all.
-    poll_s
-        How often the cluster is asked for all jobs (s).
-    alive_s
-        How often a job gives a sign of life; one of which the cluster has lost sight is believed
-        dead after four times that (s).
-    settle_s
-        How long a shared file system may take to show what was written on a node (s).
+    pace
+        How often the cluster and its jobs are looked at.
     """
 
     def __init__(
@@ -85,14 +83,12 @@ class ClusterExecutor(Generic[J, R]):
         grace_s: float,
         *,
         log_limit: int = 0,
-        poll_s: float = 5.0,
-        alive_s: float = 10.0,
-        settle_s: float = 3.0,
+        pace: Pace = Pace(),  # noqa: B008 - it is a value
     ) -> None:
         self._dialect, self._told = dialect, told
         self._grace_s, self._log_limit = grace_s, log_limit
-        self._alive_s, self._settle_s = alive_s, settle_s
-        self._queue: Queue[J] = Queue(self._ask, told, poll_s)
+        self._alive_s, self._settle_s = pace.alive_s, pace.settle_s
+        self._queue: Queue[J] = Queue(self._ask, told, pace.poll_s)
         self._starting: dict[str, asyncio.Task[Found]] = {}
         self._unsubmitted: dict[str, _Unsubmitted[R]] = {}
         self._asked: dict[str, float] = {}
@@ -106,6 +102,17 @@ class ClusterExecutor(Generic[J, R]):
     async def why_not(self, image: str | None) -> str | None:
         """Why no job with this image can be run; None if one can, or may be later."""
         return None if image is None else f"jobs on {self._dialect.name} run without an image"
+
+    def problems(self, spec: JobSpec) -> Sequence[FieldError]:
+        """What is wrong with a job for the cluster; see `Cluster`."""
+        return problems(self._dialect, spec)
+
+    async def inventory(self) -> Sequence[ClusterNode]:
+        """The nodes of the cluster; see `Cluster`."""
+        found = await self._dialect.nodes()
+        models = (gpu.model for one in found for gpu in one.node.gpus)
+        self._dialect.models = frozenset(filter(None, models))
+        return found
 
     async def start(self, launch: Launch) -> Found:
         """Hand an attempt over; see `Cluster`."""
@@ -199,7 +206,7 @@ class ClusterExecutor(Generic[J, R]):
                     assert it.ended is not None
                     ended_since = ended_since or _clock()
                     is_known = is_fresh and (job is None or job.is_over)
-                    if not _wants_state(it) or is_known or _clock() - ended_since > _STATE_S:
+                    if not it.wants_state or is_known or _clock() - ended_since > _STATE_S:
                         self._asked.pop(token, None)
                         return replace(it.ended, exit=self._exit(it, job, left_s))
                     self._queue.soon()
@@ -241,6 +248,7 @@ class ClusterExecutor(Generic[J, R]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._queue.close()
+        await self._dialect.close()
 
     # Submitting
 
@@ -377,17 +385,21 @@ class ClusterExecutor(Generic[J, R]):
         if it.is_given_up:
             return _given_up(token, directory)
         handle = {"job": it.job}
-        found = Found(token, directory, handle, it.started_at, placements=_placements(it))
+        found = Found(token, directory, handle, it.started_at, placements=it.placements)
         found = await self._placed(found)
         if it.ended is None:
             return found
-        if not _wants_state(it):
+        if not it.wants_state:
             return replace(found, ended=replace(it.ended, exit=self._exit(it, None, 1e9)))
         return replace(found, ended=await self.wait(replace(found, started_at=None)))
 
     async def _placed(self, found: Found) -> Found:
-        """With the places that are known by name. Who knows more than our program overrides it."""
-        return replace(found, placements=tuple(one for one in found.placements if one.node))
+        """With the places that are known by name."""
+        try:
+            several = [await self._dialect.placed(found.token, one) for one in found.placements]
+        except ClusterAway:
+            several = []
+        return replace(found, placements=tuple(one for one in several if one is not None))
 
     def _begun_gang(self, found: Found, it: Records) -> Found | None:
         """A distributed job of which all nodes run, or have run."""
@@ -398,7 +410,7 @@ class ClusterExecutor(Generic[J, R]):
         if any(one.started is None for one in several):
             return None
         moments = [one.started_at for one in several]
-        placements = tuple(place for one in several for place in _placements(one))
+        placements = tuple(place for one in several for place in one.placements)
         handle = {"job": it.job}
         started_at = max((at for at in moments if at is not None), default=_now())
         return Found(found.token, found.directory, handle, started_at, placements=placements)
@@ -501,25 +513,6 @@ class _Unsubmitted(Generic[R]):
         """When a submission came to no answer."""
         self.refused = ""
         """Why it was refused the last time."""
-
-
-def _wants_state(it: Records) -> bool:
-    """Whether the cluster may have caused this end."""
-    assert it.ended is not None
-    exit_ = it.ended.exit
-    if it.is_asked or it.is_revoked:
-        return it.is_revoked
-    return exit_.cause is Cause.NODE_LOST or (exit_.cause is None and exit_.signal is not None)
-
-
-def _placements(it: Records) -> tuple[Placement, ...]:
-    launch = it.launch or {}
-    amounts = [launch.get(name) for name in ("cpu_cores", "memory_gb", "gpus")]
-    if it.is_gang and it.started is not None and "start_time" not in it.started:
-        return ()
-    cores, memory, gpus = (one if isinstance(one, int) else 0 for one in amounts)
-    found = it.placement(cores, memory, gpus)
-    return () if found is None else (found,)
 
 
 def _given_up(token: str, directory: Path, why: str = _NOT_STARTED) -> Found:

@@ -10,6 +10,9 @@ from typing import Any, Protocol, TypeVar
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
 from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.requests import FieldError
+from jupyter_training.jobs.spec import JobSpec
+from jupyter_training.scheduling.resources import ClusterNode, Placement
 
 
 class ClusterJob(Protocol):
@@ -63,6 +66,9 @@ class Dialect(Protocol[J, R]):
     def name(self) -> str:
         """What people call this kind of cluster."""
 
+    models: frozenset[str]
+    """The GPU types that there are, as the cluster calls them; empty while that is not known."""
+
     @property
     def program(self) -> list[str]:
         """What runs on a node, without its arguments."""
@@ -70,6 +76,21 @@ class Dialect(Protocol[J, R]):
     @property
     def own(self) -> tuple[str, ...]:
         """How variables begin that a server may have of it, and jobs are not to get from there."""
+
+    def problems(self, spec: JobSpec) -> list[FieldError]:
+        """What is wrong with a job for this kind of cluster, beside what is wrong for all kinds."""
+
+    def gpu_type(self, asked: str) -> str | None:
+        """What a GPU type that a person wrote is called on the cluster; None if it is not there."""
+
+    async def nodes(self) -> Sequence[ClusterNode]:
+        """The nodes of the cluster.
+
+        Raises
+        ------
+        ClusterAway
+            If the cluster is away.
+        """
 
     def request(self, launch: Launch) -> R:
         """What is to be submitted for an attempt."""
@@ -120,6 +141,20 @@ class Dialect(Protocol[J, R]):
             If the cluster is away.
         """
 
+    async def placed(self, token: str, place: Placement) -> Placement | None:
+        """Where an attempt runs, by the name of the node; None if that is not known.
+
+        Parameters
+        ----------
+        place
+            What our program on the node has written; without a name if it has no way to know it.
+
+        Raises
+        ------
+        ClusterAway
+            If the cluster has to be asked, and is away.
+        """
+
     def reason(self, job: J) -> str:
         """Why a job waits, in the cluster's own words."""
 
@@ -153,6 +188,23 @@ class Dialect(Protocol[J, R]):
         directory
             That of the attempt.
         """
+
+    async def close(self) -> None:
+        """Let go of what it holds, but not of the jobs."""
+
+
+def problems(dialect: Dialect[Any, Any], spec: JobSpec) -> list[FieldError]:
+    """All that is wrong with a job for a cluster."""
+    wrong = dialect.problems(spec)
+    if spec.min_nodes is not None and spec.min_nodes != spec.nodes:
+        told = f"{dialect.name} starts all nodes of a job or none; leave it out"
+        wrong.append(FieldError("min_nodes", told))
+    asked, known = spec.gpu_type, dialect.models
+    if asked and known and dialect.gpu_type(asked) is None:
+        there = ", ".join(sorted(known))
+        told = f"no node of the cluster has a GPU of type {asked} (there are: {there})"
+        wrong.append(FieldError("gpu_type", told))
+    return wrong
 
 
 def begin(program: Sequence[str], directory: Path, launch: Path, said: str) -> str:

@@ -83,13 +83,27 @@ class Records:
         last = self.alive_at or (self.started or {}).get("started_at", 0.0)
         return bool(now - last > _STALE_FACTOR * alive_s)
 
-    def placement(self, cpu_cores: int, memory_gb: int, gpus: int) -> Placement | None:
-        """Where it runs, with what it was given."""
-        if self.started is None or "node" not in self.started:
-            return None
-        node = str(self.started["node"])
-        names = tuple(gpu_name(node, one) for one in self.started.get("gpus", ()))
-        return Placement(node, cpu_cores, memory_gb, names if len(names) == gpus else ("",) * gpus)
+    @property
+    def wants_state(self) -> bool:
+        """Whether the cluster may have caused the end."""
+        if self.ended is None or self.is_asked or self.is_revoked:
+            return self.is_revoked
+        exit_ = self.ended.exit
+        return exit_.cause is Cause.NODE_LOST or (exit_.cause is None and exit_.signal is not None)
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Where it runs, with what it was given; empty for the whole of a distributed job."""
+        started, launch = self.started, self.launch or {}
+        if started is None or "node" not in started:
+            return ()
+        if self.is_gang and "start_time" not in started:  # that of its program, not of a node
+            return ()
+        amounts = (launch.get(name) for name in ("cpu_cores", "memory_gb", "gpus"))
+        cores, memory, count = (one if isinstance(one, int) else 0 for one in amounts)
+        node = str(started["node"])
+        gpus = tuple(gpu_name(node, one) for one in started.get("gpus", ()))
+        return (Placement(node, cores, memory, gpus if len(gpus) == count else ("",) * count),)
 
 
 def home_of(token: str, directory: Path) -> Path:

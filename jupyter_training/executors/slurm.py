@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traitlets import Dict, Float, List, Unicode
-from traitlets.config import Configurable
+from traitlets import List, Unicode
 
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.cluster import ClusterExecutor
 from jupyter_training.executors.cluster_node import LAUNCH
+from jupyter_training.executors.cluster_settings import ClusterSettings
 from jupyter_training.executors.local import PACKAGES
 from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.executors.slurm_commands import Commands, are_there
@@ -40,7 +40,7 @@ from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.choice import Offer
-from jupyter_training.scheduling.resources import ClusterNode
+from jupyter_training.scheduling.resources import ClusterNode, Placement
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,6 @@ class SlurmDialect:
     commands
         The directory of Slurm's commands; empty if they are found by their names.
 
-    Attributes
-    ----------
-    models
-        The GPU types that there are, as Slurm calls them.
     """
 
     name = "Slurm"
@@ -82,6 +78,23 @@ class SlurmDialect:
     def program(self) -> list[str]:
         """What runs on a node, without its arguments."""
         return self.site.program
+
+    def problems(self, spec: JobSpec) -> list[FieldError]:
+        """What is wrong with a job for Slurm."""
+        wrong = []
+        for name, value in spec.executor_options.items():
+            if name in OPTIONS and (isinstance(value, bool | float) or str(value).startswith("-")):
+                told = f"should be what sbatch takes for --{name}, not {value!r}"
+                wrong.append(FieldError(f"executor_options.{name}", told))
+        return wrong
+
+    def gpu_type(self, asked: str) -> str | None:
+        """What a GPU type that a person wrote is called in GRES; None if it is not there."""
+        return gres_type(asked, self.site.gpu_types, self.models)
+
+    async def nodes(self) -> Sequence[ClusterNode]:
+        """The nodes of the cluster; see `Dialect`."""
+        return nodes_of(await self.commands.nodes())
 
     def request(self, launch: Launch) -> Batch:
         """What is to be submitted for an attempt."""
@@ -108,6 +121,10 @@ class SlurmDialect:
         """Have our program told that the job is to end."""
         await self.commands.tell(job)
 
+    async def placed(self, token: str, place: Placement) -> Placement | None:
+        """Where an attempt runs: Slurm tells our program."""
+        return place if place.node else None
+
     def reason(self, job: SlurmJob) -> str:
         """Why a job waits, as ``PENDING (Resources)``."""
         return str(job)
@@ -128,71 +145,11 @@ class SlurmDialect:
         said = await asyncio.to_thread(_last_line, directory / SAID)
         return not_begun(job, code, directory, self.site.python, said)
 
-
-class SlurmExecutor(ClusterExecutor[SlurmJob, Batch]):
-    """Batch jobs of a Slurm cluster; a `Cluster`.
-
-    Parameters
-    ----------
-    site
-        What is particular to the cluster.
-    told, grace_s, log_limit, poll_s, alive_s, settle_s
-        See `ClusterExecutor`.
-    commands
-        The directory of Slurm's commands; empty if they are found by their names.
-    """
-
-    def __init__(
-        self,
-        site: Site,
-        told: Path,
-        grace_s: float,
-        *,
-        log_limit: int = 0,
-        commands: str = "",
-        poll_s: float = 5.0,
-        alive_s: float = 10.0,
-        settle_s: float = 3.0,
-    ) -> None:
-        self._slurm = SlurmDialect(site, grace_s, commands)
-        super().__init__(
-            self._slurm,
-            told,
-            grace_s,
-            log_limit=log_limit,
-            poll_s=poll_s,
-            alive_s=alive_s,
-            settle_s=settle_s,
-        )
-
-    def problems(self, spec: JobSpec) -> Sequence[FieldError]:
-        """What is wrong with a job for Slurm; see `Cluster`."""
-        wrong = []
-        for name, value in spec.executor_options.items():
-            if name in OPTIONS and (isinstance(value, bool | float) or str(value).startswith("-")):
-                told = f"should be what sbatch takes for --{name}, not {value!r}"
-                wrong.append(FieldError(f"executor_options.{name}", told))
-        if spec.min_nodes is not None and spec.min_nodes != spec.nodes:
-            told = "Slurm starts all nodes of a job or none; leave it out"
-            wrong.append(FieldError("min_nodes", told))
-        asked = spec.gpu_type
-        known = self._slurm.models
-        if asked and known and gres_type(asked, self._slurm.site.gpu_types, known) is None:
-            there = ", ".join(sorted(known))
-            told = f"no node of the cluster has a GPU of type {asked} (there are: {there})"
-            wrong.append(FieldError("gpu_type", told))
-        return wrong
-
-    async def inventory(self) -> Sequence[ClusterNode]:
-        """The nodes of the cluster; see `Cluster`."""
-        found = nodes_of(await self._slurm.commands.nodes())
-        self._slurm.models = frozenset(
-            gpu.model for one in found for gpu in one.node.gpus if gpu.model
-        )
-        return found
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
-class Slurm(Configurable):
+class Slurm(ClusterSettings):
     """How jobs run on Slurm: ``c.Slurm.partition = "gpu"``."""
 
     partition = Unicode(help="The partition of jobs that name none.").tag(config=True)
@@ -205,40 +162,8 @@ class Slurm(Configurable):
         Unicode(), help="""Further arguments of sbatch for each job, such as "--exclusive"."""
     ).tag(config=True)
 
-    gpu_types = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(),
-        help="""What GPU types are called in the GRES of the cluster, where that is not what people
-        write: {"A100 80GB": "a100l"}.""",
-    ).tag(config=True)
-
-    python = Unicode(
-        help="""The Python that starts jobs on the nodes, 3.10 or later. Default: that of this
-        server, which the nodes then have to see at the same path.""",
-    ).tag(config=True)
-
     commands = Unicode(
         help="The directory of Slurm's commands. Default: they are found by their names."
-    ).tag(config=True)
-
-    poll_interval = Float(
-        5.0,
-        min=0.1,
-        help="""Seconds between two questions to Slurm, each for all jobs at once. That a job begins
-        or ends is mostly known before, by files.""",
-    ).tag(config=True)
-
-    sign_interval = Float(
-        10.0,
-        min=0.1,
-        help="""Seconds between two signs of life of a job. One of which Slurm has lost sight is
-        believed dead after four times that.""",
-    ).tag(config=True)
-
-    settle_time = Float(
-        3.0,
-        min=0.0,
-        help="Seconds that the shared file system may take to show what a node has written.",
     ).tag(config=True)
 
 
@@ -253,7 +178,7 @@ def _last_line(path: Path) -> str:
     return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
 
-def _make(setting: Setting) -> SlurmExecutor:
+def _make(setting: Setting) -> ClusterExecutor[SlurmJob, Batch]:
     it = Slurm(parent=setting.app)
     if not are_there(it.commands):
         where = it.commands or "the search path"
@@ -267,15 +192,12 @@ def _make(setting: Setting) -> SlurmExecutor:
         it.sbatch_options,
         it.gpu_types,
     )
-    return SlurmExecutor(
-        site,
+    return ClusterExecutor(
+        SlurmDialect(site, setting.grace_s, it.commands),
         setting.data_dir / "slurm",
         setting.grace_s,
         log_limit=setting.log_limit,
-        commands=it.commands,
-        poll_s=it.poll_interval,
-        alive_s=it.sign_interval,
-        settle_s=it.settle_time,
+        pace=it.pace,
     )
 
 

@@ -5,6 +5,9 @@ Jupyter's own ``--help-all`` knows nothing of the settings of extensions.
 
 from __future__ import annotations
 
+from typing import Any
+
+from traitlets import TraitType
 from traitlets.config import Configurable
 
 from jupyter_training.executors.ray import Ray
@@ -17,12 +20,14 @@ _WITHOUT = ("embedded", "ready_fd", "idle_timeout")
 
 def described() -> str:
     """All of them, as a text."""
-    return "\n".join(_of_class(one) for one in (TrainingApp, Slurm, Ray))
+    ours = _of_class(TrainingApp, TrainingApp.class_own_traits(config=True))
+    clusters = (_of_class(one, one.class_traits(config=True)) for one in (Slurm, Ray))
+    return "\n".join([ours, *clusters])
 
 
-def _of_class(configurable: type[Configurable]) -> str:
+def _of_class(configurable: type[Configurable], traits: dict[str, TraitType[Any, Any]]) -> str:
     said = [f"{configurable.__name__} options", "-" * len(f"{configurable.__name__} options")]
-    for name, trait in sorted(configurable.class_own_traits(config=True).items()):
+    for name, trait in sorted(traits.items()):
         if name not in _WITHOUT:
             said.append(configurable.class_get_trait_help(trait))
     return "\n".join([*said, ""])

@@ -19,23 +19,27 @@ from typing import Any, Protocol
 from docker import APIClient
 
 from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
+from jupyter_training.executors.cluster import ClusterExecutor
 from jupyter_training.executors.cluster_node import ALIVE
+from jupyter_training.executors.cluster_settings import Pace
 from jupyter_training.executors.containers import INSTALLATION, ContainerLaunch, Mount
 from jupyter_training.executors.docker import DockerExecutor
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.local import PACKAGES, LocalExecutor
 from jupyter_training.executors.processes import Processes
-from jupyter_training.executors.ray import RayExecutor, ray_version
+from jupyter_training.executors.ray import RayDialect, ray_version
 from jupyter_training.executors.ray_client import Client
 from jupyter_training.executors.ray_jobs import Site as RaySite
 from jupyter_training.executors.records import EXIT
-from jupyter_training.executors.slurm import SlurmExecutor
+from jupyter_training.executors.slurm import SlurmDialect
 from jupyter_training.executors.slurm_jobs import Site
 from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE
 
 GRACE_S = 10.0
 """More than any job here takes to end (s): what is killed in spite of it has not been asked."""
+
+PACE = Pace(poll_s=0.5, alive_s=1.0, settle_s=0.1)
 
 MARK = "CONFORMANCE_TEST"
 """In the environment of this test's servers, and so of all that they run on this machine."""
@@ -232,7 +236,7 @@ class OnSlurm:
     def executor(self, grace_s: float = GRACE_S) -> Executor:
         site = Site(self.mark, sys.executable, PACKAGES)
         told = self.root / "told"
-        made = SlurmExecutor(site, told, grace_s, poll_s=0.5, alive_s=1.0, settle_s=0.1)
+        made = ClusterExecutor(SlurmDialect(site, grace_s), told, grace_s, pace=PACE)
         return Begun(made)
 
     def left(self) -> list[str]:
@@ -264,7 +268,7 @@ class OnRay:
     def executor(self, grace_s: float = GRACE_S) -> Executor:
         site = RaySite(self.mark, sys.executable, PACKAGES)
         client, told = Client(self.url, ray_version()), self.root / "told"
-        made = RayExecutor(site, client, told, grace_s, poll_s=0.5, alive_s=1.0, settle_s=0.1)
+        made = ClusterExecutor(RayDialect(site, client, grace_s), told, grace_s, pace=PACE)
         return Begun(made)
 
     def left(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jupyter_training.doctor.ray import look
 from jupyter_training.points import OF_CLUSTERS, VARIABLE
 from tests.conftest import Api, Home, Server, python
 from tests.ray_cluster import NODES, RayCluster, at_length, until, with_ray
@@ -71,7 +72,9 @@ def losses(api: Api, job: str) -> list[str]:
     return [one["reason"] for one in events if one["cause"] == "node_lost"]
 
 
-def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(api: Api) -> None:
+def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(
+    api: Api, ray_cluster: RayCluster
+) -> None:
     code = (
         "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['RAY_ADDRESS'] != '')"
         "\nprint('up', flush=True); sys.stdin.read(); import time; time.sleep(600)"
@@ -99,6 +102,9 @@ def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(api: Api) -> N
     for one in (second, job):
         api.post(f"api/training-jobs/{one}/cancel")
         assert api.ended(one)["cause"] == "cancelled_by_user"
+    examined = look(ray_cluster.url, {}, True, Path("/tmp"))
+    assert (str(examined.size), examined.trouble) == ("3 nodes with 12 CPU cores and 12 GPUs", "")
+    assert not examined.size.is_elsewhere
 
 
 def shown(api: Api) -> dict[str, Any]:

@@ -207,6 +207,19 @@ def problems(dialect: Dialect[Any, Any], spec: JobSpec) -> list[FieldError]:
     return wrong
 
 
+def code_of(module: str) -> str:
+    """What Python runs on a node: `main` of a module, which is told where this package is.
+
+    It begins without what the package offers to scripts: half of all that would be imported.
+    """
+    return (
+        "import sys; sys.path.append(sys.argv.pop(1)); "
+        "ours = sys.modules['jupyter_training'] = type(sys)('jupyter_training'); "
+        "ours.__path__ = [sys.path[-1] + '/jupyter_training']; "
+        f"from jupyter_training.executors.{module} import main; main(sys.argv[1:])"
+    )
+
+
 def begin(program: Sequence[str], directory: Path, launch: Path, said: str) -> str:
     """What a shell on a node has to do for an attempt; its exit code says why it could not begin.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.executors.base import GangLaunch, Launch
-from jupyter_training.executors.cluster_dialect import begin, could_not_begin, gpu_name
+from jupyter_training.executors.cluster_dialect import begin, code_of, could_not_begin, gpu_name
 from jupyter_training.executors.cluster_node import LAUNCH
 from jupyter_training.executors.memory import GB
 from jupyter_training.jobs.lifecycle import Cause, Exit
@@ -34,12 +34,6 @@ _INSTALLATION = "jupyter_training"
 _ACCELERATOR = "accelerator_type:"
 _A_LITTLE = 0.001
 """So much of an accelerator type says: on a node that has it."""
-
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from jupyter_training.executors.ray_node import main; main(sys.argv[1:])"
-)
-_DRIVER = _PROGRAM.replace("ray_node", "ray_gang")
 
 
 @dataclass(frozen=True)
@@ -64,12 +58,12 @@ class Site:
     @property
     def program(self) -> list[str]:
         """What runs on a node, without its arguments."""
-        return [self.python, "-I", "-S", "-c", _PROGRAM, self.packages]
+        return [self.python, "-I", "-S", "-c", code_of("ray_node"), self.packages]
 
     @property
     def driver(self) -> list[str]:
         """What runs a distributed job; it needs Ray, and so its site packages."""
-        return [self.python, "-I", "-c", _DRIVER, self.packages]
+        return [self.python, "-I", "-c", code_of("ray_gang"), self.packages]
 
 
 @dataclass(frozen=True)

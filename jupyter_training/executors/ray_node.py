@@ -9,10 +9,13 @@ import ctypes
 import json
 import os
 import signal
-from typing import Any, NoReturn
 
 from jupyter_training.executors.cluster_node import LAUNCH, Node, leave
 from jupyter_training.executors.processes import ON_LINUX
+
+TYPE_CHECKING = False  # that of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _DEVICES = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_training.executors.base import GangLaunch, Launch
-from jupyter_training.executors.cluster_dialect import begin, could_not_begin, gpu_name
+from jupyter_training.executors.cluster_dialect import begin, code_of, could_not_begin, gpu_name
 from jupyter_training.executors.cluster_node import NOT_OURS
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, matches
@@ -55,14 +55,6 @@ _SEPARATOR = "|"
 FORMAT = _SEPARATOR.join(FIELDS)
 
 _MARK = "jupyter-training"
-
-_CODE = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "ours = sys.modules['jupyter_training'] = type(sys)('jupyter_training'); "
-    "ours.__path__ = [sys.path[-1] + '/jupyter_training']; "
-    "from jupyter_training.executors.slurm_node import main; main(sys.argv[1:])"
-)
-"""Begins without what the package offers to scripts: half of all that would be imported."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +160,7 @@ class Site:
     @property
     def program(self) -> list[str]:
         """What runs on a node, without its arguments."""
-        return [self.python, "-I", "-S", "-c", _CODE, self.packages]
+        return [self.python, "-I", "-S", "-c", code_of("slurm_node"), self.packages]
 
 
 def sbatch_arguments(

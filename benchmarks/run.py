@@ -23,6 +23,8 @@ Docker engine of its own, see `benchmarks.containers`.
 *Slurm* is how long jobs take through a server on a cluster, next to bare calls of ``sbatch``; it
 needs Slurm, see `benchmarks.slurm`.
 
+*Ray* is the same on a cluster of Ray, next to Ray's own client; see `benchmarks.ray`.
+
 *Browser* is what the JupyterLab extension costs, next to JupyterLab without it; it needs Chromium
 and Node, see `benchmarks.browser`.
 
@@ -44,13 +46,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import browser, containers, logs, metrics, slurm
+from benchmarks import browser, containers, logs, metrics, ray, slurm
 from benchmarks.figures import Figure, table
+from tests import ray_cluster
 from tests import slurm as cluster
 from tests.conftest import Api, Home
 from tests.executors import docker_engine
 
-NAMES = ("latency", "throughput", "metrics", "containers", "logs", "slurm", "browser")
+NAMES = ("latency", "throughput", "metrics", "containers", "logs", "slurm", "ray", "browser")
 
 CLOCK = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC), flush=True)"
 TELL_TIME = [sys.executable, "-c", CLOCK]
@@ -196,6 +199,11 @@ def main() -> None:
             figures += slurm.of_slurm(options.jobs)
         else:
             print(f"slurm is left out: {why_not}", file=sys.stderr)
+    if "ray" in names:
+        if (why_not := ray_cluster.why_not()) is None:
+            figures += ray.of_ray(options.jobs)
+        else:
+            print(f"ray is left out: {why_not}", file=sys.stderr)
     if "browser" in names:
         figures += of_browser(options)
     print(table(figures))

@@ -1,9 +1,7 @@
 """How much jupyter-training adds to Slurm: jobs through a server, next to bare calls of sbatch.
 
-Both are the same jobs on the same cluster of three nodes on this machine, one after the other in
-one run: so many that do nothing, each on one core. The time is from the first submission until all
-have ended. Bare ones are submitted one after the other, as a loop in a shell does it, each with a
-script that runs the same program.
+The cluster has three nodes on this machine; see `benchmarks.clusters`. Bare jobs are submitted one
+after the other, as a loop in a shell does it, each with a script that runs the same program.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.clusters import compared
 from benchmarks.figures import Figure
-from tests.conftest import Api, Home
+from tests.conftest import Home
 from tests.slurm import Slurm, running, with_slurm
 
 PROGRAM = [sys.executable, "-c", "pass"]
@@ -27,32 +26,9 @@ def of_slurm(jobs: int) -> list[Figure]:
         home = with_slurm(Home(Path(place)), slurm)
         try:
             api = home.start().api
-            _through_us(api, 3)
-            _bare(slurm, 3)
-            bare, bare_submitted = _bare(slurm, jobs)
-            ours, submitted = _through_us(api, jobs)
+            return compared(api, "Slurm", PROGRAM, jobs, lambda count: _bare(slurm, count))
         finally:
             home.close()
-    times, share = ours / bare, submitted / bare_submitted
-    return [
-        Figure(f"{jobs} jobs on Slurm", ours, bare, times, "of bare", "at most 1.5", times <= 1.5),
-        Figure("their submission", submitted, bare_submitted, share, "of bare", "", None),
-    ]
-
-
-def _through_us(api: Api, jobs: int) -> tuple[float, float]:
-    began = time.monotonic()
-    spec = {"name": "benchmark", "command": PROGRAM, "cpu_cores": 1, "memory_gb": 1}
-    spec |= {"gpu_count": 0, "executor": "slurm"}
-    numbers = [api.http.post("api/training-jobs", json=spec).json()["job_id"] for _ in range(jobs)]
-    submitted = time.monotonic() - began
-    for number in numbers:
-        while True:
-            told = api.http.get(f"api/training-jobs/{number}?wait=30").json()
-            if told["status"] == "completed":
-                break
-            assert told["status"] not in ("failed", "cancelled"), told
-    return time.monotonic() - began, submitted
 
 
 def _bare(slurm: Slurm, jobs: int) -> tuple[float, float]:

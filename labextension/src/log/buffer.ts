@@ -36,6 +36,21 @@ export class LogBuffer {
     return this.lines.length + this.partial.length;
   }
 
+  /** How many of them will not go on. */
+  get wholeLines(): number {
+    return this.lines.length;
+  }
+
+  /**
+   * The first line that was written over since this was asked last, counted as if none had ever
+   * gone at the beginning; infinite if there is none.
+   */
+  takeRewritten(): number {
+    const line = this.rewritten;
+    this.rewritten = Infinity;
+    return line;
+  }
+
   line(index: number): string {
     const whole = this.lines.length;
     return (
@@ -58,6 +73,10 @@ export class LogBuffer {
   ): void {
     if (replaces > 0) {
       this.lines.length = Math.max(0, this.lines.length - replaces);
+      this.rewritten = Math.min(
+        this.rewritten,
+        this.lines.length + this.shifted
+      );
     }
     for (const line of lines) {
       this.lines.push(line);
@@ -86,6 +105,7 @@ export class LogBuffer {
     this.partial = [];
     this.start = this.end = start;
     this.shifted = 0;
+    this.rewritten = -Infinity;
     this.hasDropped = false;
     this.changed.emit();
   }
@@ -95,14 +115,14 @@ export class LogBuffer {
     return this.start > 0 && !this.hasDropped;
   }
 
-  /** Where a text is, in lines from one on; letters match whatever their case. */
-  find(text: string, from = 0): ILineMatch[] {
+  /** Where a text is, from a line on and before another; letters match whatever their case. */
+  find(text: string, from = 0, to = this.length): ILineMatch[] {
     const found: ILineMatch[] = [];
     const wanted = text.toLowerCase();
     if (!wanted) {
       return found;
     }
-    for (let line = from; line < this.length; line++) {
+    for (let line = from; line < to; line++) {
       const plain = withoutEscapes(this.line(line)).toLowerCase();
       let start = plain.indexOf(wanted);
       while (start >= 0) {
@@ -127,6 +147,7 @@ export class LogBuffer {
 
   private lines: string[] = [];
   private partial: readonly string[] = [];
+  private rewritten = Infinity;
   private hasDropped = false;
 }
 

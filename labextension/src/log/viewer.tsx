@@ -5,7 +5,6 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import React, {
   useCallback,
-  useEffect,
   useLayoutEffect,
   useMemo,
   useRef,
@@ -13,13 +12,12 @@ import React, {
 } from 'react';
 
 import { Button, useSignal } from '../components/context';
-import type { ILineMatch, LogBuffer } from './buffer';
+import type { ILineMatch } from './buffer';
 import type { LogFollower } from './follower';
+import { useSearch } from './search';
 import { marked, spansOf } from './spans';
 
 const LINE_PX = 18;
-const SEARCH_PAUSE_MS = 200;
-const MOST_MATCHES = 100_000;
 
 export interface ILogViewerProps {
   follower: LogFollower;
@@ -154,8 +152,7 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
           }}
         />
         <span className="jp-TrainingLog-count" role="status">
-          {search.text &&
-            trans.__('%1 of %2', search.place + 1, search.matches.length)}
+          {search.text && trans.__('%1 of %2', search.place + 1, search.count)}
         </span>
         <Button disabled={!hasErrors} onClick={goToError}>
           {trans.__('Next error')}
@@ -287,66 +284,3 @@ const Line = React.memo(
   )
 );
 Line.displayName = 'Line';
-
-interface ISearch {
-  text: string;
-  setText: (text: string) => void;
-  matches: readonly ILineMatch[];
-  place: number;
-  go: (step: number) => number | null;
-  of: (line: number) => readonly ILineMatch[];
-}
-
-const NONE: readonly ILineMatch[] = [];
-
-function useSearch(buffer: LogBuffer): ISearch {
-  const [text, setText] = useState('');
-  const [matches, setMatches] = useState<readonly ILineMatch[]>(NONE);
-  const [place, setPlace] = useState(-1);
-  const { length, shifted } = buffer;
-  const wanted = useRef({ buffer, text });
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEffect(() => {
-    wanted.current = { buffer, text };
-    // Lines that come do not put it off, or a busy log would never be searched.
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined;
-      const { buffer, text } = wanted.current;
-      setMatches(text ? buffer.find(text).slice(0, MOST_MATCHES) : NONE);
-    }, SEARCH_PAUSE_MS);
-  }, [buffer, text, length, shifted]);
-  useEffect(
-    () => () => {
-      clearTimeout(timer.current);
-      timer.current = undefined;
-    },
-    []
-  );
-  useEffect(() => setPlace(-1), [text]);
-  const byLine = useMemo(() => {
-    const lines = new Map<number, ILineMatch[]>();
-    for (const match of matches) {
-      lines.set(match.line, [...(lines.get(match.line) ?? []), match]);
-    }
-    return lines;
-  }, [matches]);
-  return {
-    text,
-    setText,
-    matches,
-    place,
-    go: step => {
-      // What was typed a moment ago may not have been searched for yet.
-      const found = matches.length
-        ? matches
-        : buffer.find(text).slice(0, MOST_MATCHES);
-      if (!found.length) {
-        return null;
-      }
-      const next = (place + step + found.length) % found.length;
-      setPlace(next);
-      return found[next].line;
-    },
-    of: line => byLine.get(line) ?? NONE
-  };
-}

@@ -24,13 +24,13 @@ function expectAll(search: LogSearch, buffer: LogBuffer, text: string): void {
 }
 
 test.each([1, 2, 3, 4, 5])(
-  'whatever happens to a log, all matches are found (%i)',
+  'whatever happens to a log, all matches and errors are found (%i)',
   seed => {
     const roll = dice(seed);
     const some = (most: number): string[] =>
       Array.from(
         { length: roll(most) },
-        () => ['abab', 'b', 'c', 'A'][roll(4)]
+        () => ['abab', 'b', 'c', 'A', 'an ERROR'][roll(5)]
       );
     const buffer = new LogBuffer();
     const search = new LogSearch(buffer);
@@ -51,6 +51,10 @@ test.each([1, 2, 3, 4, 5])(
       // What happens between two looks is taken in together.
       if (roll(3) > 0) {
         search.update(text);
+        const errors = Array.from({ length: buffer.wholeLines }, (_, at) =>
+          buffer.line(at).includes('ERROR')
+        );
+        expect(buffer.hasErrors).toBe(errors.includes(true));
         if (text) {
           expectAll(search, buffer, text);
         }

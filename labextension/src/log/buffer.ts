@@ -73,10 +73,9 @@ export class LogBuffer {
   ): void {
     if (replaces > 0) {
       this.lines.length = Math.max(0, this.lines.length - replaces);
-      this.rewritten = Math.min(
-        this.rewritten,
-        this.lines.length + this.shifted
-      );
+      const first = this.lines.length + this.shifted;
+      this.rewritten = Math.min(this.rewritten, first);
+      this.forgetErrors(first);
     }
     for (const line of lines) {
       this.lines.push(line);
@@ -97,6 +96,7 @@ export class LogBuffer {
     this.lines = lines.concat(this.lines);
     this.start = start;
     this.shifted -= lines.length;
+    this.forgetErrors(this.shifted);
     this.changed.emit();
   }
 
@@ -106,6 +106,7 @@ export class LogBuffer {
     this.start = this.end = start;
     this.shifted = 0;
     this.rewritten = -Infinity;
+    this.forgetErrors(0);
     this.hasDropped = false;
     this.changed.emit();
   }
@@ -133,6 +134,18 @@ export class LogBuffer {
     return found;
   }
 
+  /** Whether a line tells of an error; each is looked at once. */
+  get hasErrors(): boolean {
+    const end = this.lines.length + this.shifted;
+    for (let line = Math.max(this.checked, this.shifted); line < end; line++) {
+      if (ERROR.test(this.line(line - this.shifted))) {
+        this.lastError = line;
+      }
+    }
+    this.checked = end;
+    return this.lastError >= this.shifted;
+  }
+
   /** The next line after this one that tells of an error, going round; -1 if there is none. */
   nextError(after: number): number {
     const many = this.length;
@@ -145,9 +158,21 @@ export class LogBuffer {
     return -1;
   }
 
+  /** Look at the lines from this one on again. */
+  private forgetErrors(line: number): void {
+    this.checked = Math.min(this.checked, line);
+    if (this.lastError >= line) {
+      // Another one may be before it.
+      this.checked = this.lastError = -Infinity;
+    }
+  }
+
   private lines: string[] = [];
   private partial: readonly string[] = [];
   private rewritten = Infinity;
+  /** Lines before this one were looked at, and the last one that tells of an error. */
+  private checked = 0;
+  private lastError = -Infinity;
   private hasDropped = false;
 }
 

@@ -3,13 +3,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import React, {
-  useCallback,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState
-} from 'react';
+import React, { useCallback, useLayoutEffect, useRef, useState } from 'react';
 
 import { Button, useSignal } from '../components/context';
 import type { ILineMatch } from './buffer';
@@ -123,14 +117,6 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
     away: trans.__('Connection lost, trying again…'),
     ended: trans.__('Complete')
   };
-  // Whether there is an error is looked for again with each thousand lines only.
-  const thousands = Math.ceil(buffer.length / 1000);
-  const few = thousands === 1 ? buffer.length : 0;
-  const hasErrors = useMemo(
-    () => buffer.nextError(-1) >= 0,
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-    [buffer, thousands, few, follower.state]
-  );
   return (
     <div className="jp-TrainingLog">
       <div
@@ -154,7 +140,7 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
         <span className="jp-TrainingLog-count" role="status">
           {search.text && trans.__('%1 of %2', search.place + 1, search.count)}
         </span>
-        <Button disabled={!hasErrors} onClick={goToError}>
+        <Button disabled={!buffer.hasErrors} onClick={goToError}>
           {trans.__('Next error')}
         </Button>
         <Button

@@ -21,7 +21,7 @@ for epoch in range(1, epochs + 1):
     print(f"Epoch {epoch}/{epochs} - loss: {loss:.4f} - val_loss: {val_loss:.4f}", flush=True)
     if epoch % 10 == 0:
         print(f"\\x1b[32mcheckpoint saved: checkpoints/epoch{epoch}.pt (98 MB)\\x1b[0m", flush=True)
-    time.sleep(0.01 if epoch < epochs * 0.45 else pause)
+    time.sleep(min(0.3, pause) if epoch < epochs * 0.45 else pause)
 """
 
 SWEEP = """
@@ -144,7 +144,7 @@ def jobs(server: Server, home: Home, gpus: FakeGpus) -> dict[str, str]:
     ended = submit("eval-nightly", NAP)
     server.api.status(ended, "running")
     server.api.post(f"api/training-jobs/{ended}/cancel")
-    looked_at = submit("resnet50", f"{script} 100 9", gpu_count=2, cpu_cores=8, memory_gb=64)
+    looked_at = submit("resnet50", f"{script} 100 6", gpu_count=2, cpu_cores=8, memory_gb=64)
     server.api.status(looked_at, "running")
     sweep = search(server, home)
     submit("llama-lora", f"{script} 50 20", gpu_count=4, cpu_cores=8, memory_gb=64)

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.conftest import Home
-from tests.ui.lab import notebook, start_lab, write_notebook
+from tests.ui.lab import configure, notebook, start_lab, write_notebook
 from tests.ui.lab_pictures import lab_pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,6 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         home = Home(Path(place) / "quickstart")
         home.path.mkdir()
+        configure(home, "jupyter-training", "plugin", {"notifications": "none"})
         server = start_lab(home)
         try:
             name = write_notebook(home, ["%load_ext jupyter_training", TRAINS, "%train_monitor"])

@@ -38,21 +38,43 @@ export function useTraining(): ITraining {
   return training;
 }
 
+type Signals = (ISignal<unknown, unknown> | undefined)[];
+
 /** Render again whenever a signal is emitted, at most once per frame. */
-export function useSignal(
-  ...signals: (ISignal<unknown, unknown> | undefined)[]
-): void {
+export function useSignal(...signals: Signals): void {
+  usePacedSignal(0, ...signals);
+}
+
+/** Render again whenever a signal is emitted, at most once in a time (ms). */
+export function usePacedSignal(leastMs: number, ...signals: Signals): void {
   const [, render] = useReducer((count: number) => count + 1, 0);
   useEffect(() => {
     let frame = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let drawn = -Infinity;
+    const draw = (): void => {
+      frame = 0;
+      drawn = performance.now();
+      render();
+    };
+    const request = (): void => {
+      timer = undefined;
+      frame = requestAnimationFrame(draw);
+    };
     const again = (): void => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        render();
-      });
+      if (frame || timer !== undefined) {
+        return;
+      }
+      const wait = drawn + leastMs - performance.now();
+      if (wait > 0) {
+        timer = setTimeout(request, wait);
+      } else {
+        request();
+      }
     };
     signals.forEach(signal => signal?.connect(again));
     return () => {
+      clearTimeout(timer);
       cancelAnimationFrame(frame);
       signals.forEach(signal => signal?.disconnect(again));
     };

@@ -4,7 +4,7 @@
  * For a screen reader it is a grid: arrow keys go from row to row, Enter opens a job, and the
  * buttons of the current row are reached with the tab key.
  */
-import { useVirtualizer } from '@tanstack/react-virtual';
+import { useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
 import React, {
   useCallback,
   useEffect,
@@ -56,10 +56,38 @@ export function JobList(props: {
   );
   // With another function all rows would be placed anew at each frame.
   const getItemKey = useCallback((index: number) => items[index].key, [items]);
+  // As high as the last one that was like it: to ask a row that is new for its height would have
+  // the page laid out at each frame. The observer tells in time where that is wrong.
+  const heights = useRef(new Map<string, number>());
+  const measureElement = useCallback(
+    (
+      node: Element,
+      entry: ResizeObserverEntry | undefined,
+      instance: Virtualizer<HTMLDivElement, Element>
+    ) => {
+      const index = instance.indexFromElement(node);
+      const [box] = entry?.borderBoxSize ?? [];
+      if (box === undefined) {
+        return (
+          instance.measurementsCache[index]?.size ??
+          instance.options.estimateSize(index)
+        );
+      }
+      const height = Math.round(box.blockSize);
+      if (index in items) {
+        heights.current.set(shapeOf(items[index]), height);
+      }
+      return height;
+    },
+    [items]
+  );
   const virtualizer = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
-    estimateSize: index => ESTIMATES[items[index].kind],
+    estimateSize: index =>
+      heights.current.get(shapeOf(items[index])) ??
+      ESTIMATES[items[index].kind],
+    measureElement,
     getItemKey,
     overscan: 8,
     useFlushSync: false
@@ -218,6 +246,13 @@ function Other({
         </div>
       );
   }
+}
+
+/** What two rows have in common that are equally high. */
+function shapeOf(item: Item): string {
+  return item.kind === 'job'
+    ? `${item.job.status} ${item.job.reason ? 'why' : ''}`
+    : item.kind;
 }
 
 function itemsOf(

@@ -1,7 +1,7 @@
 /**
  * A job in a list: what it is, on what, how far, how long still; or why not, and what to do.
  */
-import React from 'react';
+import React, { useState } from 'react';
 
 import { worded } from '../model/sentences';
 import { duration, figure, moment, ranFor, remaining } from '../model/times';
@@ -37,12 +37,16 @@ export const JobRow = React.memo(function JobRow({
     job.status === 'failed' && job.cause
       ? causeWord(job.cause, trans)
       : statusWord(job.status, trans);
+  // The buttons of all other rows would only be hidden, and make a third of what is drawn.
+  const [isPointedAt, setPointedAt] = useState(false);
   const told = details(job, now, training);
   const reason = told.reason && worded(told.reason, trans);
   return (
     <div
       role="gridcell"
       className={`jp-Training-job${isSelected ? ' jp-mod-selected' : ''}`}
+      onMouseEnter={() => setPointedAt(true)}
+      onMouseLeave={() => setPointedAt(false)}
     >
       <div className="jp-Training-line">
         <StatusIcon status={job.status} />
@@ -65,7 +69,9 @@ export const JobRow = React.memo(function JobRow({
       {job.status === 'running' && (
         <Progress job={job} label={trans.__('Progress of %1', job.name)} />
       )}
-      <RowActions job={job} isCurrent={isCurrent} />
+      {(isCurrent || isPointedAt) && (
+        <RowActions job={job} isCurrent={isCurrent} />
+      )}
     </div>
   );
 });

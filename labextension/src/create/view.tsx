@@ -161,7 +161,7 @@ function Needs(props: PartProps): React.JSX.Element {
           trans.__('GPUs'),
           total
             ? trans.__(
-                'This machine has %1; %2 are free',
+                'of %1, %2 free',
                 total.gpu_count,
                 model.machines?.free.gpu_count ?? 0
               )

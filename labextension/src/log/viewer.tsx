@@ -5,13 +5,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import React, { useCallback, useLayoutEffect, useRef, useState } from 'react';
 
-import { Button, useSignal } from '../components/context';
+import { Button, usePacedSignal } from '../components/context';
 import type { ILineMatch } from './buffer';
 import type { LogFollower } from './follower';
 import { useSearch } from './search';
 import { marked, spansOf } from './spans';
 
 const LINE_PX = 18;
+/** Nobody reads faster than this; each time all lines that are seen are drawn. */
+export const LEAST_MS = 100;
 
 export interface ILogViewerProps {
   follower: LogFollower;
@@ -27,7 +29,7 @@ export interface ILogViewerProps {
 export function LogViewer(props: ILogViewerProps): React.JSX.Element {
   const { follower, trans } = props;
   const { buffer } = follower;
-  useSignal(buffer.changed, follower.changed);
+  usePacedSignal(LEAST_MS, buffer.changed, follower.changed);
   const scroller = useRef<HTMLDivElement>(null);
   const [follows, setFollows] = useState(true);
   const [wraps, setWraps] = useState(false);
@@ -40,7 +42,7 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
     count: buffer.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => LINE_PX,
-    overscan: 20,
+    overscan: 10,
     useFlushSync: false,
     getItemKey
   });

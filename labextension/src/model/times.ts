@@ -39,12 +39,29 @@ export function mark(
     : duration(seconds, trans);
 }
 
+const FORMATS = new Map<string, Intl.DateTimeFormat>();
+
+/** A date as its reader writes it. To make a format takes longer than to draw a whole row. */
+function written(
+  date: Date,
+  locale: string | undefined,
+  options: Intl.DateTimeFormatOptions
+): string {
+  const key = JSON.stringify([locale, options]);
+  let format = FORMATS.get(key);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat(locale, options);
+    FORMATS.set(key, format);
+  }
+  return format.format(date);
+}
+
 /** The time of the day, and the day if it is not today. */
 export function moment(at: string, now: Date, locale?: string): string {
   const date = new Date(at);
   const isToday = date.toDateString() === now.toDateString();
   const isThisYear = date.getFullYear() === now.getFullYear();
-  return date.toLocaleString(locale, {
+  return written(date, locale, {
     hour: '2-digit',
     minute: '2-digit',
     ...(isToday ? {} : { day: 'numeric', month: 'short' }),
@@ -54,7 +71,7 @@ export function moment(at: string, now: Date, locale?: string): string {
 
 /** Date and time to the second. */
 export function fullMoment(at: string, locale?: string): string {
-  return new Date(at).toLocaleString(locale, {
+  return written(new Date(at), locale, {
     dateStyle: 'medium',
     timeStyle: 'medium'
   });

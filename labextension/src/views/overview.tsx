@@ -4,9 +4,15 @@
 import React, { useMemo } from 'react';
 
 import { figures } from '../charts/curves';
-import { Button, useNow, useSignal, useTraining } from '../components/context';
+import {
+  Button,
+  useNow,
+  usePacedSignal,
+  useTraining
+} from '../components/context';
 import type { LogFollower } from '../log/follower';
 import { spansOf } from '../log/spans';
+import { LEAST_MS } from '../log/viewer';
 import { worded } from '../model/sentences';
 import {
   duration,
@@ -176,9 +182,11 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
     const { remaining_low_s: low, remaining_high_s: high } = job;
     const done = new Date(now.getTime() + (rest ?? 0) * 1000).toISOString();
     const about =
-      typeof low === 'number' && typeof high === 'number'
-        ? trans.__('%1 to %2', duration(low, trans), duration(high, trans))
-        : trans.__('about %1', duration(rest ?? 0, trans));
+      typeof low !== 'number' || typeof high !== 'number'
+        ? trans.__('about %1', duration(rest ?? 0, trans))
+        : low < 1
+          ? trans.__('at most %1', duration(Math.max(high, 1), trans))
+          : trans.__('%1 to %2', duration(low, trans), duration(high, trans));
     return trans.__('%1, until %2', about, moment(done, now, locale));
   }
 }
@@ -190,7 +198,7 @@ function Tail({
 }): React.JSX.Element | null {
   const { trans } = useTraining();
   const { buffer } = follower;
-  useSignal(buffer.changed);
+  usePacedSignal(LEAST_MS, buffer.changed);
   if (!buffer.length) {
     return null;
   }

@@ -56,14 +56,22 @@ class Page:
 
 def page(connection: Connection, since: int | None, owner: str | None, limit: int) -> Page:
     """What came after a number; of None, only where the end is."""
-    end = changes.end(connection)
-    if since is None or since >= end:
-        return Page([], end, more=False, complete=since is None or since == end)
+    if since is None:
+        return Page([], changes.end(connection), more=False, complete=True)
     found = changes.since(connection, since, owner=owner, limit=limit + 1)
     more = len(found) > limit
-    # Also past the changes of others, which are not looked at again.
-    reached = found[limit - 1].sequence if more else end
-    return Page(found[:limit], reached, more, changes.is_complete_since(connection, since))
+    if more:
+        reached = found[limit - 1].sequence
+    elif found and owner is None:
+        reached = found[-1].sequence
+    else:
+        # Also past the changes of others, which are not looked at again.
+        reached = changes.end(connection)
+        if since >= reached:
+            return Page([], reached, more=False, complete=since == reached)
+    follows = bool(found) and found[0].sequence == since + 1
+    complete = follows or changes.is_complete_since(connection, since)
+    return Page(found[:limit], reached, more, complete)
 
 
 async def next_page(

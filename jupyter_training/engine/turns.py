@@ -162,7 +162,7 @@ class TurnWriter:
             looks = due.queue or bool(advance.changed)
             claimed = ledger.schedule(connection, [node], now, clusters) if looks else []
             if claimed:
-                began = [one.job_id for one in claimed]
+                began = [one.job_id for one in claimed if one.parent is not None]
                 advance.add(families.begun(connection, self._coordinators, began, now))
             asks = due.cancels or bool(advance.changed)
             to_stop = ledger.cancel_requests(connection) if asks else []

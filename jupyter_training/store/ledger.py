@@ -109,6 +109,7 @@ _TO_CLAIM = (
         _jobs.spec,
         _jobs.dataset_ids,
         _jobs.digest,
+        _jobs.parent_id,
         # As most jobs are, and most trials.
         and_(~_depends_on_others, ~_parent_depends_on_others, ~_parent_is_a_part).label("is_alone"),
         customers.c.username,
@@ -353,6 +354,7 @@ def _claim(connection: Connection, start: Start, now: datetime) -> Attempt | Non
         () if row.is_alone else upstreams.of_job(connection, start.job_id),
         row.digest,
         row.username,
+        row.parent_id,
     )
 
 

@@ -271,6 +271,8 @@ class Attempt:
         What its job does, if later ones may reuse it; likewise.
     owner
         The user name of its job's customer, whose contents it may read; likewise.
+    parent
+        The number of what its job is a part of, if it is; likewise.
     """
 
     job_id: int
@@ -286,6 +288,7 @@ class Attempt:
     upstreams: tuple[UpstreamJob, ...] = ()
     digest: str | None = None
     owner: str = ""
+    parent: int | None = None
 
     @property
     def placement(self) -> Placement:

@@ -37,6 +37,9 @@ from typing import Any
 
 MASTER, FAILED = "master.json", "failed.json"
 
+NODES = "JUPYTER_TRAINING_NODES"
+"""In the environment where a cluster has started fewer nodes than there could be."""
+
 GRACE_S = 5.0
 """How long ranks may take to end when another one has failed (s)."""
 
@@ -72,8 +75,9 @@ def main(arguments: list[str]) -> None:
 
 def _be_node(crew: _Crew, work: dict[str, Any], command: list[str]) -> None:
     """Start the ranks of a node, or who starts them."""
-    if work["devices"] is None:  # who has started this has chosen them
+    if work["devices"] is None:  # who has started this has chosen them, and perhaps fewer nodes
         work["devices"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        work["nodes"] = int(os.environ.get(NODES, work["nodes"]))
     port = _agree_on_port(crew, work)
     if port is None:
         return  # it was told to end before it began

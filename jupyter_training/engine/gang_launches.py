@@ -84,7 +84,7 @@ def prepare(attempt: Attempt, launch: Launch, log_limit: int) -> GangLaunch:
         (own / name).touch(mode=0o600)
     nodes = tuple(_of_node(launch, attempt, index, log_limit) for index in range(count))
     whole = {field.name: getattr(launch, field.name) for field in fields(Launch)}
-    return GangLaunch(**whole, nodes=nodes)
+    return GangLaunch(**whole, nodes=nodes, min_nodes=spec.min_nodes)
 
 
 def _of_node(launch: Launch, attempt: Attempt, index: int, log_limit: int) -> Launch:

@@ -178,12 +178,19 @@ class ClusterGang(Gang):
     async def find(self, token: str, directory: Path) -> Found:
         """Find them at the cluster; see `Executor`."""
         self._whole = await self._cluster.find(token, directory)
+        self._take_count(self._whole)
         return self._whole
 
     async def begin(self, found: Found, tell: Callable[[str], None]) -> Found:
         """Wait until all nodes run, or have ended; see `Cluster`."""
         self._whole = whole = await self._cluster.begin(found, tell)
+        self._take_count(whole)
         return whole
+
+    def _take_count(self, whole: Found) -> None:
+        """The cluster may have started fewer nodes than were asked for."""
+        count = whole.handle.get("nodes", self._count)
+        self._count, self._ranks = count, self._ranks // self._count * count
 
     async def wait(self, found: Found) -> Ended:
         """Wait until no process of any node is left; see `Executor`."""

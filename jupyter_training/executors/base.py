@@ -64,9 +64,17 @@ class GangLaunch(Launch):
     ----------
     nodes
         The launch of each, with a token and a directory of its own.
+    min_nodes
+        With how many of them, the first ones, a `Cluster` may start it if it has no room for all.
     """
 
     nodes: tuple[Launch, ...]
+    min_nodes: int | None = field(default=None, kw_only=True)
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether it may start with fewer than all of its nodes."""
+        return self.min_nodes is not None and self.min_nodes < len(self.nodes)
 
 
 @dataclass(frozen=True)
@@ -178,7 +186,8 @@ class Cluster(Executor, Protocol):
     `start` waits.
 
     A distributed job is one attempt for it: `start` gets a `GangLaunch`, and has all nodes started
-    together. `find` gets the token of each of its nodes, in the directory of that one.
+    together. `find` gets the token of each of its nodes, in the directory of that one. With how
+    many nodes it has been started is in its `handle` as ``nodes``, if not with all.
 
     If the cluster runs a job again by itself, that is another attempt for us: the first one ends
     as lost or preempted, and the cluster's second run must not begin.

@@ -283,6 +283,7 @@ class ClusterExecutor(Generic[J, R]):
             "memory_gb": one.memory_gb,
             "gpus": len(one.gpus),
             "program": self._dialect.program,
+            "is_elastic": launch.is_elastic,
             "nodes": [self._request(node) for node in launch.nodes],
         }
 
@@ -357,6 +358,9 @@ class ClusterExecutor(Generic[J, R]):
     async def _find(self, token: str, directory: Path) -> Found:
         it = await asyncio.to_thread(records.read, token, directory)
         is_node = "." in token
+        if it.is_gang and not is_node and it.started is not None and it.ended is None:
+            # Where its nodes run, and how many there are, is known to `begin` when all of them do.
+            return Found(token, directory, it.handle)
         if it.is_given_up or it.started is not None or it.job is not None or is_node:
             return await self._found(token, directory, it)
         if it.launch is not None:
@@ -384,8 +388,7 @@ class ClusterExecutor(Generic[J, R]):
         """An attempt as its records are, without a word from the cluster."""
         if it.is_given_up:
             return _given_up(token, directory)
-        handle = {"job": it.job}
-        found = Found(token, directory, handle, it.started_at, placements=it.placements)
+        found = Found(token, directory, it.handle, it.started_at, placements=it.placements)
         found = await self._placed(found)
         if it.ended is None:
             return found
@@ -411,9 +414,8 @@ class ClusterExecutor(Generic[J, R]):
             return None
         moments = [one.started_at for one in several]
         placements = tuple(place for one in several for place in one.placements)
-        handle = {"job": it.job}
         started_at = max((at for at in moments if at is not None), default=_now())
-        return Found(found.token, found.directory, handle, started_at, placements=placements)
+        return Found(found.token, found.directory, it.handle, started_at, placements=placements)
 
     # What became of it
 

@@ -196,9 +196,6 @@ class Dialect(Protocol[J, R]):
 def problems(dialect: Dialect[Any, Any], spec: JobSpec) -> list[FieldError]:
     """All that is wrong with a job for a cluster."""
     wrong = dialect.problems(spec)
-    if spec.min_nodes is not None and spec.min_nodes != spec.nodes:
-        told = f"{dialect.name} starts all nodes of a job or none; leave it out"
-        wrong.append(FieldError("min_nodes", told))
     asked, known = spec.gpu_type, dialect.models
     if asked and known and dialect.gpu_type(asked) is None:
         there = ", ".join(sorted(known))

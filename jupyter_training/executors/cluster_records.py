@@ -61,8 +61,16 @@ class Records:
 
     @property
     def count(self) -> int:
-        """How many nodes it has."""
-        return len((self.launch or {}).get("nodes") or ()) or 1
+        """How many nodes it has: what it asks for, or what it was given, which may be fewer."""
+        asked = len((self.launch or {}).get("nodes") or ()) or 1
+        given = (self.started or {}).get("nodes")
+        return given if isinstance(given, int) and 0 < given < asked else asked
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """What `Found.handle` is of it."""
+        asked = len((self.launch or {}).get("nodes") or ()) or 1
+        return {"job": self.job} | ({"nodes": self.count} if self.count < asked else {})
 
     @property
     def is_gang(self) -> bool:

@@ -89,6 +89,9 @@ class RayDialect:
                     [float(much) for much in found.values()]
             except ValueError as error:
                 wrong.append(FieldError(f"executor_options.{name}", str(error)))
+        if spec.min_nodes is not None and spec.min_nodes != spec.nodes:
+            told = "Ray starts all nodes of a job or none; leave it out"
+            wrong.append(FieldError("min_nodes", told))
         if spec.nodes > 1 and "labels" in spec.executor_options:
             told = "Ray finds nodes by labels only for jobs of one node"
             wrong.append(FieldError("executor_options.labels", told))

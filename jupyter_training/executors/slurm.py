@@ -201,5 +201,11 @@ def _make(setting: Setting) -> ClusterExecutor[SlurmJob, Batch]:
     )
 
 
-PLUGIN = Plugin(_make, Offer(options=OPTIONS))
+PLUGIN = Plugin(
+    _make,
+    Offer(
+        options=OPTIONS,
+        instead_of_images="on Slurm, call apptainer, or what else your cluster has, in the command",
+    ),
+)
 """For the registry."""

@@ -175,8 +175,12 @@ def sbatch_arguments(
     models
         The GPU types that there are, as Slurm calls them.
     """
-    nodes = len(launch.nodes) if isinstance(launch, GangLaunch) else 1
-    one = launch.nodes[0] if isinstance(launch, GangLaunch) else launch
+    several = launch.nodes if isinstance(launch, GangLaunch) else (launch,)
+    one, count = several[0], len(several)
+    size = [f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1"]
+    if isinstance(launch, GangLaunch) and launch.is_elastic:
+        # Of so many tasks it would want them all, and of one on each node the fewest nodes.
+        size = [f"--nodes={launch.min_nodes}-{count}", f"--mincpus={one.cpu_cores}"]
     options = {**site.defaults, **{name: str(it) for name, it in launch.options.items()}}
     found = [
         "--parsable",
@@ -187,9 +191,7 @@ def sbatch_arguments(
         # A job that begins again is another attempt, which we submit ourselves.
         "--no-requeue",
         "--export=ALL",
-        f"--nodes={nodes}",
-        f"--ntasks={nodes}",
-        "--ntasks-per-node=1",
+        *size,
         f"--cpus-per-task={one.cpu_cores}",
         f"--mem={one.memory_gb}G",
         f"--signal=B:TERM@{max(1, min(65535, math.ceil(grace_s)))}",

@@ -30,6 +30,9 @@ TYPE_CHECKING = False  # that of typing, which takes longer to import than all o
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+NODES = "JUPYTER_TRAINING_NODES"
+"""Where `jupyter_training.ranks`, which takes long to import, finds how many nodes there are."""
+
 _LOOK_S = 0.5
 _DEVICES = (
     "CUDA_VISIBLE_DEVICES",
@@ -49,7 +52,8 @@ def main(arguments: list[str]) -> NoReturn:
         launch = json.load(file)
     if arguments[1:] == ["node"]:
         index = int(os.environ["SLURM_PROCID"])
-        leave(Node(launch, launch["nodes"][index], _where(), _of_slurm(), [directory]).run())
+        env = {**_of_slurm(), NODES: str(_count(launch))}
+        leave(Node(launch, launch["nodes"][index], _where(), env, [directory]).run())
     if launch.get("nodes"):
         leave(_run_nodes(launch, directory))
     leave(Node(launch, launch, _where(), _of_slurm(), []).run())
@@ -57,13 +61,19 @@ def main(arguments: list[str]) -> NoReturn:
 
 def _run_nodes(launch: dict[str, Any], directory: str) -> int:
     """Have ``srun`` run all nodes, and pass on that they are to end."""
-    identity = {**_where(), "token": launch["token"], "pid": os.getpid(), "started_at": time.time()}
+    identity = {
+        **_where(),
+        "token": launch["token"],
+        "pid": os.getpid(),
+        "started_at": time.time(),
+        "nodes": _count(launch),
+    }
     if not claim(directory, identity):
         return NOT_OURS
     import subprocess  # single jobs have no use for it
 
     signals, _ = wake_on_signals()
-    count = str(len(launch["nodes"]))
+    count = str(_count(launch))
     step = subprocess.Popen(
         [
             *("srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1"),
@@ -81,6 +91,12 @@ def _run_nodes(launch: dict[str, Any], directory: str) -> int:
             appear(os.path.join(directory, STOP), {"at": time.time()})
     tell_server(launch, launch["token"])
     return 1 if step.returncode else 0
+
+
+def _count(launch: dict[str, Any]) -> int:
+    """How many nodes there are: one that may start with fewer gets what there is room for."""
+    asked = len(launch["nodes"])
+    return min(asked, int(os.environ["SLURM_JOB_NUM_NODES"])) if launch["is_elastic"] else asked
 
 
 def _where() -> dict[str, Any]:

@@ -37,10 +37,13 @@ class Offer:
         Whether a job for it may, or has to, have an image.
     options
         What it understands of `JobSpec.executor_options`, by name, and what that means.
+    instead_of_images
+        What people do there who have an image, where jobs run without; empty for nothing.
     """
 
     images: Images = Images.NEVER
     options: Mapping[str, str] | None = None
+    instead_of_images: str = ""
 
     def understands(self, spec: JobSpec) -> bool:
         """Whether it can be meant by a job that does not say which executor it wants."""
@@ -164,7 +167,10 @@ def problems(spec: JobSpec, executor: str, offers: Mapping[str, Offer]) -> list[
     if spec.image is not None and offer.images is Images.NEVER:
         with_images = [name for name, one in offers.items() if one.images is not Images.NEVER]
         told = f"an image needs the executor {' or '.join(with_images)}, not {executor}"
-        wrong.append(FieldError("image", told))
+        if not with_images:
+            told = f"the executor {executor} runs jobs without an image"
+        hint = f"; {offer.instead_of_images}" if offer.instead_of_images else ""
+        wrong.append(FieldError("image", told + hint))
     elif spec.image is None and offer.images is Images.ALWAYS:
         wrong.append(FieldError("image", f"the executor {executor} needs an image to run"))
     options = offer.options or {}

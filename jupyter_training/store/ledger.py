@@ -457,14 +457,18 @@ def attempt_started(
     given
         Where it runs, if a cluster has decided that.
     """
+    row = connection.execute(_ATTEMPT, {"the_token": token}).one_or_none()
+    if row is None:
+        return
+    placements = tuple(given) or _placements(row)
     values: dict[str, Any] = {"the_token": token, "handle": handle, "started_at": started_at}
     if given:
         values |= _as_row(given)
+        if row.parts is not None:  # a distributed job may be given one node
+            values["parts"] = parts_as_json(given)
     changed = connection.execute(_BEGIN, values)
     if changed.rowcount != 1:
         return
-    row = connection.execute(_ATTEMPT, {"the_token": token}).one()
-    placements = _placements(row)
     move(
         connection,
         row.job_id,

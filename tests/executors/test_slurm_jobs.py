@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_training import ranks
+from jupyter_training.executors import slurm_node
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_records import Records, Step, step
 from jupyter_training.executors.slurm_commands import environment
@@ -98,6 +100,12 @@ def test_a_distributed_job_is_one_allocation_of_so_many_nodes() -> None:
     told = sbatch_arguments(GangLaunch(**vars(launch(cpu_cores=12)), nodes=several), SITE, 10)
     for wanted in ("--nodes=3", "--ntasks=3", "--ntasks-per-node=1", "--cpus-per-task=4"):
         assert wanted in told
+    elastic = GangLaunch(**vars(launch(cpu_cores=12)), nodes=several, min_nodes=2)
+    told = sbatch_arguments(elastic, SITE, 10)
+    for wanted in ("--nodes=2-3", "--mincpus=4", "--cpus-per-task=4"):
+        assert wanted in told
+    assert not any(one.startswith("--ntasks") for one in told)
+    assert slurm_node.NODES == ranks.NODES
     assert "--gres=gpu:2" in told
 
 

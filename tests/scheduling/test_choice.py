@@ -119,6 +119,13 @@ def test_what_an_executor_has_not_got_is_told(
     assert [one.message for one in problems(job(**fields), executor, OFFERS)] == [told]
 
 
+def test_who_has_an_image_and_nobody_for_it_is_told_what_to_do() -> None:
+    alone = {"slurm": Offer(instead_of_images="call apptainer in the command")}
+    (found,) = problems(job(image="x"), "slurm", alone)
+    told = "the executor slurm runs jobs without an image; call apptainer in the command"
+    assert (found.field, found.message) == ("image", told)
+
+
 def test_what_it_has_is_no_problem() -> None:
     assert problems(job(), "local", OFFERS) == []
     assert problems(job(image="x"), "ray", OFFERS) == []

@@ -107,6 +107,20 @@ def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api) -> None:
         assert told["status"] == "cancelled"
 
 
+def test_a_job_that_bears_it_starts_with_fewer_nodes_than_it_asks_for(api: Api) -> None:
+    holder = submit(api, NAP, cpu_cores=4, gpu_count=0)
+    api.status(holder, "running")
+    whole = {"job_type": "distributed", "nodes": 3, "cpu_cores": 4, "gpu_count": 1}
+    code = "import os; print(*(os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'NNODES')))"
+    elastic = submit(api, code, min_nodes=1, **whole)
+    told = api.ended(elastic)
+    assert (told["status"], told["ranks"]) == ("completed", 2), told["reason"]
+    assert len({part["node"] for part in told["parts"]} - {api.job(holder)["node"]}) == 2
+    assert [api.log(elastic, rank=rank) for rank in (0, 1)] == [["0 2 2"], ["1 2 2"]]
+    events = api.get(f"api/training-jobs/{elastic}/events").json()
+    assert any("runs with 2 nodes: " in (event["reason"] or "") for event in events)
+
+
 def test_the_controller_dies_while_jobs_are_submitted(
     api: Api, slurm: Slurm, tmp_path: Path
 ) -> None:

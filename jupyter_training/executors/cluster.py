@@ -206,6 +206,8 @@ class ClusterExecutor(Generic[J, R]):
                     assert it.ended is not None
                     ended_since = ended_since or _clock()
                     is_known = is_fresh and (job is None or job.is_over)
+                    if is_known and it.wants_state:
+                        job = await self._recalled(token, directory, it, job)
                     if not it.wants_state or is_known or _clock() - ended_since > _STATE_S:
                         self._asked.pop(token, None)
                         return replace(it.ended, exit=self._exit(it, job, left_s))
@@ -439,6 +441,8 @@ class ClusterExecutor(Generic[J, R]):
         if not await asyncio.to_thread(records.give_up, token, directory):
             it = await asyncio.to_thread(records.read, token, directory)
             return await self._found(token, directory, it)
+        it = await asyncio.to_thread(records.read, token, directory)
+        job = await self._recalled(token, directory, it, job)
         if job is None:
             return _given_up(token, directory, f"{self._dialect.name} does not know its job")
         why = await self._dialect.not_begun(job, home)
@@ -455,6 +459,7 @@ class ClusterExecutor(Generic[J, R]):
     async def _lost(self, token: str, directory: Path, it: Records, job: J | None) -> Ended | None:
         """The end of an attempt of which the cluster knows no more; None while it may still run."""
         home = records.home_of(token, directory)
+        job = await self._recalled(token, directory, it, job)
         if job is None or job.waits or job.is_unsure or it.is_revoked:
             if not it.is_revoked:
                 _log.warning(
@@ -471,6 +476,12 @@ class ClusterExecutor(Generic[J, R]):
         if again.ended is not None:
             return replace(again.ended, exit=self._exit(again, job, 1e9))
         return Ended(self._dialect.lost(job, revoked=it.is_revoked), _now())
+
+    async def _recalled(self, token: str, directory: Path, it: Records, job: J | None) -> J | None:
+        """The job of an attempt, also if the cluster has forgotten it but keeps how it ended."""
+        if job is not None or it.job is None:
+            return job
+        return await self._dialect.recall(it.job, records.home_of(token, directory))
 
     async def _hurry(self, token: str, it: Records) -> None:
         """Have the cluster kill what has not ended in its grace period."""

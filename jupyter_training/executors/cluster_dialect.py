@@ -123,6 +123,15 @@ class Dialect(Protocol[J, R]):
             If the cluster is away.
         """
 
+    async def recall(self, job: str, directory: Path) -> J | None:
+        """A job that `jobs` does not tell of any more, from what the cluster keeps for longer.
+
+        Returns
+        -------
+        J or None
+            How it ended; None if that is not known, or nothing is kept.
+        """
+
     async def cancel(self, job: str) -> None:
         """Take a job out of the queue, and end it if it runs.
 

@@ -128,6 +128,10 @@ class RayDialect:
                 await self.client.submit(again(job))
         return found
 
+    async def recall(self, job: str, directory: Path) -> RayJob | None:
+        """Nothing: what Ray forgets, it keeps nowhere."""
+        return None
+
     async def cancel(self, job: str) -> None:
         """Have Ray stop a job; one that waits ends as soon as it begins."""
         await self.client.stop(job)

@@ -113,6 +113,12 @@ class SlurmDialect:
         """All jobs of this installation that Slurm knows; see `Dialect`."""
         return await self.commands.queue()
 
+    async def recall(self, job: str, directory: Path) -> SlurmJob | None:
+        """A job that has left the memory of the controller, from Slurm's accounting."""
+        found = await self.commands.recall(job)
+        # Numbers begin anew when a cluster is set up again; directories do not.
+        return found if found is not None and found.directory == str(directory) else None
+
     async def cancel(self, job: str) -> None:
         """Take a job out of the queue, and end it if it runs."""
         await self.commands.cancel(job)

@@ -11,13 +11,28 @@ from pathlib import Path
 
 from jupyter_training.executors.base import ClusterAway
 from jupyter_training.executors.cluster_dialect import Refused, TooMany
-from jupyter_training.executors.slurm_jobs import AWAY, FORMAT, LIMIT, SlurmJob, jobs_of, words
+from jupyter_training.executors.slurm_jobs import (
+    AWAY,
+    FORMAT,
+    LIMIT,
+    PAST,
+    SlurmJob,
+    jobs_of,
+    past_jobs_of,
+    words,
+)
 
 _PATIENCE_S = 90.0
 """Slurm's commands try for about so long by themselves (s)."""
 
 _AT_ONCE = 2
 """So many submissions at a time: a controller serves them one by one anyway."""
+
+_COMPANY_S = 0.2
+"""How long a question to accounting waits for others to be asked with it (s)."""
+
+_NO_ACCOUNTING_S = 300.0
+"""How soon accounting is asked again that could not be (s)."""
 
 _KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|LD_LIBRARY_PATH|KRB5CCNAME"
@@ -41,6 +56,9 @@ class Commands:
     def __init__(self, installation: str, directory: str = "") -> None:
         self._installation, self._directory = installation, directory
         self._submitting = asyncio.Semaphore(_AT_ONCE)
+        self._recalling: asyncio.Task[dict[str, SlurmJob]] | None = None
+        self._recalled: set[str] = set()
+        self._recall_at = float("-inf")
 
     async def submit(self, arguments: Sequence[str], script: str) -> str:
         """Submit a batch script.
@@ -96,6 +114,34 @@ class Commands:
             found = re.search(r"\sExitCode=(\d+):", printed)
             return None if found is None else int(found[1])
         return None
+
+    async def recall(self, job: str) -> SlurmJob | None:
+        """A job that has ended, from accounting, which is asked for all that are wanted at once.
+
+        Returns
+        -------
+        SlurmJob or None
+            None if it is not known there, or has not ended; and if nothing can be asked, as most
+            small clusters have no accounting.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._recall_at:
+            return None
+        if self._recalling is None:
+            self._recalled = set()
+            self._recalling = loop.create_task(self._recall())
+        self._recalled.add(job)
+        return (await asyncio.shield(self._recalling)).get(job)
+
+    async def _recall(self) -> dict[str, SlurmJob]:
+        await asyncio.sleep(_COMPANY_S)
+        wanted, self._recalling = sorted(self._recalled), None
+        form = ["--noheader", "--parsable2", "--allocations", f"--format={','.join(PAST)}"]
+        try:
+            return past_jobs_of(await self._run(["sacct", *form, f"--jobs={','.join(wanted)}"]))
+        except (Refused, ClusterAway):
+            self._recall_at = asyncio.get_running_loop().time() + _NO_ACCOUNTING_S
+            return {}
 
     async def tell(self, job: str) -> None:
         """Send SIGTERM to the script of a job that runs, and to nothing else of it."""

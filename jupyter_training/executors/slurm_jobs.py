@@ -123,6 +123,22 @@ def jobs_of(printed: str, installation: str) -> list[SlurmJob]:
     return found
 
 
+PAST = ("JobIDRaw", "State", "NodeList", "WorkDir")
+"""What is asked of accounting."""
+
+
+def past_jobs_of(printed: str) -> dict[str, SlurmJob]:
+    """By their numbers, jobs that have ended in what ``sacct`` printed of `PAST`."""
+    found = {}
+    for line in printed.splitlines():
+        number, state, nodes, directory, *_ = [*line.split(_SEPARATOR), "", "", ""]
+        word = state.partition(" ")[0]  # of CANCELLED by 1000
+        if word in FINAL:
+            where = "" if nodes == "None assigned" else nodes
+            found[number] = SlurmJob(number, word, "", where, math.inf, directory, "")
+    return found
+
+
 def _seconds(text: str) -> float:
     """Seconds of ``2-03:04:05``, ``03:04:05`` or ``04:05``; infinite for anything else."""
     found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())

@@ -24,6 +24,7 @@ from jupyter_training.executors.slurm_jobs import (
     lost,
     nodes_of,
     not_begun,
+    past_jobs_of,
     sbatch_arguments,
     script,
     words,
@@ -296,6 +297,22 @@ def test_an_end_is_what_both_say_of_it(
     found = end_of(told, job(state), grace_s=10, **said)
     assert found.cause is cause
     assert (found.exit_code, found.signal) == (told.exit_code, told.signal) or said["revoked"]
+
+
+def test_accounting_tells_how_forgotten_jobs_ended() -> None:
+    printed = (
+        "7|TIMEOUT|node[1-2]|/shared/jobs/job-1/attempt-1\n"
+        "8|CANCELLED by 1000|None assigned|/d\n"
+        "9|RUNNING|node1|/d\n"
+        "10|\n"
+    )
+    found = past_jobs_of(printed)
+    assert [(it.id, it.state, it.nodes) for it in found.values()] == [
+        ("7", "TIMEOUT", "node[1-2]"),
+        ("8", "CANCELLED", ""),
+    ]
+    assert found["7"].directory == str(DIRECTORY)
+    assert lost(found["7"]).cause is Cause.TIMED_OUT
 
 
 @pytest.mark.parametrize(

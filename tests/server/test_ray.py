@@ -176,8 +176,9 @@ def test_two_nodes_meet_in_a_placement_group_and_again_when_one_is_lost(
 
 RESUMES = """
 import fcntl, os, pathlib, time
-kept = pathlib.Path(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "step")
-alone = open(kept.with_name("alone"), "w")
+rank = os.environ.get("RANK", "0")
+kept = pathlib.Path(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "step-" + rank)
+alone = open(kept.with_name("alone-" + rank), "w")
 fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # no attempt runs beside another one
 print("resumed at", kept.read_text() if kept.exists() else 0, flush=True)
 if not kept.exists():
@@ -268,8 +269,9 @@ def test_the_head_is_killed_and_started_again_while_jobs_are_submitted(
     api: Api, ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    napping = submit(api, RESUMES, executor_options={"resources": "worker=1"})
-    api.printed(napping, "saved")
+    on_workers: dict[str, Any] = {"executor_options": {"resources": "worker=1"}}
+    napping = submit(api, RESUMES, job_type="distributed", nodes=2, **on_workers)
+    api.until(napping, lambda it: sum("saved" in line for line in api.log(napping)) == 2)
     before = [submit(api, appends(runs)) for _ in range(3)]
     ray_cluster.kill_node("node1")
     during = [submit(api, appends(runs)) for _ in range(3)]
@@ -284,7 +286,7 @@ def test_the_head_is_killed_and_started_again_while_jobs_are_submitted(
     for job in (*before, *during, napping):
         told = api.ended(job)
         assert (told["status"], told["retry_count"]) == ("completed", 0), told["reason"]
-    assert api.log(napping) == ["resumed at 7"]
+    assert sorted(api.log(napping)) == ["[rank 0] resumed at 7", "[rank 1] resumed at 7"]
     # What ran when its node was killed may have told it, and its next attempt again.
     ran = runs_of(runs)
     assert ran.keys() == {*before, *during}

@@ -1,27 +1,14 @@
-import {
-  act,
-  cleanup,
-  fireEvent,
-  render,
-  screen
-} from '@testing-library/react';
+import { act, fireEvent, screen } from '@testing-library/react';
 import React from 'react';
 
-import { TrainingProvider } from '../components/context';
 import { when } from '../create/forecast';
 import { EMPTY, type IFormValues } from '../create/form';
 import { Form } from '../create/view';
 import type { IForecast } from '../model/types';
-import { job, json, trans, training, World } from './helpers';
+import { job, json, trans, World } from './helpers';
+import { holdTime, shown } from './rendering';
 
-beforeEach(() => {
-  jest.useFakeTimers();
-});
-
-afterEach(() => {
-  cleanup();
-  jest.useRealTimers();
-});
+holdTime();
 
 const NOW: IForecast = {
   dry_run: true,
@@ -55,14 +42,13 @@ function show(answer: () => Response): {
   });
   let values: IFormValues = EMPTY;
   const refused = {};
-  render(
-    <TrainingProvider value={training(world)}>
-      <Form
-        initial={EMPTY}
-        refused={refused}
-        onChange={changed => (values = changed)}
-      />
-    </TrainingProvider>
+  shown(
+    world,
+    <Form
+      initial={EMPTY}
+      refused={refused}
+      onChange={changed => (values = changed)}
+    />
   );
   return { asked, values: () => values };
 }

@@ -1,31 +1,14 @@
-import {
-  act,
-  cleanup,
-  fireEvent,
-  render,
-  screen
-} from '@testing-library/react';
+import { act, fireEvent, screen } from '@testing-library/react';
 import React from 'react';
 
-import { TrainingProvider } from '../components/context';
 import { Filter } from '../components/filter';
-import { training, World } from './helpers';
+import { World } from './helpers';
+import { holdTime, shown } from './rendering';
 
-beforeEach(() => {
-  jest.useFakeTimers();
-});
-
-afterEach(() => {
-  cleanup();
-  jest.useRealTimers();
-});
+holdTime();
 
 function show(world: World): { box: HTMLInputElement; unmount: () => void } {
-  const { unmount } = render(
-    <TrainingProvider value={training(world)}>
-      <Filter />
-    </TrainingProvider>
-  );
+  const { unmount } = shown(world, <Filter />);
   return { box: screen.getByRole('searchbox'), unmount };
 }
 

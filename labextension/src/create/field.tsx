@@ -113,21 +113,26 @@ export interface IRowsProps<Row> {
   error: string | undefined;
   errorOf: (place: number) => string | undefined;
   onChange: (rows: Row[]) => void;
-  /** The fields of a row. */
+  /** The fields of a row, and what makes one of them. */
   children: (
     row: Row,
-    place: number,
-    change: (part: Partial<Row>) => void
+    cell: (
+      name: keyof Row,
+      label: string,
+      look?: ICellLook
+    ) => React.JSX.Element
   ) => React.ReactNode;
 }
 
 /** Rows of fields, of which there may be any number. */
-export function Rows<Row>(props: IRowsProps<Row>): React.JSX.Element {
+export function Rows<Row extends { [Name in keyof Row]: string }>(
+  props: IRowsProps<Row>
+): React.JSX.Element {
   const id = useId();
   const { rows } = props;
-  const change = (place: number, part: Partial<Row>): void =>
+  const change = (place: number, name: keyof Row, value: string): void =>
     props.onChange(
-      rows.map((row, at) => (at === place ? { ...row, ...part } : row))
+      rows.map((row, at) => (at === place ? { ...row, [name]: value } : row))
     );
   return (
     <fieldset className="jp-Training-rows" aria-describedby={`${id}-help`}>
@@ -144,7 +149,15 @@ export function Rows<Row>(props: IRowsProps<Row>): React.JSX.Element {
             aria-label={`${props.title} ${place + 1}`}
             className="jp-Training-rowFields"
           >
-            {props.children(row, place, part => change(place, part))}
+            {props.children(row, (name, label, look) => (
+              <Cell
+                {...look}
+                label={label}
+                value={row[name]}
+                invalid={error !== undefined}
+                onChange={value => change(place, name, value)}
+              />
+            ))}
             <button
               type="button"
               className="jp-mod-styled jp-Training-button jp-Training-remove"
@@ -180,16 +193,21 @@ export function Rows<Row>(props: IRowsProps<Row>): React.JSX.Element {
   );
 }
 
-/** A field of a row: its label is for a screen reader, and what is in it while it is empty. */
-export function Cell(props: {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
+export interface ICellLook {
   kind?: string;
   placeholder?: string;
-  invalid?: boolean;
   choices?: readonly string[];
-}): React.JSX.Element {
+}
+
+/** A field of a row: its label is for a screen reader, and what is in it while it is empty. */
+function Cell(
+  props: ICellLook & {
+    label: string;
+    value: string;
+    invalid: boolean;
+    onChange: (value: string) => void;
+  }
+): React.JSX.Element {
   const common = {
     className: `jp-mod-styled jp-Training-cell${props.kind ? ` jp-mod-${props.kind}` : ''}`,
     value: props.value,

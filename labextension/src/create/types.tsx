@@ -4,7 +4,7 @@
 import React from 'react';
 
 import { useTraining } from '../components/context';
-import { Cell, Field, type IFieldProps, Rows } from './field';
+import { Field, type IFieldProps, Rows } from './field';
 import {
   type FormErrors,
   type IFormValues,
@@ -130,63 +130,25 @@ export function SearchFields(props: IPartProps): React.JSX.Element {
         errorOf={place => errors[`space.${place}`]}
         onChange={space => change({ space })}
       >
-        {(row, place, set) => {
-          const common = { invalid: `space.${place}` in errors };
-          return (
-            <>
-              <Cell
-                {...common}
-                label={trans.__('Name')}
-                value={row.name}
-                onChange={name => set({ name })}
-              />
-              <Cell
-                {...common}
-                label={trans.__('Type')}
-                kind="type"
-                value={row.type}
-                choices={KINDS}
-                onChange={type => set({ type })}
-              />
-              {row.type === 'choice' ? (
-                <Cell
-                  {...common}
-                  label={trans.__('Values')}
-                  kind="wide"
-                  placeholder="16, 32, 64"
-                  value={row.values}
-                  onChange={texts => set({ values: texts })}
-                />
-              ) : (
-                <>
-                  <Cell
-                    {...common}
-                    label={trans.__('From')}
-                    kind="number"
-                    value={row.low}
-                    onChange={low => set({ low })}
-                  />
-                  <Cell
-                    {...common}
-                    label={trans.__('To')}
-                    kind="number"
-                    value={row.high}
-                    onChange={high => set({ high })}
-                  />
-                  {hasStep(row.type) && (
-                    <Cell
-                      {...common}
-                      label={trans.__('Step')}
-                      kind="number"
-                      value={row.step}
-                      onChange={step => set({ step })}
-                    />
-                  )}
-                </>
-              )}
-            </>
-          );
-        }}
+        {(row, cell) => (
+          <>
+            {cell('name', trans.__('Name'))}
+            {cell('type', trans.__('Type'), { kind: 'type', choices: KINDS })}
+            {row.type === 'choice' ? (
+              cell('values', trans.__('Values'), {
+                kind: 'wide',
+                placeholder: '16, 32, 64'
+              })
+            ) : (
+              <>
+                {cell('low', trans.__('From'), { kind: 'number' })}
+                {cell('high', trans.__('To'), { kind: 'number' })}
+                {hasStep(row.type) &&
+                  cell('step', trans.__('Step'), { kind: 'number' })}
+              </>
+            )}
+          </>
+        )}
       </Rows>
       <div className="jp-Training-fields">
         {field(
@@ -258,40 +220,14 @@ export function StageFields(props: IPartProps): React.JSX.Element {
       errorOf={place => errors[`stages.${place}`]}
       onChange={stages => change({ stages })}
     >
-      {(row, place, set) => {
-        const common = { invalid: `stages.${place}` in errors };
-        return (
-          <>
-            <Cell
-              {...common}
-              label={trans.__('Name')}
-              value={row.name}
-              onChange={name => set({ name })}
-            />
-            <Cell
-              {...common}
-              label={trans.__('Command')}
-              kind="wide"
-              value={row.command}
-              onChange={command => set({ command })}
-            />
-            <Cell
-              {...common}
-              label={trans.__('After')}
-              placeholder={trans.__('After')}
-              value={row.after}
-              onChange={after => set({ after })}
-            />
-            <Cell
-              {...common}
-              label={trans.__('GPUs')}
-              kind="number"
-              value={row.gpus}
-              onChange={gpus => set({ gpus })}
-            />
-          </>
-        );
-      }}
+      {(_, cell) => (
+        <>
+          {cell('name', trans.__('Name'))}
+          {cell('command', trans.__('Command'), { kind: 'wide' })}
+          {cell('after', trans.__('After'))}
+          {cell('gpus', trans.__('GPUs'), { kind: 'number' })}
+        </>
+      )}
     </Rows>
   );
 }

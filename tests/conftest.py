@@ -39,9 +39,10 @@ NAP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 CLUSTERS = ("ray", "slurm")
+BROWSER = "tests/ui"
 LONGEST_FIRST = (
     *CLUSTERS,
-    *("tests/kills", "tests/distributed", "tests/test_readme", "tests/test_packaging", "tests/ui"),
+    *("tests/kills", "tests/distributed", "tests/test_readme", "tests/test_packaging", BROWSER),
     *("tests/test_cli", "tests/server", "tests/notebook", "tests/conformance", "tests/binder"),
     *("tests/doctor", "tests/executors"),
 )
@@ -49,12 +50,15 @@ LONGEST_FIRST = (
 
 
 def group_of(nodeid: str) -> str:
-    """Those of a file belong together, and those that share a cluster: it takes long to start."""
+    """Those of a file belong together, and those that share a cluster or a browser.
+
+    These take long to start.
+    """
     file, _, name = nodeid.partition("::")
     for cluster in CLUSTERS:
         if f"_{cluster}" in file or f"[{cluster}" in name:
             return cluster
-    return file
+    return BROWSER if file.startswith(BROWSER) else file
 
 
 class InGroups(LoadFileScheduling):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.conftest import Home, Server
 
@@ -168,19 +168,33 @@ class Lab:
 
 
 @contextmanager
-def browser_page(**options: Any) -> Iterator[Page]:
-    """Open a page in a browser."""
+def chromium() -> Iterator[Browser]:
+    """Start a browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_BROWSER)
-        page = browser.new_page(**options)
-        page.set_default_timeout(_PATIENCE_MS)
-        yield page
+        yield browser
         browser.close()
 
 
 @contextmanager
+def page_of(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Open a page that has nothing in common with the other pages of the browser."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(_PATIENCE_MS)
+    yield page
+    page.close()
+
+
+@contextmanager
+def browser_page(**options: Any) -> Iterator[Page]:
+    """Open a page in a browser of its own."""
+    with chromium() as browser, page_of(browser, **options) as page:
+        yield page
+
+
+@contextmanager
 def notebook(
-    server: Server, name: str = "quickstart.ipynb", *, below: str = "lab/tree"
+    browser: Browser, server: Server, name: str = "quickstart.ipynb", *, below: str = "lab/tree"
 ) -> Iterator[Notebook]:
     """Open a notebook, and wait for its kernel.
 
@@ -189,7 +203,8 @@ def notebook(
     below
         The path of what shows it; ``notebooks`` for Jupyter Notebook 7.
     """
-    with browser_page(viewport={"width": 1180, "height": 760}, device_scale_factor=2) as page:
+    size = {"width": 1180, "height": 760}
+    with page_of(browser, viewport=size, device_scale_factor=2) as page:
         page.goto(f"{server.url}{below}/{name}?token=the-servers-own&reset")
         page.wait_for_function(_KERNEL_IS_READY)
         yield Notebook(page)

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.conftest import Home
-from tests.ui.lab import configure, notebook, start_lab, write_notebook
+from tests.ui.lab import chromium, configure, notebook, start_lab, write_notebook
 from tests.ui.lab_pictures import lab_pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,7 +40,7 @@ def main() -> None:
         server = start_lab(home)
         try:
             name = write_notebook(home, ["%load_ext jupyter_training", TRAINS, "%train_monitor"])
-            with notebook(server, name) as book:
+            with chromium() as browser, notebook(browser, server, name) as book:
                 page = book.page
                 page.evaluate(
                     "() => window.jupyterapp.commands.execute('application:toggle-left-area')"

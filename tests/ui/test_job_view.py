@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Request, expect
 
-from tests.conftest import Home, python
+from tests.conftest import python
 from tests.server.test_snapshots import put, snapshot
 from tests.ui.accessibility import OF_COLOURS, other_looks, violations
-from tests.ui.lab import Lab, browser_page, start_lab
+from tests.ui.lab import Lab
 
 LONG = 60_000
 VIEW = ".jp-Training-view:not(.lm-mod-hidden)"
@@ -35,13 +34,9 @@ THIRD_FAILS = (
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    home = Home(tmp_path_factory.mktemp("job-view"))
-    with browser_page(viewport={"width": 1400, "height": 860}) as page:
-        opened = Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
-        opened.open()
-        yield opened
-    home.close()
+def lab(shared: Lab) -> Lab:
+    shared.open()
+    return shared
 
 
 def test_a_pipeline_is_a_graph_of_stages_with_what_became_of_each(lab: Lab) -> None:

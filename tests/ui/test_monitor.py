@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.conftest import Home, Server
 from tests.ui.lab import notebook, start_lab, write_notebook
@@ -27,10 +27,12 @@ CELLS = [
 ]
 
 
-def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(home: Home) -> None:
+def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(
+    browser: Browser, home: Home
+) -> None:
     server = start_lab(home)
     name = write_notebook(home, CELLS)
-    with notebook(server, name) as book:
+    with notebook(browser, server, name) as book:
         book.run("%load_ext")
         output = book.run("%%train")
         live = output.locator(".jt-live")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests import fake_nvml
 from tests.conftest import Home
@@ -22,14 +22,14 @@ for step in range(1, 1000):
 
 
 def test_a_job_and_its_gpus_are_watched_and_it_is_cancelled_in_a_notebook(
-    home: Home, tmp_path: Path
+    browser: Browser, home: Home, tmp_path: Path
 ) -> None:
     cards = FakeGpus(tmp_path / "gpus", ["NVIDIA A100-SXM4-80GB"] * 2)
     cards.card(0, utilization=93)
     home.variables |= cards.environment(fake_nvml.build(tmp_path))
     server = start_notebook_7(home, gpus=None)
     name = write_notebook(home, ["%load_ext jupyter_training", TRAINS])
-    with notebook(server, name, below="notebooks") as book:
+    with notebook(browser, server, name, below="notebooks") as book:
         book.run("%load_ext")
         live = book.run("%%train").locator(".jt-live")
         expect(live).to_contain_text("running", timeout=60_000)

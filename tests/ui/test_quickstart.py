@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.conftest import Home
 from tests.ui.lab import notebook, start_lab
 
 
-def test_the_output_of_a_training_cell_follows_its_job(home: Home) -> None:
+def test_the_output_of_a_training_cell_follows_its_job(browser: Browser, home: Home) -> None:
     server = start_lab(home)
-    with notebook(server) as book:
+    with notebook(browser, server) as book:
         book.run("%load_ext jupyter_training")
         output = book.run("%%train --name digits")
         expect(output).to_contain_text("digits")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.conftest import NAP, Home, python
+from tests.conftest import ENDED, NAP, Home, python
 from tests.ui.accessibility import OF_COLOURS, draws, moving, other_looks, violations
-from tests.ui.lab import Lab, browser_page, start_lab
+from tests.ui.lab import Lab, start_lab
 
 MANY = 5000
 LONG = 60_000
@@ -25,25 +25,22 @@ EPOCHS = python(
 )
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    made = Home(tmp_path_factory.mktemp("lab"))
-    yield made
-    made.close()
+@pytest.fixture
+def home(shared: Lab) -> Home:
+    return shared.server.home
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser_page(viewport={"width": 1400, "height": 860}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def opened(home: Home, page: Page) -> Lab:
-    """JupyterLab, still without a job."""
-    lab = Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
-    lab.open()
-    return lab
+def opened(shared: Lab) -> Lab:
+    """JupyterLab, still or again without a job."""
+    api = shared.server.api
+    for job in api.get("api/training-jobs?limit=1000").json():
+        if job["status"] not in ENDED:
+            api.post(f"api/training-jobs/{job['job_id']}/cancel")
+            api.ended(job["job_id"])
+        api.http.delete(f"api/training-jobs/{job['job_id']}")
+    shared.open()
+    return shared
 
 
 @pytest.fixture

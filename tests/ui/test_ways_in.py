@@ -8,38 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from jupyter_training.notebook import specs
 from tests.conftest import NAP, Home
 from tests.ui.accessibility import violations
-from tests.ui.lab import Lab, browser_page, start_lab, write_notebook
+from tests.ui.lab import Lab, page_of, start_lab, write_notebook
 
 LONG = 60_000
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    made = Home(tmp_path_factory.mktemp("ways"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser_page(viewport={"width": 1400, "height": 900}) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def opened(home: Home, page: Page) -> Lab:
+def opened(shared: Lab) -> Lab:
     """JupyterLab, with a script and a notebook."""
-    server = start_lab(home, cpu_cores=4, memory_gb=16)
-    (home.path / "work" / "hello.py").write_text("print('from', __file__)")
-    write_notebook(home, ["print(6 * 7)"], "answer.ipynb")
-    lab = Lab(page, server)
-    lab.open()
-    return lab
+    (root(shared) / "hello.py").write_text("print('from', __file__)")
+    write_notebook(shared.server.home, ["print(6 * 7)"], "answer.ipynb")
+    shared.open()
+    return shared
 
 
 @pytest.fixture
@@ -152,13 +137,13 @@ def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab, dialog: Loca
 
 
 def test_the_dialog_tells_after_which_job_one_would_start(lab: Lab, dialog: Locator) -> None:
-    holder = lab.server.api.submit(NAP, name="holder", cpu_cores=4, time_limit_s=7200)
+    holder = lab.server.api.submit(NAP, name="holder", cpu_cores=8, time_limit_s=7200)
     lab.server.api.status(holder["job_id"], "running")
     lab.do("training:create")
-    dialog.get_by_label("CPU cores").fill("4")
+    dialog.get_by_label("CPU cores").fill("8")
     expect(dialog).to_contain_text("Would start after “holder”, in about 2 h")
     dialog.get_by_role("radio", name="Distributed").check(force=True)
-    dialog.get_by_label("CPU cores").fill("2")
+    dialog.get_by_label("CPU cores").fill("4")
     expect(dialog).to_contain_text("Would start after “holder”, in about 2 h")
     assert violations(lab.page, ".jp-Training-dialog") == []
     dialog.get_by_role("button", name="Close").click()
@@ -217,21 +202,17 @@ def test_a_setting_acts_as_soon_as_it_is_changed(lab: Lab) -> None:
     expect(status).to_be_visible()
 
 
-def test_without_the_server_part_the_panel_says_what_to_do(
-    home: Home, page: Page, lab: Lab
-) -> None:
+def test_without_the_server_part_the_panel_says_what_to_do(home: Home, browser: Browser) -> None:
     home.configure("c.ServerApp.jpserver_extensions = {'jupyter_training': False}")
     server = start_lab(home, wait=False)
-    try:
+    with page_of(browser) as page:
         for _ in range(600):
             if server.answers:
                 break
             page.wait_for_timeout(100)  # it has nothing that could tell that it is ready
-        other = Lab(page, server)
-        other.open()
-        expect(other.panel.get_by_role("alert")).to_contain_text(
+        lab = Lab(page, server)
+        lab.open()
+        expect(lab.panel.get_by_role("alert")).to_contain_text(
             "jupyter server extension enable jupyter_training"
         )
         assert violations(page, ".jp-Training-panel") == []
-    finally:
-        lab.open()

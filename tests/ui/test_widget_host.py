@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from jupyter_training.notebook.chart import Curve
 from jupyter_training.notebook.points import news
-from tests.ui.lab import ROOT, browser_page
+from tests.ui.lab import ROOT, page_of
 
 HOST = Path(__file__).parent / "host"
 BUILT = ROOT / "jupyter_training" / "notebook" / "static"
@@ -38,8 +38,8 @@ HAS_COLOUR = """wanted => [...document.querySelectorAll('canvas')].some(canvas =
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with browser_page(viewport={"width": 600, "height": 300}) as page:
+def page(browser: Browser) -> Iterator[Page]:
+    with page_of(browser, viewport={"width": 600, "height": 300}) as page:
 
         def answer(route: Route) -> None:
             name = route.request.url.rsplit("/", 1)[1] or "index.html"

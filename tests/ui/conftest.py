@@ -1,0 +1,26 @@
+"""What the tests in a browser share: to start it and JupyterLab takes longer than most of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.conftest import Home
+from tests.ui.lab import Lab, chromium, page_of, start_lab
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a machine with 8 cores, for files of tests that open it anew."""
+    home = Home(tmp_path_factory.mktemp("lab"))
+    with page_of(browser, viewport={"width": 1400, "height": 900}) as page:
+        yield Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
+    home.close()

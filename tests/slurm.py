@@ -66,6 +66,11 @@ NodeName=node3 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[3]} {node}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=small Nodes=node1 MaxTime=60 State=UP
 """
+"""Its configuration.
+
+A busy machine is given time: Slurm declares a node lost that does not answer for `SlurmdTimeout`,
+and requeues a job whose start nobody confirms within `MessageTimeout`. Either is another attempt.
+"""
 
 
 class Slurm:

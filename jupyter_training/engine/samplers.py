@@ -128,8 +128,8 @@ class SeededSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """As the sampler of the trial does; a grid would want to stop a loop that there is not."""
-        if self._search.sampler is not Sampler.GRID:
+        """As the sampler of the trial does, if it learns; a grid would want to stop a loop."""
+        if self._search.sampler is Sampler.CMAES:
             sampler(self._search, trial.number).after_trial(study, trial, state, values)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,9 @@ import httpx
 import pytest
 
 from jupyter_training.doctor.ray import look
-from jupyter_training.points import OF_CLUSTERS, VARIABLE
+from tests.clusters import appends, runs_of, submit_to_servers_that_die
 from tests.conftest import Api, Home, Server, python
-from tests.ray_cluster import NODES, RayCluster, at_length, until, with_ray
+from tests.ray_cluster import NODES, RayCluster, at_length, with_ray
 
 # Ray starts an interpreter with all of itself for each job, and others want the machine, too.
 pytestmark = pytest.mark.timeout(600)
@@ -49,21 +47,6 @@ def submit(api: Api, code: str, **fields: Any) -> str:
 def waits(api: Api, job: str, words: str) -> dict[str, Any]:
     """The job as soon as it waits at Ray for this."""
     return api.until(job, lambda it: it["status"] == "scheduled" and words in (it["reason"] or ""))
-
-
-def appends(runs: Path) -> str:
-    """A script that tells that it ran."""
-    told = "os.environ['JUPYTER_TRAINING_JOB_ID'] + ' ' + os.environ['JUPYTER_TRAINING_ATTEMPT']"
-    return (
-        f"import os; os.write(os.open({str(runs)!r}, 1025 | os.O_CREAT), ({told} + '\\n').encode())"
-    )
-
-
-def runs_of(runs: Path) -> dict[str, int]:
-    """How many attempts of each job ran, none of which ran twice."""
-    lines = runs.read_text().splitlines()
-    assert len(lines) == len(set(lines)), "an attempt ran twice"
-    return Counter(line.split()[0] for line in lines)
 
 
 def losses(api: Api, job: str) -> list[str]:
@@ -216,32 +199,8 @@ def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
 def test_a_server_that_dies_while_it_submits_loses_and_doubles_nothing(
     home: Home, ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
-    with_ray(home, ray_cluster.url)
-    runs, points = tmp_path / "runs", sorted(point.value for point in OF_CLUSTERS)
-
-    def ask_for(api: Api, key: str) -> str:
-        spec = {"name": key, "command": python(appends(runs)), "cpu_cores": 1, "memory_gb": 1}
-        spec |= {"gpu_count": 0, "executor": "ray"}
-        answer = api.post("api/training-jobs", json=spec, headers={"Idempotency-Key": key})
-        return str(answer.json()["job_id"])
-
-    for point in points:
-        home.variables[VARIABLE] = point
-        server = home.start(wait=False)
-        # It may die of an earlier job, and before it has taken or answered this one.
-        until(lambda: server.answers or server.process.poll() is not None)  # noqa: B023
-        with contextlib.suppress(httpx.TransportError):
-            ask_for(server.api, point)
-        assert server.process.wait(60) == -9, point
-    del home.variables[VARIABLE]
-    api = home.start().api
-    api.patience = PATIENCE_S
-    jobs = [ask_for(api, point) for point in points]
-    for job in jobs:
-        told = api.ended(job)
-        assert (told["status"], told["retry_count"]) == ("completed", 0), told["reason"]
-    assert len(api.get("api/training-jobs").json()) == len(jobs)
-    assert runs_of(runs) == dict.fromkeys(jobs, 1)
+    home = with_ray(home, ray_cluster.url)
+    submit_to_servers_that_die(home, "ray", tmp_path / "runs", PATIENCE_S)
 
 
 @at_length

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from jupyter_training.points import OF_CLUSTERS, VARIABLE
+from tests.clusters import appends, submit_to_servers_that_die
 from tests.conftest import Api, Home, Server, python
 from tests.slurm import CONFIGURATION, NODES, Slurm, with_slurm
 
@@ -40,14 +38,6 @@ def submit(api: Api, code: str, **fields: Any) -> str:
 def waits(api: Api, job: str, words: str) -> dict[str, Any]:
     """The job as soon as it waits at Slurm for this."""
     return api.until(job, lambda it: it["status"] == "scheduled" and words in (it["reason"] or ""))
-
-
-def appends(runs: Path) -> str:
-    """A script that tells that it ran."""
-    told = "os.environ['JUPYTER_TRAINING_JOB_ID'] + ' ' + os.environ['JUPYTER_TRAINING_ATTEMPT']"
-    return (
-        f"import os; os.write(os.open({str(runs)!r}, 1025 | os.O_CREAT), ({told} + '\\n').encode())"
-    )
 
 
 NAP = "import time; print('up', flush=True); time.sleep(600)"
@@ -233,21 +223,4 @@ def test_a_directory_that_nodes_do_not_see_is_named(home: Home, slurm: Slurm) ->
 def test_a_server_that_dies_while_it_submits_loses_and_doubles_nothing(
     home: Home, slurm: Slurm, tmp_path: Path
 ) -> None:
-    with_slurm(home, slurm)
-    runs = tmp_path / "runs"
-    for point in sorted(OF_CLUSTERS):
-        home.variables[VARIABLE] = point.value
-        server = home.start()
-        with contextlib.suppress(httpx.TransportError):  # it died before it had answered
-            submit(server.api, appends(runs), gpu_count=0)
-        assert server.process.wait(30) == -9, point
-    del home.variables[VARIABLE]
-    api = home.start().api
-    jobs = [job["job_id"] for job in api.get("api/training-jobs").json()]
-    assert len(jobs) == len(OF_CLUSTERS)
-    for job in jobs:
-        told = api.ended(job)
-        assert (told["status"], told["retry_count"]) == ("completed", 0)
-    lines = runs.read_text().splitlines()
-    assert sorted({line.split()[0] for line in lines}) == sorted(jobs)
-    assert len(lines) == len(set(lines)) == len(jobs)
+    submit_to_servers_that_die(with_slurm(home, slurm), "slurm", tmp_path / "runs", patience=60)

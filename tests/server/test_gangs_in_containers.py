@@ -51,13 +51,18 @@ def server(engine: Engine, home: Home) -> Server:
     return home.start(docker_url=engine.url, gpus=2)
 
 
-def left(engine: Engine) -> tuple[list[Any], list[Any]]:
+def ours(home: Home) -> dict[str, str]:
+    """What finds the containers and networks of a home's servers, as others use the engine, too."""
+    return {"label": f"{INSTALLATION}={TrainingTokens(home.data_dir).installation}"}
+
+
+def left(engine: Engine, home: Home) -> tuple[list[Any], list[Any]]:
     """The containers and networks of ours that are left, once none is being removed any more."""
     deadline = time.monotonic() + 30
     client = engine.client
     try:
         while True:
-            label = {"label": INSTALLATION}
+            label = ours(home)
             found = client.containers(all=True, filters=label), client.networks(filters=label)
             if not any(found) or time.monotonic() > deadline:
                 return found
@@ -66,7 +71,9 @@ def left(engine: Engine) -> tuple[list[Any], list[Any]]:
         client.close()
 
 
-def test_nodes_are_containers_that_find_each_other_by_name(server: Server, engine: Engine) -> None:
+def test_nodes_are_containers_that_find_each_other_by_name(
+    server: Server, engine: Engine, home: Home
+) -> None:
     api = server.api
     job = api.ended(api.submit(**script(TALK), gpu_count=1, **IN_IMAGE)["job_id"])
     assert job["status"] == "completed", job["reason"]
@@ -77,10 +84,12 @@ def test_nodes_are_containers_that_find_each_other_by_name(server: Server, engin
         "[rank 1] I am node-1 eth0",
     ]
     assert [one["gpus"] for one in job["parts"]] == [["0"], ["1"]]
-    assert left(engine) == ([], [])
+    assert left(engine, home) == ([], [])
 
 
-def test_a_rank_that_fails_in_its_container_ends_the_others(server: Server, engine: Engine) -> None:
+def test_a_rank_that_fails_in_its_container_ends_the_others(
+    server: Server, engine: Engine, home: Home
+) -> None:
     api = server.api
     job = api.ended(api.submit(**script(FAIL), max_retries=0, **IN_IMAGE)["job_id"])
     assert (job["status"], job["cause"]) == ("failed", "user_error")
@@ -88,7 +97,7 @@ def test_a_rank_that_fails_in_its_container_ends_the_others(server: Server, engi
     metrics = server.home.data_dir / "jobs" / job["job_id"] / "attempt-1" / "metrics.jsonl"
     assert metrics.read_text().count("loss") == 1
     assert '"loss": 1.0' in metrics.read_text()
-    assert left(engine) == ([], [])
+    assert left(engine, home) == ([], [])
 
 
 def test_containers_of_a_gang_outlive_the_server_and_are_ended_whole(
@@ -101,7 +110,7 @@ def test_containers_of_a_gang_outlive_the_server_and_are_ended_whole(
         first.api.printed(job_id, f"[rank {rank}] ready")
     first.kill()
     client = engine.client
-    label = {"label": INSTALLATION}
+    label = ours(home)
     there = client.containers(filters=label)
     assert len(there) == 2
     tokens = {one["Labels"][ATTEMPT].partition(".")[0] for one in there}
@@ -111,15 +120,15 @@ def test_containers_of_a_gang_outlive_the_server_and_are_ended_whole(
     second.api.status(job_id, "running")
     answer = second.api.post(f"api/training-jobs/{job_id}/cancel")
     assert answer.json()["status"] == "cancelled"
-    assert left(engine) == ([], [])
+    assert left(engine, home) == ([], [])
 
 
 def test_a_network_that_a_crash_has_left_is_removed_and_no_other(
     home: Home, engine: Engine
 ) -> None:
     client = engine.client
-    ours = TrainingTokens(home.data_dir).installation
-    labels = {INSTALLATION: ours, ATTEMPT: "abc", DIRECTORY: str(home.path / "gone")}
+    installation = TrainingTokens(home.data_dir).installation
+    labels = {INSTALLATION: installation, ATTEMPT: "abc", DIRECTORY: str(home.path / "gone")}
     client.create_network("jupyter-training-abc", labels=labels)
     client.create_network("not-ours", labels={**labels, INSTALLATION: "another"})
     home.start(docker_url=engine.url)
@@ -143,4 +152,4 @@ def test_a_server_that_dies_between_two_nodes_leaves_nothing_half(
     home.variables.clear()
     job = home.start(docker_url=engine.url).api.ended(job_id)
     assert (job["status"], job["retry_count"]) == ("completed", 0), job["reason"]
-    assert left(engine) == ([], [])
+    assert left(engine, home) == ([], [])

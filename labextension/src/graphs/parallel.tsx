@@ -42,7 +42,7 @@ export function ParallelCoordinates(props: {
       <figcaption>
         <b>{trans.__('Parameters and %1', found.search.metric)}</b>
         <span className="jp-TrainingChart-key">
-          {trans.__('darker is better')}
+          {trans.__('the clearer a line, the better')}
         </span>
         <span className="jp-TrainingChart-key">
           {trans.__('dotted: pruned or failed')}

@@ -114,6 +114,10 @@ def _field_error(
     if kind == "missing":
         return FieldError(".".join(path), "is required")
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if kind in ("too_long", "string_too_long"):
+        what = "characters" if isinstance(details["input"], str) else "items"
+        length, most = len(details["input"]), details["ctx"]["max_length"]
+        message = f"has {length} {what}, and may have {most}"
     if field == "command" and kind.endswith("_type"):
         message = "should be a string or an array of strings"
     elif field == "dataset_ids" and len(path) > 1:

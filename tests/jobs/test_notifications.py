@@ -44,8 +44,8 @@ def test_a_receiver_is_a_url_or_a_name_or_says_on_what_occasions() -> None:
         ([{"to": SECRET, "on": ["sometimes"]}], "with some of completed, failed, retrying"),
         ([{"on": ["failed"]}], "should be an array"),
         ([""], "should not be empty"),
-        ([SECRET] * 21, "at most 20"),
-        ([SECRET + "x" * 3000], "at most 2048"),
+        ([SECRET] * 21, "has 21 items, and may have 20"),
+        ([SECRET + "x" * 3000], "characters, and may have 2048"),
     ],
 )
 def test_what_is_wrong_is_told_without_the_url(notify: object, said: str) -> None:

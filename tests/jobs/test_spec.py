@@ -37,7 +37,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
     ("field", "value", "words"),
     [
         ("name", "a\nb", "one line"),
-        ("name", "x" * 257, "256"),
+        ("name", "x" * 257, "has 257 characters, and may have 256"),
         ("cpu_cores", 1.5, "integer"),
         ("cpu_cores", True, "integer"),
         ("memory_gb", 0, "greater than or equal to 1"),

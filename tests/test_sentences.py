@@ -83,6 +83,7 @@ def of_requests() -> Iterator[str]:
         {"name": " ", "command": ""},
         {"name": "a\nb", "command": "echo 'x"},
         {"command": "echo \\", "cpu_cores": 0, "priority": 5000, "time_limit_s": 0},
+        {"name": "x" * 257, "dataset_ids": ["a"] * 101},
         {"env_vars": {"1x": "2"}},
         {"env_vars": {"JUPYTER_TRAINING_X": "2"}},
         {"job_type": "pipeline", "command": None, "stages": []},

@@ -410,6 +410,12 @@ const WRONG: readonly IRule[] = [
   rule((trans, kind, low) =>
     trans.__('low should be above 0 for %1, not %2', kind, low)
   ),
+  rule((trans, length, most) =>
+    trans.__('has %1 characters, and may have %2', length, most)
+  ),
+  rule((trans, length, most) =>
+    trans.__('has %1 items, and may have %2', length, most)
+  ),
   rule(trans => trans.__('a choice needs at least one value')),
   rule(trans => trans.__('a choice should have each value once')),
   rule(trans => trans.__('a pipeline needs at least one stage')),

@@ -116,7 +116,8 @@ def running_postgres() -> Iterator[Postgres]:
     try:
         server = Postgres(place)
         yield server
-        server.stop()
+        if (place / "data" / "postmaster.pid").exists():
+            server.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

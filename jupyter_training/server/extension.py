@@ -483,7 +483,7 @@ class TrainingApp(ExtensionApp):
                 return
             except AWAY as error:
                 self.log.error("The training database cannot be used, trying again: %s", error)
-                self._running.trouble = trouble(error)
+                self._running.hinder(trouble(error))
                 await asyncio.sleep(_AGAIN_S)
 
     async def stop_extension(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.server.identity import TrainingTokens
@@ -40,9 +41,9 @@ class Running:
 
     def __init__(self, tokens: TrainingTokens, end: Callable[[], None] | None = None) -> None:
         self.tokens = tokens
-        self.trouble = ""
-        """What keeps the engine from starting for the moment."""
-        self.started: asyncio.Future[TrainingService] = asyncio.get_event_loop().create_future()
+        self._loop = asyncio.get_event_loop()
+        self.started: asyncio.Future[TrainingService] = self._loop.create_future()
+        self._hindered: asyncio.Future[str] = self._loop.create_future()
         self._end = end
         self._closing = False
         self._requests = 0
@@ -57,9 +58,18 @@ class Running:
         NotAvailable
             If it could not be started, or cannot be for the moment.
         """
-        if self.trouble and not self.started.done():
-            raise NotAvailable(self.trouble)
-        return await asyncio.shield(self.started)
+        # Who asks before it is known that the engine cannot start yet is told as soon as it is.
+        answers: list[asyncio.Future[Any]] = [self.started, self._hindered]
+        await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        if not self.started.done():
+            raise NotAvailable(self._hindered.result())
+        return self.started.result()
+
+    def hinder(self, why: str) -> None:
+        """The engine cannot be started for the moment."""
+        if self._hindered.done():
+            self._hindered = self._loop.create_future()
+        self._hindered.set_result(why)
 
     def fail(self, why: str) -> None:
         """The engine could not be started."""

@@ -350,8 +350,11 @@ def test_whatever_is_swapped_at_whatever_moment(
     try:
         assert swapping.stdout is not None
         swapping.stdout.readline()
-        read = links = 0
-        for _ in range(10_000):
+        tries = read = links = 0
+        # How often it is met in which state is the matter of who else needs the processors.
+        while tries < 10_000 or min(read, links) <= 50:
+            assert tries < 1_000_000, (read, links)
+            tries += 1
             try:
                 assert content(root, path) == b"mine"
                 read += 1
@@ -360,8 +363,6 @@ def test_whatever_is_swapped_at_whatever_moment(
     finally:
         swapping.kill()
         swapping.communicate()
-    assert read > 50
-    assert links > 50
 
 
 def test_what_the_server_may_not_read() -> None:

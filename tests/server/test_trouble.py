@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -10,9 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from jupyter_training.engine.service import TrainingService
+from jupyter_training.server.identity import TrainingTokens
+from jupyter_training.server.running import NotAvailable, Running
 from tests.conftest import Api, Home
 from tests.postgres import Postgres
 
@@ -78,6 +83,26 @@ def test_a_database_that_says_nothing_holds_nobody_up_for_ever(
         own_postgres.resume()
     until(lambda: server.api.get("api/training-jobs").status_code == 200)
     assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
+
+
+def test_who_asks_too_early_is_told_what_hinders_the_server(tmp_path: Path) -> None:
+    service = cast("TrainingService", object())
+
+    async def ask() -> None:
+        running = Running(TrainingTokens(tmp_path))
+        early = [asyncio.create_task(running.service()) for _ in range(2)]
+        await asyncio.sleep(0)
+        running.hinder("away")
+        for one in early:
+            with pytest.raises(NotAvailable, match="away"):
+                await one
+        running.hinder("full")
+        with pytest.raises(NotAvailable, match="full"):
+            await running.service()
+        running.started.set_result(service)
+        assert await running.service() is service
+
+    asyncio.run(ask())
 
 
 def test_a_server_that_starts_before_its_database_waits_for_it(

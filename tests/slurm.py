@@ -1,8 +1,8 @@
 """A real Slurm of our own: a controller and three nodes on this machine, ended with the tests.
 
-It needs root, and Debian's ``slurmctld``, ``slurmd``, ``slurm-client`` and ``munge``. Everything of
-it is in a temporary directory, with a munged of its own. GPUs are faked at the very bottom: as
-device files that Slurm counts, hands out and names in ``CUDA_VISIBLE_DEVICES``.
+It needs root, and Debian's ``slurmctld``, ``slurmd``, ``slurmrestd``, ``slurm-client`` and
+``munge``. Everything of it is in a temporary directory, with a munged of its own. GPUs are faked at
+the very bottom: as device files that Slurm counts, hands out and names in ``CUDA_VISIBLE_DEVICES``.
 """
 
 from __future__ import annotations
@@ -103,6 +103,11 @@ class Slurm:
         """What its commands need in their environment."""
         return {"SLURM_CONF": str(self.config)}
 
+    @property
+    def _whole_env(self) -> Mapping[str, str]:
+        path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
+        return {**os.environ, **self.env, "PATH": path}
+
     def start(self) -> None:
         """Start all of it, and return when all nodes can be used."""
         munge = [f"--{name}={self.place}/munge.{name}" for name in ("socket", "key-file")]
@@ -122,6 +127,24 @@ class Slurm:
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""
         self._run(node, "slurmd", "-D", "-N", node)
+
+    def start_rest(self) -> str:
+        """Start slurmrestd, and return its URL when it answers.
+
+        It refuses to be root, which is who owns the jobs here. So it is in a user namespace, where
+        it believes to be somebody else; Slurm and who asks it know better.
+        """
+        self.place.chmod(0o755)
+        socket = self.place / "rest.socket"
+        socket.unlink(missing_ok=True)
+        version = self.command("slurmctld", "-V").split()[1]
+        # Of all that it could speak, some of which needs an accounting that is not there.
+        plugins = ["-s", "openapi/v0.0.38"] if version.startswith("22.") else ["-s", "slurmctld"]
+        somebody = ["--user", "--map-user=1000", "--map-group=1000"]
+        arguments = [*plugins, "-a", "rest_auth/local", f"unix:{socket}"]
+        self._run("slurmrestd", "unshare", *somebody, "slurmrestd", *arguments)
+        self._until(socket.is_socket)
+        return f"unix://{socket}"
 
     def kill(self, daemon: str) -> None:
         """Kill ``slurmctld``, or the daemon of a node, which leaves its jobs alone."""
@@ -148,7 +171,7 @@ class Slurm:
     def command(self, *words: str) -> str:
         """Run one of its commands; what it printed."""
         done = subprocess.run(
-            words, env={**os.environ, **self.env}, capture_output=True, text=True, check=False
+            words, env=self._whole_env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{words}: {done.stderr}"
         return done.stdout
@@ -157,7 +180,7 @@ class Slurm:
         """End all of it."""
         with contextlib.suppress(AssertionError):
             self.command("scancel", "--quiet", "--user", "root")
-        for name in (*NODES, "slurmctld", "munged"):
+        for name in ("slurmrestd", *NODES, "slurmctld", "munged"):
             if (daemon := self._daemons.get(name)) is not None and daemon.poll() is None:
                 daemon.terminate()
         for daemon in self._daemons.values():
@@ -170,17 +193,16 @@ class Slurm:
 
     def _ask(self, *words: str) -> bool:
         done = subprocess.run(
-            words, env={**os.environ, **self.env}, capture_output=True, text=True, check=False
+            words, env=self._whole_env, capture_output=True, text=True, check=False
         )
         return set(done.stdout.split()) == set(NODES)
 
     def _run(self, name: str, program: str, *arguments: str) -> None:
-        path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
         with (self.place / f"{name}.out").open("ab") as log:
             # A test run that is killed leaves no daemon behind.
             self._daemons[name] = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", program, *arguments],
-                env={**os.environ, **self.env, "PATH": path},
+                env=self._whole_env,
                 cwd=self.place,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -229,9 +251,9 @@ def why_not() -> str | None:
     if os.geteuid() != 0:
         return "a Slurm of our own needs root"
     paths = os.environ["PATH"] + os.pathsep + "/usr/sbin"
-    programs = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+    programs = ("munged", "slurmctld", "slurmd", "slurmrestd", "sbatch", "srun", "squeue")
     missing = [name for name in programs if shutil.which(name, path=paths) is None]
-    packages = "slurmctld, slurmd, slurm-client and munge"
+    packages = "slurmctld, slurmd, slurmrestd, slurm-client and munge"
     return f"{', '.join(missing)} missing: install {packages}" if missing else None
 
 
@@ -255,3 +277,9 @@ def slurm() -> Iterator[Slurm]:
         pytest.skip(told)
     with running() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def slurm_rest(slurm: Slurm) -> str:
+    """The URL of the slurmrestd of that cluster."""
+    return slurm.start_rest()

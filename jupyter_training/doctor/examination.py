@@ -58,7 +58,7 @@ def _with(settings: Settings) -> list[Check]:
     memory = Look(probes.memory, timeout_s=_LOOK_S)
     docker = Look(probes.docker, settings.docker_url, settings.docker_network, timeout_s=_LOOK_S)
     driver = Look(probes.driver, timeout_s=_LOOK_S)
-    cluster = Look(slurm.look, settings.slurm_commands, settings.data_dir, timeout_s=_LOOK_S)
+    cluster = Look(slurm.look, settings.slurm, settings.data_dir, timeout_s=_LOOK_S)
     on_ray = Look(
         *(ray.look, settings.ray_address, settings.ray_headers, settings.ray_verify),
         settings.data_dir,

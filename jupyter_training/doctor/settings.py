@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jupyter_training.executors.slurm_transport import Way
+
 NAMES = (
     "data_dir",
     "database_url",
@@ -27,8 +29,8 @@ class Settings:
 
     Attributes
     ----------
-    slurm_commands
-        The directory of Slurm's commands; empty if they are found by their names.
+    slurm
+        How Slurm is reached.
     ray_address, ray_headers, ray_verify
         How Ray is asked; the address is empty if it is not set.
     docker_url
@@ -47,7 +49,7 @@ class Settings:
     database_url: str
     default_executor: str = "local"
     executors: tuple[str, ...] = ("local", "docker")
-    slurm_commands: str = ""
+    slurm: Way = field(default_factory=Way, repr=False)
     ray_address: str = ""
     ray_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ray_verify: bool = True
@@ -120,7 +122,7 @@ def read(arguments: Sequence[str]) -> Settings | Unreadable:
         app.database_url,
         default_executor=app.default_executor,
         executors=tuple(app.executors),
-        slurm_commands=Slurm(parent=app).commands,
+        slurm=Slurm(parent=app).way,
         ray_address=Ray(parent=app).address,
         ray_headers=Ray(parent=app).headers,
         ray_verify=Ray(parent=app).verify,

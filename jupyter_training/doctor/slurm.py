@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from jupyter_training.doctor import clusters
 from jupyter_training.doctor.checks import Check, absent, problem
 from jupyter_training.doctor.clusters import Size, is_asked_for, size_of
 from jupyter_training.doctor.settings import Settings
+from jupyter_training.executors.slurm_transport import Way
 
 NAME = "Slurm"
 EXECUTOR = "slurm"
@@ -25,7 +24,7 @@ class SlurmFacts:
     Attributes
     ----------
     version
-        Of its commands; empty if there are none.
+        Of Slurm, or of its commands; empty if there are none.
     trouble
         Why it does not answer; empty if it does.
     size
@@ -37,30 +36,29 @@ class SlurmFacts:
     size: Size = field(default_factory=Size)
 
 
-def look(commands: str, data_dir: Path) -> SlurmFacts:
-    """Ask Slurm for its nodes.
-
-    Parameters
-    ----------
-    commands
-        The directory of its commands; empty if they are found by their names.
-    """
+def look(way: Way, data_dir: Path) -> SlurmFacts:
+    """Ask Slurm for its nodes."""
     from jupyter_training.executors.base import ClusterAway
-    from jupyter_training.executors.slurm_commands import Commands, are_there
-    from jupyter_training.executors.slurm_jobs import nodes_of
+    from jupyter_training.executors.slurm import transport
 
-    if not are_there(commands):
-        return SlurmFacts()
-    program = str(Path(commands) / "sbatch") if commands else "sbatch"
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    version = said.stdout.split()[-1] if said.stdout.split() else "of an unknown version"
+    async def ask() -> SlurmFacts:
+        it, version = transport(way, installation=""), ""
+        try:
+            version = await it.version()
+            nodes = await it.nodes()
+        except ClusterAway as away:
+            return SlurmFacts(version or "of an unknown version", str(away))
+        finally:
+            await it.close()
+        hosts = {one.host.partition(".")[0] for one in nodes}
+        is_elsewhere = bool(hosts - {socket.gethostname().partition(".")[0], "localhost", ""})
+        known = [one.node for one in nodes]
+        return SlurmFacts(version, "", size_of(known, data_dir, is_elsewhere=is_elsewhere))
+
     try:
-        printed = asyncio.run(Commands("", commands).nodes())
-    except ClusterAway as away:
-        return SlurmFacts(version, str(away))
-    hosts = {one.partition(".")[0] for one in re.findall(r"NodeHostName=(\S+)", printed)}
-    is_elsewhere = bool(hosts - {socket.gethostname().partition(".")[0], "localhost"})
-    return SlurmFacts(version, "", size_of(nodes_of(printed), data_dir, is_elsewhere=is_elsewhere))
+        return asyncio.run(ask())
+    except ValueError:  # there is none
+        return SlurmFacts()
 
 
 def judge(facts: SlurmFacts, settings: Settings) -> Check:

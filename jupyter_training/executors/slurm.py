@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from traitlets import List, Unicode
 
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.cluster import ClusterExecutor
-from jupyter_training.executors.cluster_node import LAUNCH
 from jupyter_training.executors.cluster_settings import ClusterSettings
 from jupyter_training.executors.local import PACKAGES
 from jupyter_training.executors.registry import Plugin, Setting
@@ -28,27 +26,20 @@ from jupyter_training.executors.slurm_jobs import (
     SAID,
     Site,
     SlurmJob,
+    Wanted,
     end_of,
     gres_type,
     lost,
-    nodes_of,
     not_begun,
-    sbatch_arguments,
-    script,
+    wanted,
 )
+from jupyter_training.executors.slurm_rest import Rest
+from jupyter_training.executors.slurm_transport import Transport, Way
 from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.choice import Offer
 from jupyter_training.scheduling.resources import ClusterNode, Placement
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What ``sbatch`` gets."""
-
-    arguments: list[str]
-    script: str
 
 
 class SlurmDialect:
@@ -60,18 +51,16 @@ class SlurmDialect:
         What is particular to the cluster.
     grace_s
         How long a job may take to end after it was asked to (s).
-    commands
-        The directory of Slurm's commands; empty if they are found by their names.
-
+    transport
+        The way to it.
     """
 
     name = "Slurm"
     # A server may be a job of Slurm itself.
     own = ("SLURM", "SBATCH_", "SRUN_", "PMI_", "PMIX_")
 
-    def __init__(self, site: Site, grace_s: float, commands: str = "") -> None:
-        self.site, self._grace_s = site, grace_s
-        self.commands = Commands(site.installation, commands)
+    def __init__(self, site: Site, grace_s: float, transport: Transport) -> None:
+        self.site, self._grace_s, self._transport = site, grace_s, transport
         self.models: frozenset[str] = frozenset()
 
     @property
@@ -94,38 +83,37 @@ class SlurmDialect:
 
     async def nodes(self) -> Sequence[ClusterNode]:
         """The nodes of the cluster; see `Dialect`."""
-        return nodes_of(await self.commands.nodes())
+        return [one.node for one in await self._transport.nodes()]
 
-    def request(self, launch: Launch) -> Batch:
+    def request(self, launch: Launch) -> Wanted:
         """What is to be submitted for an attempt."""
-        arguments = sbatch_arguments(launch, self.site, self._grace_s, self.models)
-        return Batch(arguments, script(launch.directory, launch.directory / LAUNCH, self.site))
+        return wanted(launch, self.site, self._grace_s, self.models)
 
     def more(self, launch: Launch) -> dict[str, Any]:
         """Nothing: it is in the environment of the job."""
         return {}
 
-    async def submit(self, request: Batch) -> str:
+    async def submit(self, request: Wanted) -> str:
         """Submit it, and return its number; see `Dialect`."""
-        return await self.commands.submit(request.arguments, request.script)
+        return await self._transport.submit(request)
 
     async def jobs(self) -> Sequence[SlurmJob]:
         """All jobs of this installation that Slurm knows; see `Dialect`."""
-        return await self.commands.queue()
+        return await self._transport.queue()
 
     async def recall(self, job: str, directory: Path) -> SlurmJob | None:
         """A job that has left the memory of the controller, from Slurm's accounting."""
-        found = await self.commands.recall(job)
+        found = await self._transport.recall(job)
         # Numbers begin anew when a cluster is set up again; directories do not.
         return found if found is not None and found.directory == str(directory) else None
 
     async def cancel(self, job: str) -> None:
         """Take a job out of the queue, and end it if it runs."""
-        await self.commands.cancel(job)
+        await self._transport.cancel(job)
 
     async def ask_to_end(self, job: str) -> None:
         """Have our program told that the job is to end."""
-        await self.commands.tell(job)
+        await self._transport.tell(job)
 
     async def placed(self, token: str, place: Placement) -> Placement | None:
         """Where an attempt runs: Slurm tells our program."""
@@ -147,12 +135,13 @@ class SlurmDialect:
 
     async def not_begun(self, job: SlurmJob, directory: Path) -> Exit:
         """How an attempt ended that Slurm has let go of before it ran."""
-        code = await self.commands.exit_code(job.id)
+        code = await self._transport.exit_code(job.id)
         said = await asyncio.to_thread(_last_line, directory / SAID)
         return not_begun(job, code, directory, self.site.python, said)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Let go of the way to it."""
+        await self._transport.close()
 
 
 class Slurm(ClusterSettings):
@@ -165,12 +154,65 @@ class Slurm(ClusterSettings):
     reservation = Unicode(help="The reservation of jobs that name none.").tag(config=True)
 
     sbatch_options = List(
-        Unicode(), help="""Further arguments of sbatch for each job, such as "--exclusive"."""
+        Unicode(),
+        help="""Further arguments of sbatch for each job, such as "--exclusive". Not with
+        rest_url.""",
     ).tag(config=True)
 
     commands = Unicode(
         help="The directory of Slurm's commands. Default: they are found by their names."
     ).tag(config=True)
+
+    rest_url = Unicode(
+        help="""Where slurmrestd is, to be asked instead of Slurm's commands: http://host:6820, or
+        unix:///run/slurmrestd.socket for one that runs as the user of this server and needs no
+        token.""",
+    ).tag(config=True)
+
+    rest_token_file = Unicode(
+        help="""A file with the token for slurmrestd, as "scontrol token" prints it. It is read for
+        each question, so that something else can renew it. Default: what SLURM_JWT is in the
+        environment of this server.""",
+    ).tag(config=True)
+
+    rest_user = Unicode(
+        help="Whose token that is. Default: the user of this server's process."
+    ).tag(config=True)
+
+    @property
+    def way(self) -> Way:
+        """How Slurm is reached."""
+        return Way(
+            self.commands,
+            tuple(self.sbatch_options),
+            self.rest_url,
+            self.rest_token_file,
+            self.rest_user,
+        )
+
+
+def transport(way: Way, installation: str) -> Transport:
+    """The way to Slurm, for the jobs of an installation.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be gone.
+    """
+    if way.rest_url:
+        if way.sbatch_options:
+            raise ValueError(
+                "c.Slurm.sbatch_options are for sbatch, and with c.Slurm.rest_url none is run; "
+                "unset one of them"
+            )
+        return Rest(installation, way.rest_url, way.rest_token_file, way.rest_user)
+    if not are_there(way.commands):
+        where = way.commands or "the search path"
+        raise ValueError(
+            f"there is no sbatch in {where}; set c.Slurm.commands to where it is, or "
+            "c.Slurm.rest_url to a slurmrestd"
+        )
+    return Commands(installation, way.commands, way.sbatch_options)
 
 
 def _last_line(path: Path) -> str:
@@ -184,22 +226,18 @@ def _last_line(path: Path) -> str:
     return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
 
-def _make(setting: Setting) -> ClusterExecutor[SlurmJob, Batch]:
+def _make(setting: Setting) -> ClusterExecutor[SlurmJob, Wanted]:
     it = Slurm(parent=setting.app)
-    if not are_there(it.commands):
-        where = it.commands or "the search path"
-        raise ValueError(f"there is no sbatch in {where}; set c.Slurm.commands to where it is")
     names = ("partition", "account", "qos", "constraint", "reservation")
     site = Site(
         setting.installation,
         it.python or sys.executable,
         PACKAGES,
         {name: getattr(it, name) for name in names if getattr(it, name)},
-        it.sbatch_options,
         it.gpu_types,
     )
     return ClusterExecutor(
-        SlurmDialect(site, setting.grace_s, it.commands),
+        SlurmDialect(site, setting.grace_s, transport(it.way, setting.installation)),
         setting.data_dir / "slurm",
         setting.grace_s,
         log_limit=setting.log_limit,

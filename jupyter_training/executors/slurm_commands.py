@@ -17,16 +17,15 @@ from jupyter_training.executors.slurm_jobs import (
     LIMIT,
     PAST,
     SlurmJob,
+    SlurmNode,
+    Wanted,
     jobs_of,
+    nodes_of,
     past_jobs_of,
+    sbatch_arguments,
     words,
 )
-
-_PATIENCE_S = 90.0
-"""Slurm's commands try for about so long by themselves (s)."""
-
-_AT_ONCE = 2
-"""So many submissions at a time: a controller serves them one by one anyway."""
+from jupyter_training.executors.slurm_transport import AT_ONCE, PATIENCE_S
 
 _COMPANY_S = 0.2
 """How long a question to accounting waits for others to be asked with it (s)."""
@@ -43,7 +42,7 @@ rest would make ours a part of it; and what they get, the script gets."""
 
 
 class Commands:
-    """The commands of Slurm.
+    """The commands of Slurm; see `Transport`.
 
     Parameters
     ----------
@@ -51,42 +50,34 @@ class Commands:
         Whose jobs are ours.
     directory
         Where the commands are; empty if they are found by their names.
+    further
+        Further arguments for ``sbatch``.
     """
 
-    def __init__(self, installation: str, directory: str = "") -> None:
+    def __init__(self, installation: str, directory: str = "", further: Sequence[str] = ()) -> None:
         self._installation, self._directory = installation, directory
-        self._submitting = asyncio.Semaphore(_AT_ONCE)
+        self._further = further
+        self._submitting = asyncio.Semaphore(AT_ONCE)
         self._recalling: asyncio.Task[dict[str, SlurmJob]] | None = None
         self._recalled: set[str] = set()
         self._recall_at = float("-inf")
 
-    async def submit(self, arguments: Sequence[str], script: str) -> str:
-        """Submit a batch script.
+    async def version(self) -> str:
+        """Of these commands."""
+        try:
+            printed = await self._run(["sbatch", "--version"])
+        except Refused as refused:
+            raise ClusterAway(str(refused)) from None
+        return printed.split()[-1] if printed.split() else "of an unknown version"
 
-        Returns
-        -------
-        str
-            The number of its job.
-
-        Raises
-        ------
-        ClusterAway
-            If Slurm is away. Whether it has got the job is not known.
-        Refused
-            If it does not want it.
-        """
+    async def submit(self, job: Wanted) -> str:
+        """Submit a job; see `Transport`."""
         async with self._submitting:
-            printed = await self._run(["sbatch", *arguments], script)
+            printed = await self._run(["sbatch", *sbatch_arguments(job, self._further)], job.script)
         return printed.strip().partition(";")[0]
 
     async def queue(self) -> list[SlurmJob]:
-        """All jobs of this installation that Slurm knows, also those that ended a moment ago.
-
-        Raises
-        ------
-        ClusterAway
-            If Slurm is away.
-        """
+        """All jobs of this installation that Slurm knows; see `Transport`."""
         whose = f"--user={os.geteuid()}"
         asked = ["squeue", "--noheader", "--states=all", "--array", whose, f"--format={FORMAT}"]
         try:
@@ -94,21 +85,16 @@ class Commands:
         except Refused as refused:
             raise ClusterAway(str(refused)) from None
 
-    async def nodes(self) -> str:
-        """The nodes, as `slurm_jobs.nodes_of` reads them.
-
-        Raises
-        ------
-        ClusterAway
-            If Slurm is away.
-        """
+    async def nodes(self) -> list[SlurmNode]:
+        """The nodes of the cluster; see `Transport`."""
+        asked = ["scontrol", "--oneliner", "--details", "show", "node"]
         try:
-            return await self._run(["scontrol", "--oneliner", "--details", "show", "node"])
+            return nodes_of(await self._run(asked))
         except Refused as refused:
             raise ClusterAway(str(refused)) from None
 
     async def exit_code(self, job: str) -> int | None:
-        """The exit code of a job that has ended; None if that is not known."""
+        """The exit code of a job that has ended; see `Transport`."""
         with contextlib.suppress(Refused, ClusterAway):
             printed = await self._run(["scontrol", "--oneliner", "show", "job", job])
             found = re.search(r"\sExitCode=(\d+):", printed)
@@ -116,14 +102,7 @@ class Commands:
         return None
 
     async def recall(self, job: str) -> SlurmJob | None:
-        """A job that has ended, from accounting, which is asked for all that are wanted at once.
-
-        Returns
-        -------
-        SlurmJob or None
-            None if it is not known there, or has not ended; and if nothing can be asked, as most
-            small clusters have no accounting.
-        """
+        """A job that has ended, from accounting, which is asked for all that are wanted at once."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._recall_at:
             return None
@@ -144,14 +123,17 @@ class Commands:
             return {}
 
     async def tell(self, job: str) -> None:
-        """Send SIGTERM to the script of a job that runs, and to nothing else of it."""
+        """Send SIGTERM to the script of a job that runs; see `Transport`."""
         with contextlib.suppress(Refused):  # it has ended, or has not begun
             await self._run(["scancel", "--signal=TERM", "--batch", job])
 
-    async def cancel(self, *jobs: str) -> None:
-        """Take jobs out of the queue, and end them if they run."""
+    async def cancel(self, job: str) -> None:
+        """Take a job out of the queue, and end it if it runs."""
         with contextlib.suppress(Refused):
-            await self._run(["scancel", *jobs])
+            await self._run(["scancel", job])
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
     async def _run(self, command: Sequence[str], said: str = "") -> str:
         program = os.path.join(self._directory, command[0])
@@ -169,7 +151,7 @@ class Commands:
             raise ClusterAway(f"{program} cannot be run here: {error.strerror}") from None
         try:
             printed, trouble = await asyncio.wait_for(
-                process.communicate(said.encode()), _PATIENCE_S
+                process.communicate(said.encode()), PATIENCE_S
             )
         except asyncio.TimeoutError:
             raise ClusterAway(f"Slurm says nothing ({command[0]})") from None

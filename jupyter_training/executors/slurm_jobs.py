@@ -1,7 +1,8 @@
 """A job as Slurm takes it, and what Slurm tells of jobs and nodes: values and pure functions.
 
-Slurm is asked in its text forms with a format of ours. They have been the same for a decade, on
-every version and without plugins, while the JSON of `squeue` is another one with each release.
+Slurm's commands are asked in their text forms with a format of ours. They have been the same for a
+decade, on every version and without plugins, while the JSON of `squeue` is another one with each
+release. That of slurmrestd has versions of its own, see `slurm_json`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_dialect import begin, code_of, could_not_begin, gpu_name
-from jupyter_training.executors.cluster_node import NOT_OURS
+from jupyter_training.executors.cluster_node import LAUNCH, NOT_OURS
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, matches
 
@@ -106,6 +107,12 @@ def comment(installation: str, job_id: str, token: str) -> str:
     return ":".join((_MARK, installation, job_id, token))
 
 
+def token_of(said: str, installation: str) -> str | None:
+    """The token in the comment of a job; None if it is not of this installation."""
+    mark = said.strip().split(":")
+    return mark[3] if len(mark) == 4 and mark[:2] == [_MARK, installation] else None
+
+
 def jobs_of(printed: str, installation: str) -> list[SlurmJob]:
     """The jobs of this installation in what ``squeue`` printed in our `FORMAT`."""
     found = []
@@ -115,11 +122,11 @@ def jobs_of(printed: str, installation: str) -> list[SlurmJob]:
             continue
         # A reason may be any text; a path may have a separator in it, but it is ours, and has none.
         number, state, *reason, nodes, left, directory, said = told
-        mark = said.strip().split(":")
-        if len(mark) != 4 or mark[:2] != [_MARK, installation]:
+        token = token_of(said, installation)
+        if token is None:
             continue
         why = _SEPARATOR.join(reason).strip()
-        found.append(SlurmJob(number, state, why, nodes, _seconds(left), directory, mark[3]))
+        found.append(SlurmJob(number, state, why, nodes, _seconds(left), directory, token))
     return found
 
 
@@ -156,8 +163,6 @@ class Site:
     ----------
     defaults
         What jobs get that do not say otherwise, by the names of `OPTIONS`.
-    arguments
-        Further arguments for ``sbatch``.
     gpu_types
         What a GPU type is called in Slurm's GRES, by what people write.
     python
@@ -170,7 +175,6 @@ class Site:
     python: str
     packages: str
     defaults: Mapping[str, str] = field(default_factory=dict)
-    arguments: Sequence[str] = ()
     gpu_types: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -179,10 +183,54 @@ class Site:
         return [self.python, "-I", "-S", "-c", code_of("slurm_node"), self.packages]
 
 
-def sbatch_arguments(
-    launch: Launch, site: Site, grace_s: float, models: Iterable[str] = ()
-) -> list[str]:
-    """How a job is asked for.
+@dataclass(frozen=True)
+class Wanted:
+    """What a job asks Slurm for, however it is asked.
+
+    Attributes
+    ----------
+    comment
+        By which it is found again.
+    directory
+        That of its attempt.
+    script
+        What runs on its first node.
+    nodes, min_nodes
+        On how many it runs, and with how few it makes do.
+    is_elastic
+        Whether it makes do with fewer.
+    cpu_cores, memory_gb
+        Of each node.
+    gres
+        Of each node; empty without GPUs.
+    warned_s
+        How long before the end of its time it is told (s).
+    minutes
+        Its time; None for the partition's.
+    nice
+        How far it steps back behind others.
+    options
+        What else it asks for, by the names of `OPTIONS`.
+    """
+
+    name: str
+    comment: str
+    directory: Path
+    script: str
+    nodes: int
+    min_nodes: int
+    is_elastic: bool
+    cpu_cores: int
+    memory_gb: int
+    gres: str
+    warned_s: int
+    minutes: int | None
+    nice: int
+    options: Mapping[str, str]
+
+
+def wanted(launch: Launch, site: Site, grace_s: float, models: Iterable[str] = ()) -> Wanted:
+    """What an attempt asks for.
 
     Parameters
     ----------
@@ -191,37 +239,66 @@ def sbatch_arguments(
     models
         The GPU types that there are, as Slurm calls them.
     """
-    several = launch.nodes if isinstance(launch, GangLaunch) else (launch,)
-    one, count = several[0], len(several)
-    size = [f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1"]
-    if isinstance(launch, GangLaunch) and launch.is_elastic:
+    gang = launch if isinstance(launch, GangLaunch) else None
+    one = launch if gang is None else gang.nodes[0]
+    count = 1 if gang is None else len(gang.nodes)
+    is_elastic = gang is not None and gang.is_elastic
+    minutes = None
+    if launch.time_limit_s is not None:
+        # It is kept to the second by the supervisor; Slurm's is for planning, and comes after that.
+        minutes = math.ceil((launch.time_limit_s + grace_s) / 60) + 1
+    return Wanted(
+        name=_plain(launch.name) or "training",
+        comment=comment(site.installation, launch.job_id, launch.token),
+        directory=launch.directory,
+        script=script(launch.directory, launch.directory / LAUNCH, site),
+        nodes=count,
+        min_nodes=(gang.min_nodes if gang is not None and is_elastic else None) or count,
+        is_elastic=is_elastic,
+        cpu_cores=one.cpu_cores,
+        memory_gb=one.memory_gb,
+        gres=gres(len(one.gpus), launch.gpu_type, site.gpu_types, models) if one.gpus else "",
+        warned_s=max(1, min(65535, math.ceil(grace_s))),
+        minutes=minutes,
+        nice=max(0, -launch.priority),
+        options={**site.defaults, **{name: str(it) for name, it in launch.options.items()}},
+    )
+
+
+def sbatch_arguments(it: Wanted, further: Sequence[str] = ()) -> list[str]:
+    """How ``sbatch`` is asked.
+
+    Parameters
+    ----------
+    further
+        What it is to be asked beside that.
+    """
+    size = [f"--nodes={it.nodes}", f"--ntasks={it.nodes}", "--ntasks-per-node=1"]
+    if it.is_elastic:
         # Of so many tasks it would want them all, and of one on each node the fewest nodes.
-        size = [f"--nodes={launch.min_nodes}-{count}", f"--mincpus={one.cpu_cores}"]
-    options = {**site.defaults, **{name: str(it) for name, it in launch.options.items()}}
+        size = [f"--nodes={it.min_nodes}-{it.nodes}", f"--mincpus={it.cpu_cores}"]
     found = [
         "--parsable",
-        f"--job-name={_plain(launch.name) or 'training'}",
-        f"--comment={comment(site.installation, launch.job_id, launch.token)}",
-        f"--chdir={launch.directory}",
+        f"--job-name={it.name}",
+        f"--comment={it.comment}",
+        f"--chdir={it.directory}",
         "--output=/dev/null",
         # A job that begins again is another attempt, which we submit ourselves.
         "--no-requeue",
         "--export=ALL",
         *size,
-        f"--cpus-per-task={one.cpu_cores}",
-        f"--mem={one.memory_gb}G",
-        f"--signal=B:TERM@{max(1, min(65535, math.ceil(grace_s)))}",
+        f"--cpus-per-task={it.cpu_cores}",
+        f"--mem={it.memory_gb}G",
+        f"--signal=B:TERM@{it.warned_s}",
     ]
-    if one.gpus:
-        found.append(f"--gres={gres(len(one.gpus), launch.gpu_type, site.gpu_types, models)}")
-    if launch.time_limit_s is not None:
-        # It is kept to the second by the supervisor; Slurm's is for planning, and comes after that.
-        minutes = math.ceil((launch.time_limit_s + grace_s) / 60) + 1
-        found.append(f"--time={minutes}")
-    if launch.priority < 0:
-        found.append(f"--nice={-launch.priority}")
-    found += [f"--{name}={options[name]}" for name in OPTIONS if name in options]
-    return [*found, *site.arguments]
+    if it.gres:
+        found.append(f"--gres={it.gres}")
+    if it.minutes is not None:
+        found.append(f"--time={it.minutes}")
+    if it.nice:
+        found.append(f"--nice={it.nice}")
+    found += [f"--{name}={it.options[name]}" for name in OPTIONS if name in it.options]
+    return [*found, *further]
 
 
 def gres(
@@ -371,11 +448,19 @@ def words(said: str, program: str = "sbatch") -> str:
     return "; ".join(dict.fromkeys(filter(None, told)))[:500]
 
 
+@dataclass(frozen=True)
+class SlurmNode:
+    """A node, and the machine that it is."""
+
+    node: ClusterNode
+    host: str
+
+
 _NODE_FIELD = re.compile(r"(?:^|\s)([A-Z][A-Za-z:]*)=(\S*)")
 _MB_IN_GB = 1024
 
 
-def nodes_of(printed: str) -> list[ClusterNode]:
+def nodes_of(printed: str) -> list[SlurmNode]:
     """The nodes in what ``scontrol --oneliner --detail show node`` printed."""
     found = []
     for line in printed.splitlines():
@@ -383,11 +468,12 @@ def nodes_of(printed: str) -> list[ClusterNode]:
         for name, value in _NODE_FIELD.findall(line):
             told.setdefault(name, value)
         if "NodeName" in told:
-            found.append(_node(told))
+            found.append(SlurmNode(node_of(told), told.get("NodeHostName", "")))
     return found
 
 
-def _node(told: Mapping[str, str]) -> ClusterNode:
+def node_of(told: Mapping[str, str]) -> ClusterNode:
+    """A node, from its fields as ``scontrol`` calls and writes them."""
     name, state = told["NodeName"], told.get("State", "UNKNOWN")
     cpus = _number(told, "CPUEfctv") or _number(told, "CPUTot")
     memory_mb = _number(told, "RealMemory")

@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,8 +31,9 @@ from jupyter_training.executors.ray import RayDialect, ray_version
 from jupyter_training.executors.ray_client import Client
 from jupyter_training.executors.ray_jobs import Site as RaySite
 from jupyter_training.executors.records import EXIT
-from jupyter_training.executors.slurm import SlurmDialect
+from jupyter_training.executors.slurm import SlurmDialect, transport
 from jupyter_training.executors.slurm_jobs import Site
+from jupyter_training.executors.slurm_transport import Way
 from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE
 
@@ -221,6 +222,7 @@ class OnSlurm:
 
     root: Path
     mark: str
+    way: Way = field(default_factory=Way)
     keeps_streams_together: bool = True
 
     def devices(self, gpus: Sequence[str]) -> str:
@@ -236,8 +238,8 @@ class OnSlurm:
     def executor(self, grace_s: float = GRACE_S) -> Executor:
         site = Site(self.mark, sys.executable, PACKAGES)
         told = self.root / "told"
-        made = ClusterExecutor(SlurmDialect(site, grace_s), told, grace_s, pace=PACE)
-        return Begun(made)
+        dialect = SlurmDialect(site, grace_s, transport(self.way, self.mark))
+        return Begun(ClusterExecutor(dialect, told, grace_s, pace=PACE))
 
     def left(self) -> list[str]:
         asked = ["squeue", "--noheader", "--format=%i %T %k"]

@@ -1,8 +1,8 @@
 """One suite for every executor: a test that asks for `backend` is run on each of them.
 
 ``JUPYTER_TRAINING_CONFORMANCE=ray`` adds Ray, whose cluster takes seven minutes for the suite, and
-``JUPYTER_TRAINING_CONFORMANCE=NAME=MODULE:FUNCTION`` one that is not of this repository: a function
-like `local` below.
+``slurmrestd`` the other way to Slurm. ``JUPYTER_TRAINING_CONFORMANCE=NAME=MODULE:FUNCTION`` adds
+one that is not of this repository: a function like `local` below.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import os
 import pkgutil
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jupyter_training.executors.slurm_transport import Way
 from tests.conformance.backends import MARK, Backend, Docker, Local, OnRay, OnSlurm
 from tests.conformance.jobs import opened, until
 from tests.executors.container_jobs import let_threads_end
@@ -36,6 +38,12 @@ def slurm(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
     return OnSlurm(root, mark)
 
 
+def slurmrestd(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
+    made = slurm(request, root, mark)
+    assert isinstance(made, OnSlurm)
+    return replace(made, way=Way(rest_url=request.getfixturevalue("slurm_rest")))
+
+
 def ray(request: pytest.FixtureRequest, root: Path, mark: str) -> Backend:
     return OnRay(root, mark, request.getfixturevalue("ray_cluster").url)
 
@@ -45,9 +53,10 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path, str], Backend]] = {
     "docker": docker,
     "slurm": slurm,
 }
-added = os.environ.get("JUPYTER_TRAINING_CONFORMANCE")
-if added == "ray":
-    BACKENDS["ray"] = ray
+ASKED_FOR = {"ray": ray, "slurmrestd": slurmrestd}
+added = os.environ.get("JUPYTER_TRAINING_CONFORMANCE", "")
+if added in ASKED_FOR:
+    BACKENDS[added] = ASKED_FOR[added]
 elif added:
     BACKENDS[added.partition("=")[0]] = pkgutil.resolve_name(added.partition("=")[2])
 

@@ -27,6 +27,7 @@ from jupyter_training.executors.slurm_jobs import (
     past_jobs_of,
     sbatch_arguments,
     script,
+    wanted,
     words,
 )
 from jupyter_training.jobs.lifecycle import Cause, Exit, diagnose
@@ -61,8 +62,8 @@ def job(state: str, reason: str = "None", nodes: str = "", left_s: float = math.
 
 
 def test_a_plain_job_asks_for_what_it_needs_and_is_found_by_its_comment() -> None:
-    told = sbatch_arguments(launch(), SITE, 10)
-    for wanted in (
+    told = sbatch_arguments(wanted(launch(), SITE, 10))
+    for part in (
         "--job-name=fit",
         "--comment=jupyter-training:i1:job-1:t1",
         "--nodes=1",
@@ -71,13 +72,13 @@ def test_a_plain_job_asks_for_what_it_needs_and_is_found_by_its_comment() -> Non
         "--no-requeue",
         "--signal=B:TERM@10",
     ):
-        assert wanted in told
+        assert part in told
     for unwanted in ("--gres", "--time", "--nice", "--partition", "--account"):
         assert not any(one.startswith(unwanted) for one in told)
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "asked"),
     [
         ({"gpus": ("", "")}, "--gres=gpu:2"),
         ({"gpus": ("",), "gpu_type": "NVIDIA A100"}, "--gres=gpu:a100:1"),
@@ -91,20 +92,23 @@ def test_a_plain_job_asks_for_what_it_needs_and_is_found_by_its_comment() -> Non
         ({}, "--exclusive"),
     ],
 )
-def test_what_it_says_beyond_that_is_asked_for(changes: dict[str, Any], wanted: str) -> None:
-    site = Site("i1", "py", "lib", {"partition": "usual", "account": "lab"}, ["--exclusive"])
-    assert wanted in sbatch_arguments(launch(**changes), site, 10, ["a100", "v100"])
+def test_what_it_says_beyond_that_is_asked_for(changes: dict[str, Any], asked: str) -> None:
+    site = Site("i1", "py", "lib", {"partition": "usual", "account": "lab"})
+    job = wanted(launch(**changes), site, 10, ["a100", "v100"])
+    assert asked in sbatch_arguments(job, ["--exclusive"])
 
 
 def test_a_distributed_job_is_one_allocation_of_so_many_nodes() -> None:
     several = tuple(launch(token=f"t1.{index}", gpus=("", "")) for index in range(3))
-    told = sbatch_arguments(GangLaunch(**vars(launch(cpu_cores=12)), nodes=several), SITE, 10)
-    for wanted in ("--nodes=3", "--ntasks=3", "--ntasks-per-node=1", "--cpus-per-task=4"):
-        assert wanted in told
+    told = sbatch_arguments(
+        wanted(GangLaunch(**vars(launch(cpu_cores=12)), nodes=several), SITE, 10)
+    )
+    for part in ("--nodes=3", "--ntasks=3", "--ntasks-per-node=1", "--cpus-per-task=4"):
+        assert part in told
     elastic = GangLaunch(**vars(launch(cpu_cores=12)), nodes=several, min_nodes=2)
-    told = sbatch_arguments(elastic, SITE, 10)
-    for wanted in ("--nodes=2-3", "--mincpus=4", "--cpus-per-task=4"):
-        assert wanted in told
+    told = sbatch_arguments(wanted(elastic, SITE, 10))
+    for part in ("--nodes=2-3", "--mincpus=4", "--cpus-per-task=4"):
+        assert part in told
     assert not any(one.startswith("--ntasks") for one in told)
     assert slurm_node.NODES == ranks.NODES
     assert "--gres=gpu:2" in told
@@ -176,7 +180,7 @@ NODES = (
 
 
 def test_nodes_are_told_with_what_is_free_of_them() -> None:
-    first, second, third, fourth = nodes_of(NODES)
+    first, second, third, fourth = (one.node for one in nodes_of(NODES))
     assert [gpu.model for gpu in first.node.gpus] == ["a100", "a100", "v100"]
     assert (first.node.cpu_cores, first.node.memory_gb, first.state) == (8, 64, "mixed+planned")
     assert (first.cpu_cores_free, first.memory_gb_free) == (2, 24)

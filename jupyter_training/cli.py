@@ -17,8 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from jupyter_training._version import __version__
 from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
+from jupyter_training.notebook import facts, specs
 from jupyter_training.notebook import job as jobs
-from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import (
     list_datasets,
@@ -45,11 +45,11 @@ from jupyter_training.notebook.tables import (
     GpuTable,
     JobTable,
     MachineTable,
-    StageTable,
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
-from jupyter_training.terminal import print_error, print_fields, print_json, print_table, watch
+from jupyter_training.overview import print_overview
+from jupyter_training.terminal import print_error, print_json, print_table, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -243,40 +243,18 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
-    events = job.events()
-    found = job.search() if job.told.get("search") is not None else None
-    has_stages = found is None and job.told.get("children")
-    children = [child.told for child in job.children()] if has_stages else []
-    ranks = job.ranks() if job.told["job_type"] == "distributed" else None
-    if options.json:
-        shown = {**job.told, "events": events}
-        if found is not None:
-            shown["trials"] = found.told
-        elif job.told.get("children") is not None:
-            shown["stages"] = children
-        if ranks is not None:
-            shown["rank_states"] = ranks.told
-        print(json.dumps(shown, indent=2))
+    if not options.json:
+        print_overview(facts.look(job))
         return 0
-    print_fields(
-        (name, str(value) if isinstance(value, str | int | float) else json.dumps(value))
-        for name, value in job.told.items()
-        if value not in (None, "", [], {})
-    )
-    if found is not None:
-        print("\ntrials")
-        print_table(found.table())
-    if children:
-        print("\nstages")
-        print_table(StageTable(children))
-    if ranks is not None:
-        print("\nranks")
-        print_table(ranks)
-    print("\nhistory")
-    for event in events:
-        what = event["to_status"] or event["kind"]
-        why = f": {event['reason']}" if event["reason"] else ""
-        print(f"{event['at']}  {what} (by {event['actor']}){why}")
+    shown = {**job.told, "events": job.events()}
+    if job.told.get("search") is not None:
+        shown["trials"] = job.search().told
+    elif job.told.get("children") is not None:
+        has_stages = bool(job.told["children"])
+        shown["stages"] = [child.told for child in job.children()] if has_stages else []
+    if job.told["job_type"] == "distributed":
+        shown["rank_states"] = job.ranks().told
+    print_json(shown)
     return 0
 
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from jupyter_training.notebook import states
 from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job, ask
@@ -30,6 +31,16 @@ STYLES = {
     "cancelled": "magenta",
 }
 
+_STYLES = {
+    **{states.of(status).word: style for status, style in STYLES.items()},
+    **{trial: STYLES[status] for trial, status in states.TRIALS.items()},
+    **{"starting": STYLES["scheduled"], "stopped": STYLES["cancelled"]},
+}
+"""By the words for the states of jobs, of trials and of ranks."""
+
+_OF_STATES = frozenset({"status", "state", "what"})
+"""The columns that have such words."""
+
 _SHORTEST = 8
 """A cell keeps so many characters of its beginning."""
 
@@ -39,15 +50,21 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def print_table(table: Table) -> None:
-    """Draw a table for a person; what goes to a file or a program is plain text."""
+def print_table(table: Table, *, bare: bool = False) -> None:
+    """Draw a table for a person; what goes to a file or a program is plain text.
+
+    Parameters
+    ----------
+    bare
+        Whether it is one of several things that are shown, and has no lines of its own.
+    """
     console = Console(highlight=False)
     if not console.is_terminal or not table.rows:
         print(table)
-    elif _width(table) <= console.width or not table.below:
-        console.print(_wide(table))
+    elif _width(table) <= console.width or not (table.below or table.shortened):
+        console.print(_wide(table, bare=bare))
     else:
-        _print_narrow(console, table)
+        _print_narrow(console, table, bare=bare)
 
 
 def print_error(text: str) -> None:
@@ -59,21 +76,6 @@ def print_error(text: str) -> None:
         print(text, file=console.file)
 
 
-def print_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Show names and values, one below the other."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        for name, value in fields:
-            print(f"{name:20} {value}")
-        return
-    grid = RichTable.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column(overflow="fold")
-    for name, value in fields:
-        grid.add_row(name, Text(value, style=STYLES.get(value, "") if name == "status" else ""))
-    console.print(grid)
-
-
 def _width(table: Table) -> int:
     """How many characters a table takes if nothing in it is wrapped."""
     return sum(
@@ -81,8 +83,12 @@ def _width(table: Table) -> int:
     )
 
 
-def _wide(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
+def _wide(table: Table, *, bare: bool) -> RichTable:
+    drawn = (
+        RichTable(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+        if bare
+        else RichTable(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
+    )
     for column in table.columns:
         drawn.add_column(column, overflow="fold")
     for row in table.rows:
@@ -92,10 +98,13 @@ def _wide(table: Table) -> RichTable:
 
 def _cell(column: str, cell: str) -> Text:
     # What somebody has called a job is text, whatever it looks like.
-    return Text(cell, style=STYLES.get(cell, "") if column == "status" else "")
+    if column not in _OF_STATES or not cell:
+        return Text(cell)
+    word = states.of(cell).word
+    return Text(word, style=_STYLES.get(word, ""))
 
 
-def _print_narrow(console: Console, table: Table) -> None:
+def _print_narrow(console: Console, table: Table, *, bare: bool) -> None:
     """Draw a table of few columns, with what the others say below each row."""
     kept = [place for place, one in enumerate(table.columns) if one not in table.below]
     widths = [max(cell_len(row[place]) for row in (table.columns, *table.rows)) for place in kept]
@@ -112,8 +121,10 @@ def _print_narrow(console: Console, table: Table) -> None:
             cell.truncate(width, overflow="ellipsis", pad=True)
         return Text("  ").join(shown)
 
-    console.print(line(Text(table.columns[place], style="bold") for place in kept))
-    console.rule(style="dim", characters="─")
+    heading = "dim" if bare else "bold"
+    console.print(line(Text(table.columns[place], style=heading) for place in kept))
+    if not bare:
+        console.rule(style="dim", characters="─")
     for row in table.rows:
         console.print(line(_cell(table.columns[place], row[place]) for place in kept))
         more = [row[table.columns.index(one)] for one in table.below]

@@ -155,7 +155,9 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert "my job" in listed
     assert "completed" in listed
     shown = terminal.run("show", job_id).stdout
+    assert shown.startswith(f"my job  {job_id}  completed\n\nstarted ")
     assert "runs with 1 CPU core, 1 GB on" in shown
+    assert f"jupyter training retry {job_id}" in shown.splitlines()[-1]
     assert json.loads(terminal.run("show", job_id, "--json").stdout)["events"]
     (terminal.work / "talk.py").write_text("edited")
     assert "talk.py" in terminal.run("code", job_id).stdout
@@ -238,6 +240,7 @@ def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> No
     assert "completed: from-a-file" in ran.stdout
     shown = terminal.run("show", "from-a-file").stdout
     assert re.search(r"fit +completed +100 % +[\d.]+ s +prepare", shown)
+    assert "jupyter training show from-a-file/fit" in shown
     told = json.loads(terminal.run("show", "from-a-file", "--json").stdout)
     assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
     assert terminal.run("logs", "from-a-file/fit").stdout == "at work\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_training.notebook import states
@@ -43,7 +43,7 @@ def head(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] =
     )
 
 
-def holds(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] = ()) -> str:
+def holds(told: Mapping[str, Any], gpus: Sequence[tuple[int | None, float | None]] = ()) -> str:
     """What a job holds or asks for; of GPUs, which ones and how busy they are, if that is known."""
     if told.get("children") is not None:
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook import card
@@ -21,7 +21,7 @@ _METRICS = 4
 
 
 def measured(
-    told: dict[str, Any], most: int = _METRICS, *, but: Collection[str] = frozenset()
+    told: Mapping[str, Any], most: int = _METRICS, *, but: Collection[str] = frozenset()
 ) -> str:
     """The last values of a job's metrics but of some, as ``loss 0.12 · accuracy 0.9``."""
     metrics = {name: one for name, one in (told.get("metrics") or {}).items() if name not in but}
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-def how_far(told: dict[str, Any]) -> str:
+def how_far(told: Mapping[str, Any]) -> str:
     """The progress of a job and how long it may still run: ``45 %, about 5 to 8 min left``."""
     left = told.get("remaining_text")
     return f"{told['progress']} %" + (f", {left}" if left else "")
@@ -116,7 +116,7 @@ class View:
         )
 
 
-def starts(told: dict[str, Any]) -> str | None:
+def starts(told: Mapping[str, Any]) -> str | None:
     """When a job that waits will probably start; None if that cannot be told."""
     text = told.get("starts_text")
     return f"starts {text}" if text else None

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import datetime, timezone
+
+_DATED = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def figure(value: float | str) -> str:
@@ -39,3 +44,47 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def time(text: str) -> datetime:
+    """A time as the server tells it, in the time zone of whoever reads it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone()
+
+
+def moment(at: datetime, now: datetime, *, to_the_second: bool = False) -> str:
+    """The time of the day, and the day if it is not today: ``14:03``, ``24 Nov 14:03``."""
+    clock = f"{at:%H:%M:%S}" if to_the_second else f"{at:%H:%M}"
+    if at.date() == now.date():
+        return clock
+    day = f"{at.day} {_MONTHS[at.month - 1]}"
+    return f"{day} {clock}" if at.year == now.year else f"{day} {at.year} {clock}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago something was, and when: ``12 min ago (14:03)``."""
+    return f"{duration((now - at).total_seconds())} ago ({moment(at, now)})"
+
+
+def ahead(at: datetime, now: datetime) -> str:
+    """How soon something will be, and when: ``in 25 min (14:40)``."""
+    return f"in {duration((at - now).total_seconds())} ({moment(at, now)})"
+
+
+def in_local_time(sentence: str, now: datetime, *moments: datetime) -> str:
+    """A sentence of the server, which tells times in UTC, for whoever reads it.
+
+    Parameters
+    ----------
+    moments
+        What it may tell of by the time of the day alone.
+    """
+
+    def local(found: re.Match[str]) -> str:
+        at = datetime.strptime(f"{found[1]}+0000", "%Y-%m-%d %H:%M%z")
+        return moment(at.astimezone(), now)
+
+    told = _DATED.sub(local, sentence)
+    for at in moments:
+        for clock in ("%H:%M:%S", "%H:%M"):
+            told = told.replace(f"{at.astimezone(timezone.utc):{clock}} UTC", f"{at:{clock}}")
+    return told

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from jupyter_training.notebook.display import printable
+from jupyter_training.notebook.formats import moment, time
+from jupyter_training.notebook.outputs import human_size
 from jupyter_training.notebook.tables import Table
+
+
+def _in_full(gpus: Sequence[str]) -> str:
+    return ", ".join(gpus)
 
 
 class RankTable(Table):
     """Where each rank of an attempt is.
+
+    Parameters
+    ----------
+    now
+        By default the time of the day.
+    called
+        What GPUs are called; by default by their UUIDs.
+    most
+        How many ranks at most, of which the one that failed first is never left out.
 
     Attributes
     ----------
@@ -19,20 +37,36 @@ class RankTable(Table):
 
     columns = ("rank", "state", "node", "gpus", "printed", "last at")
     empty = "It has no ranks yet."
+    shortened = ("node",)
 
-    def __init__(self, told: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        now: datetime | None = None,
+        called: Callable[[Sequence[str]], str] = _in_full,
+        most: int = 64,
+    ) -> None:
         self.told = told
+        now = now or datetime.now().astimezone()
+        ranks = told["ranks"]
+        if len(ranks) > most:
+            first = [one for one in ranks if one["state"] == "failed"]
+            ranks = [*first, *(one for one in ranks if one["state"] != "failed")][:most]
         self.rows = [
             (
                 str(one["rank"]),
                 one["state"],
                 f"{one['node']} on {told['nodes'][one['node']]['node']}",
-                ", ".join(told["nodes"][one["node"]]["gpus"]),
-                f"{one['log_bytes']} B",
-                one["printed_at"] or "",
+                called(told["nodes"][one["node"]]["gpus"]),
+                human_size(one["log_bytes"]),
+                moment(time(one["printed_at"]), now, to_the_second=True)
+                if one["printed_at"]
+                else "",
             )
-            for one in told["ranks"]
+            for one in ranks
         ]
+        if len(told["ranks"]) > most:
+            self.rows.append(("…", f"and {len(told['ranks']) - most} others", "", "", "", ""))
 
     def __getitem__(self, name: str) -> Any:
         return self.told[name]
@@ -48,14 +82,19 @@ class RankTable(Table):
         return f"{super()._repr_html_()}<pre>{told}</pre>"
 
     def _failure(self) -> list[str]:
-        """What failed first, and the last lines of that."""
+        told, lines = self.first_failure
+        return [*([told] if told else []), *(f"  {line}" for line in lines)]
+
+    @property
+    def first_failure(self) -> tuple[str, list[str]]:
+        """What failed first, in words, and its last lines; nothing if none failed."""
         first = self.told["first_failure"]
         if first is None:
-            return []
+            return "", []
         of = f"node {first['node']}" if first["rank"] is None else f"rank {first['rank']}"
         how = first["detail"] or (
             f"exit code {first['exit_code']}"
             if first["signal"] is None
             else f"signal {first['signal']}"
         )
-        return [f"{of} failed first ({how})", *(f"  {line}" for line in first["lines"])]
+        return f"{of} failed first ({printable(how)})", first["lines"]

@@ -119,6 +119,29 @@ TRIALS = {
 """Which state of a job looks like each state of a trial of a search."""
 
 
+CAUSES = {
+    "success": "success",
+    "user_error": "script error",
+    "killed_by_signal": "killed by a signal",
+    "out_of_memory": "out of memory",
+    "timed_out": "timed out",
+    "launch_failed": "not started",
+    "invalid_arguments": "invalid arguments",
+    "image_unavailable": "image unavailable",
+    "node_lost": "machine lost",
+    "preempted": "preempted",
+    "cancelled_by_user": "cancelled",
+    "upstream_failed": "earlier stage failed",
+    "pruned": "pruned",
+}
+"""Why an attempt ended, in a word or two."""
+
+
+def cause_word(cause: str) -> str:
+    """Why an attempt ended; a cause that is new to this version as it is."""
+    return CAUSES.get(cause) or cause.replace("_", " ")
+
+
 def badge(status: str) -> str:
     """A state as a shape, a word and a colour."""
     return _badge(of(status))

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from jupyter_training.notebook.display import how_far, measured, resources
-from jupyter_training.notebook.formats import duration, figure
+from jupyter_training.notebook.formats import duration, figure, time
 from jupyter_training.notebook.live import Pair
-from jupyter_training.notebook.states import badge, badge_of_trial
+from jupyter_training.notebook.states import badge, badge_of_trial, cause_word
 
 _LEFT = "text-align:left;padding:2px 8px"
 
@@ -122,26 +122,40 @@ def _needs(job: dict[str, Any]) -> str:
 
 
 class StageTable(Table):
-    """The stages of a pipeline, and whatever else a job is made of."""
+    """The stages of a pipeline, and whatever else a job is made of.
+
+    Parameters
+    ----------
+    now
+        Until when what runs is told to have run; by default that is not told.
+    """
 
     columns = ("stage", "status", "progress", "took", "after", "reason")
     empty = "It has no stages yet."
     below = ("reason",)
     shortened = ("stage", "after")
 
-    def __init__(self, children: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, children: Sequence[dict[str, Any]], now: datetime | None = None) -> None:
         names = {child["job_id"]: child["child_key"] for child in children}
         self.rows = [
             (
                 child["child_key"],
                 child["status"],
                 f"{child['progress']} %",
-                _took(child["started_at"], child["completed_at"]),
+                _took(child["started_at"], child["completed_at"], now),
                 ", ".join(names.get(one, one) for one in child["depends_on"]),
-                child["reason"] or "",
+                _why_not(child),
             )
             for child in children
         ]
+
+
+def _why_not(child: Mapping[str, Any]) -> str:
+    """Why a stage is not done, or will not be; what it was given is told where one looks at it."""
+    if child["status"] in ("running", "completed"):
+        return ""
+    cause = cause_word(child["cause"]) if child["status"] == "failed" and child["cause"] else None
+    return ": ".join(filter(None, [cause, child["reason"]]))
 
 
 class TrialTable(Table):
@@ -213,12 +227,10 @@ def _what(stage: dict[str, Any]) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _took(start: str | None, end: str | None) -> str:
-    """How long something took, if it has ended."""
-    if start is None or end is None:
-        return ""
-    begun, ended = (datetime.fromisoformat(one.removesuffix("Z")) for one in (start, end))
-    return duration((ended - begun).total_seconds())
+def _took(start: str | None, end: str | None, now: datetime | None) -> str:
+    """How long something took, or has taken until now."""
+    until = now if end is None else time(end)
+    return "" if start is None or until is None else duration((until - time(start)).total_seconds())
 
 
 class DataSetTable(Table):

@@ -193,10 +193,15 @@ class Watch:
             # What they do now is no concern of this job.
             self.gpus = [(index, None) for index, _ in self.gpus]
         elif told["gpus"]:
-            machines = jobs.ask(lambda client: client.resources())
-            live = {gpu["uuid"]: gpu for node in machines["nodes"] for gpu in node["gpus"]}
-            self.gpus = [
-                (live[uuid]["index"], live[uuid]["utilization_percent"])
-                for uuid in told["gpus"]
-                if uuid in live
-            ]
+            cards = all_cards()
+            self.gpus = [cards[uuid] for uuid in told["gpus"] if uuid in cards]
+
+
+def all_cards() -> dict[str, tuple[int | None, float | None]]:
+    """Number and utilisation (percent) of each GPU that there is, by its UUID."""
+    machines = jobs.ask(lambda client: client.resources())
+    return {
+        gpu["uuid"]: (gpu["index"], gpu["utilization_percent"])
+        for node in machines["nodes"]
+        for gpu in node["gpus"]
+    }

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from jupyter_training.jobs.lifecycle import Status
+from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.notebook import chart
 from jupyter_training.notebook.formats import duration, figure
-from jupyter_training.notebook.states import STATES, badge
+from jupyter_training.notebook.states import CAUSES, STATES, badge, cause_word
 
 SIDEBAR = Path(__file__).parents[2] / "labextension" / "src"
 
@@ -43,6 +43,12 @@ def test_a_state_has_the_word_and_the_shape_of_the_sidebar() -> None:
             for tag, attributes in told["shape"]
         ]
         assert [(one.tag, one.attrib) for one in drawn] == wanted
+
+
+def test_a_cause_has_the_words_of_the_sidebar() -> None:
+    assert dict(table("__tests__/examples.json")["causes"]) == CAUSES
+    assert set(CAUSES) == {one.value for one in Cause}
+    assert cause_word("struck_by_lightning") == "struck by lightning"
 
 
 def kebab(name: str) -> str:

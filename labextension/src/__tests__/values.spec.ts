@@ -6,7 +6,7 @@ import EXAMPLES from './examples.json';
 import STATES from '../model/states.json';
 import { duration, figure, remaining, size } from '../model/times';
 import type { JobStatus } from '../model/types';
-import { shortModel, statusWord } from '../model/words';
+import { causeWord, shortModel, statusWord } from '../model/words';
 import { job, trans } from './helpers';
 
 describe('what notebooks show too', () => {
@@ -21,6 +21,10 @@ describe('what notebooks show too', () => {
 
   test.each(Object.entries(STATES))('%s has a word', (status, { word }) => {
     expect(statusWord(status as JobStatus, trans)).toBe(word);
+  });
+
+  test.each(EXAMPLES.causes)('%s is told as %s', (cause, word) => {
+    expect(causeWord(cause, trans)).toBe(word);
   });
 });
 

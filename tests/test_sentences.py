@@ -28,7 +28,9 @@ def of_the_queue() -> Iterator[str]:
         Running(1, "resnet50", Placement("a", 8, 64, ("gpu0", "gpu1")), inf),
         Running(2, "lr-sweep/12", Placement("a", 16, 128, ("gpu2",)), inf),
     ]
-    three = [*held, *(Running(one, f"nap{one}", Placement("a", 1, 1), inf) for one in (3, 4, 5))]
+    # As if they shared a card.
+    naps = (Running(one, f"nap{one}", Placement("a", 1, 1, ("gpu2",)), inf) for one in (3, 4, 5))
+    three = [*held, *naps]
     for wants, running in (
         (Resources(8, 64, 4), held),
         (Resources(12, 8, 2), held),

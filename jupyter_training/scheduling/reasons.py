@@ -81,6 +81,9 @@ def busy(job: Waiting, nodes: Iterable[Free], held: Sequence[Running]) -> str:
     ]
     if not lacks:
         return "would delay a job that is ahead of it"
+    if wants.cpu_cores <= free.cpu_cores and wants.memory_gb <= free.memory_gb:
+        # Whoever has no GPU holds nothing of what is missing.
+        held = [one for one in held if one.holds.gpus]
     return f"waits for {' and '.join(lacks)}" + _held_by([free.node.name], held)
 
 

@@ -68,7 +68,7 @@ def test_what_is_held_is_not_given_again() -> None:
 
 
 def test_exactly_the_free_gpus_are_given() -> None:
-    held = [runs(1, gpus=("a1",))]
+    held = [runs(1, gpus=("a1",)), runs(4, cpus=1)]
     decided = plan([waits(2, gpus=2), waits(3, gpus=1)], [node(gpus=3)], held, NOW)
     assert decided.starts[0].placement.gpus == ("a0", "a2")
     assert reason(decided, 3) == "waits for 1 GPU (0 free), held by job 1, job 2"

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from jupyter_training._version import __version__
 from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
-from jupyter_training.notebook import facts, specs
+from jupyter_training.notebook import facts, specs, states
 from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import (
@@ -118,7 +118,7 @@ def _parser() -> Parser:
         )
         added.add_argument("arguments", nargs="...", help="what it gets")
     added = command("list", _list, "List your jobs, newest first.")
-    added.add_argument("--status", metavar="S", help="only these, separated by commas")
+    added.add_argument("--status", metavar="S", help="only these, such as failed,queued")
     added.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most")
     added = command("show", _show, "Show all that is known of a job, and its history.")
     _add_job(added)
@@ -362,7 +362,7 @@ def _retry(options: argparse.Namespace) -> int:
     if options.json:
         print_json(job.told)
         return 0
-    print(f"{job.name} ({job.id}) is {job.told['status']}.")
+    print(f"{job.name} ({job.id}) is {states.of(job.told['status']).word}.")
     return 0
 
 

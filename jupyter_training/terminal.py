@@ -146,8 +146,14 @@ def watch(job: Job, *, to_stderr: bool) -> None:
     )
     status = job.told["status"]
     with bar:
-        shown = {"status": status, "style": STYLES[status], "far": "  0 %", "metrics": ""}
-        task = bar.add_task("", total=100, **shown)
+        task = bar.add_task(
+            "",
+            total=100,
+            status=states.of(status).word,
+            style=STYLES[status],
+            far="  0 %",
+            metrics="",
+        )
         watcher = _Watcher(bar, task)
         for line in lines(job, on_look=watcher.look):
             # What a job prints is text, whatever it looks like; its own colours stay.
@@ -170,16 +176,15 @@ class _Watcher:
         self._bar.update(
             self._task,
             completed=told["progress"],
-            status=status,
+            status=states.of(status).word,
             style=STYLES[status],
             far=how_far(told),
             metrics=measured(told, 2),
         )
         if status in ("pending", "retrying") and told["reason"] != self._said:
             self._said = told["reason"]
-            self._bar.console.print(
-                Text(f"{status}: {told['reason']}", style=STYLES[status]), soft_wrap=True
-            )
+            said = f"{states.of(status).word}: {told['reason']}"
+            self._bar.console.print(Text(said, style=STYLES[status]), soft_wrap=True)
 
     def _look_at_stages(self, job_id: str) -> None:
         """Say which stages of a pipeline have started and ended since the last look."""
@@ -187,7 +192,8 @@ class _Watcher:
             name, status = child["child_key"], child["status"]
             if self._stages.get(name, "pending") != status:
                 told = said_of_trial(child) if child["parameters"] else name
-                said = Text(status, style=STYLES[status]).append(f": {told}", style="default")
+                word = states.of(status).word
+                said = Text(word, style=STYLES[status]).append(f": {told}", style="default")
                 if status == "completed" and child["parameters"] and child["metrics"]:
                     said.append(f", {measured(child, 2)}")
                 if status in ENDED and child["reason"] and child["cause"] != "success":

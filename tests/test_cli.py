@@ -165,7 +165,8 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert terminal.run("code", job_id, "--to", "again").returncode == 0
     assert "print('line', i)" in (terminal.work / "again" / "talk.py").read_text()
     assert json.loads(terminal.run("environment", job_id, "--json").stdout)["packages"]["ipython"]
-    assert "pending" in terminal.run("retry", job_id).stdout
+    assert terminal.run("list", "--status", "failed,queued").stdout.startswith("You have no")
+    assert terminal.run("retry", job_id).stdout == f"my job ({job_id}) is queued.\n"
     assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
     assert "CPU cores free" in terminal.run("resources").stdout
     for words, key in (

@@ -15,6 +15,7 @@ from jupyter_training.notebook import specs
 from jupyter_training.notebook.client import WAIT_S, Client, ServerGone, TrainingError, in_short
 from jupyter_training.notebook.discovery import Connection
 from jupyter_training.notebook.options import words
+from jupyter_training.notebook.states import status_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -524,11 +525,13 @@ def list_jobs(*, status: str | Iterable[str] | None = None, limit: int = 100) ->
     Parameters
     ----------
     status
-        Only those with this status, or one of these.
+        Only those with this status, or one of these; several may be in a string, with commas
+        between them. The words of the sidebar do as well: ``queued``, ``starting``.
     limit
         How many at most.
     """
     query: dict[str, Any] = {"limit": limit}
     if status is not None:
-        query["status"] = status if isinstance(status, str) else ",".join(status)
+        wanted = status.split(",") if isinstance(status, str) else status
+        query["status"] = ",".join(status_of(one.strip()) for one in wanted)
     return [Job(told) for told in ask(lambda client: client.jobs(**query))]

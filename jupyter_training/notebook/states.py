@@ -109,6 +109,11 @@ def of(status: str) -> State:
     return STATES.get(status) or State(status, waits.shape, *_GREY)
 
 
+def status_of(word: str) -> str:
+    """The status that has this word; a status is its own."""
+    return next((status for status, it in STATES.items() if it.word == word), word)
+
+
 TRIALS = {
     "waiting": "pending",
     "running": "running",

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.notebook import chart
 from jupyter_training.notebook.formats import duration, figure
-from jupyter_training.notebook.states import CAUSES, STATES, badge, cause_word
+from jupyter_training.notebook.states import CAUSES, STATES, badge, cause_word, status_of
 
 SIDEBAR = Path(__file__).parents[2] / "labextension" / "src"
 
@@ -38,6 +38,7 @@ def test_a_state_has_the_word_and_the_shape_of_the_sidebar() -> None:
             if "--jp-layout-color1" in one.attrib.get("stroke", ""):
                 one.attrib["stroke"] = "inside"
         assert STATES[name].word == told["word"]
+        assert status_of(told["word"]) == status_of(name) == name
         wanted = [
             (tag, {kebab(key): str(value) for key, value in attributes.items()})
             for tag, attributes in told["shape"]

@@ -360,6 +360,7 @@ def change(it: Change) -> dict[str, Any]:
         "reason": it.reason,
         "attempt": it.attempt or None,
         "progress": it.progress,
+        "parent_id": it.parent_id,
         "at": time(it.at),
     }
 

@@ -284,8 +284,12 @@ def since(connection: Connection, sequence: int, *, owner: str | None, limit: in
         How many at most.
     """
     query = (
-        select(training_changes, customers.c.username)
-        .join(customers)
+        select(training_changes, customers.c.username, _jobs.parent_id)
+        .select_from(
+            training_changes.join(
+                customers, customers.c.id == training_changes.c.customer_id
+            ).outerjoin(training_jobs, _jobs.id == training_changes.c.job_id)
+        )
         .where(training_changes.c.sequence > sequence)
         .order_by(training_changes.c.sequence)
         .limit(limit)
@@ -305,6 +309,7 @@ def since(connection: Connection, sequence: int, *, owner: str | None, limit: in
             row.attempt,
             row.progress,
             row.at,
+            row.parent_id,
         )
         for row in connection.execute(query)
     ]

@@ -342,6 +342,8 @@ class Change:
         The attempt that it is about; 0 before the first one.
     progress
         In percent.
+    parent_id
+        The number of the job that it is a part of; None for others, and when it is gone.
     """
 
     sequence: int
@@ -355,6 +357,7 @@ class Change:
     attempt: int
     progress: int
     at: datetime
+    parent_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,17 @@ def test_progress_is_told(server: Server, api: Api) -> None:
     assert 0 < told["progress"] < 100
 
 
+def test_of_a_part_of_a_job_it_is_told_of_which_one(server: Server, api: Api) -> None:
+    stages = [{"name": "only", "command": "true"}]
+    with subscribed(server) as events:
+        spec = {"name": "whole", "job_type": "pipeline", "stages": stages}
+        parent = api.post("api/training-jobs", json=spec).json()
+        events.until(is_(parent["job_id"], "completed"))
+    of_parts = {one["parent_id"] for one in events.got if one["job_id"] != parent["job_id"]}
+    assert of_parts == {parent["id"]}
+    assert {one["parent_id"] for one in events.got if one["job_id"] == parent["job_id"]} == {None}
+
+
 def test_jobs_of_others_are_not_told(server: Server, api: Api) -> None:
     """Whoever may listen hears everything, so it is the server's user whose jobs are told."""
     others = server.api_of("somebody-else")

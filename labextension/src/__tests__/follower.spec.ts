@@ -127,3 +127,45 @@ test('older lines are of the rank that is shown, and without them it goes on', a
   await server.answer(page(['begin'], 0, 70));
   expect(shown()).toEqual(['following', 'begin', 'of rank 1']);
 });
+
+test('an earlier attempt is asked for until it comes, also after somebody looked elsewhere', async () => {
+  const { server, follower, shown } = following();
+  follower.start();
+  server.say({ type: 'attempt', attempt: 2, offset: 0, size: 10 });
+  void follower.show(1);
+  await server.answer({ message: 'busy', reason: 'busy' }, 503);
+  expect(shown()).toEqual(['away']);
+  jest.advanceTimersByTime(500);
+  expect(server.asked).toHaveLength(2);
+  follower.stop();
+  await server.answer(page(['nobody looks']));
+  follower.resume();
+  await server.answer(page(['the first']));
+  expect(shown()).toEqual(['ended', 'the first']);
+  expect(server.opened).toHaveLength(1);
+  void follower.show(7);
+  await server.answer({ message: 'no such attempt', reason: 'not_found' }, 404);
+  expect(follower.error?.message).toBe('no such attempt');
+});
+
+test('a connection is not opened twice by who comes back while it is tried again', () => {
+  const { server, follower } = following();
+  follower.start();
+  server.cut();
+  follower.resume();
+  expect(server.opened).toHaveLength(1);
+  jest.advanceTimersByTime(500);
+  expect(server.opened).toHaveLength(2);
+});
+
+test('all of a log is loaded for who searches it', async () => {
+  const { server, follower, shown } = following();
+  follower.start();
+  server.say({ type: 'attempt', attempt: 1, offset: 50, size: 60 });
+  server.say(lines(50, 'c'));
+  const loaded = follower.loadAll();
+  await server.answer(page(['b'], 20, 50));
+  await server.answer(page(['a'], 0, 20));
+  await loaded;
+  expect(shown()).toEqual(['following', 'a', 'b', 'c']);
+});

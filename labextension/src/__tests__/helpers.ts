@@ -90,7 +90,15 @@ export class Server {
       const none = { cpu_cores: 2, memory_gb: 8, gpu_count: 0 };
       return json({ nodes: [], free: none, total: none, waiting: 0 });
     }
-    const { searchParams } = new URL(path, 'http://server/');
+    const { pathname, searchParams } = new URL(path, 'http://server/');
+    if (pathname.endsWith('/events')) {
+      return json([]);
+    }
+    const [, id] = /training-jobs\/(.+)$/.exec(pathname) ?? [];
+    if (id !== undefined) {
+      const one = this.jobs.find(each => each.job_id === id);
+      return one ? json(one) : json({ message: 'gone', reason: 'gone' }, 404);
+    }
     const statuses = searchParams.get('status')?.split(',') ?? [];
     const before = Number(searchParams.get('before') ?? Infinity);
     const found = this.jobs
@@ -142,11 +150,12 @@ export class Page implements IVisibility {
 export class World {
   readonly server = new Server();
   readonly page = new Page();
-  isOpen = true;
+  /** How events come; null if they do not. */
+  connection: object | null = {};
   readonly emitted = new Signal<unknown, IJobEvent>(this);
   readonly model = new JobsModel(
     new TrainingApi(this.server.send),
-    { emitted: this.emitted, isOpen: () => this.isOpen },
+    { emitted: this.emitted, connection: () => this.connection },
     this.page
   );
   private sequence = 0;
@@ -171,6 +180,7 @@ export class World {
       reason: null,
       attempt: 1,
       progress: null,
+      parent_id: one.parent_id,
       at: '2026-01-26T10:00:00.000Z'
     });
   }
@@ -188,6 +198,8 @@ export function training(
     connect: () => {
       throw new Error('nobody follows a log here');
     },
+    attempt: action => action(),
+    copy: () => undefined,
     execute: (command, args) => executed.push([command, args]),
     link: path => `/${path}`
   };

@@ -1,3 +1,5 @@
+import { JobModel } from '../model/job';
+import { Refresher } from '../model/refresher';
 import { job, json, World } from './helpers';
 
 beforeEach(() => {
@@ -98,10 +100,10 @@ test('where the stream is cut it asks slowly, and at once when it is back', asyn
   world.model.watch();
   await pass(1000);
   const before = world.server.times('active');
-  world.isOpen = false;
+  world.connection = null;
   await pass(61_000);
   expect(world.server.times('active')).toBe(before + 3);
-  world.isOpen = true;
+  world.connection = {};
   await pass(3000);
   expect(world.server.times('active')).toBe(before + 4);
 });
@@ -244,4 +246,136 @@ test('it tells whether the server part is missing, or the server is away, and re
   server.answer = null;
   await pass(10_000);
   expect(model.state).toMatchObject({ loaded: true, trouble: null });
+});
+
+test('what a job is made of is shown within it, and not next to it or counted', async () => {
+  const world = new World();
+  const parent = job({ id: 1, job_type: 'pipeline', children: { running: 1 } });
+  const child = job({ id: 2, parent_id: 1 });
+  world.server.jobs = [parent];
+  world.model.watch();
+  await pass(1000);
+  world.page.hide(true);
+  world.model.put(child);
+  world.emit(child, 'started');
+  expect(world.model.active).toEqual([parent]);
+  expect(world.model.counts.running).toBe(1);
+});
+
+test('what the server does not look for is looked for through all pages', async () => {
+  const { server, model } = new World();
+  server.jobs = Array.from({ length: 2500 }, (_, place) =>
+    job({ id: place + 1, status: 'completed', gpu_count: place < 3 ? 2 : 0 })
+  );
+  model.watch();
+  model.filterText = 'gpu:2';
+  await pass(3000);
+  expect(model.ended).toEqual([]);
+  expect(model.hasMore).toBe(true);
+  await model.loadMore();
+  expect(model.ended.map(one => one.id)).toEqual([3, 2, 1]);
+  expect(model.hasMore).toBe(false);
+});
+
+test('those that run are there, however many wait', async () => {
+  const { server, model } = new World();
+  server.jobs = [
+    job({ id: 1 }),
+    ...Array.from({ length: 2100 }, (_, place) =>
+      job({ id: place + 2, status: 'pending', queue_position: place + 1 })
+    )
+  ];
+  model.watch();
+  await pass(1000);
+  expect(model.active.slice(0, 2).map(one => one.id)).toEqual([1, 2]);
+  expect(model.counts).toEqual({ running: 1, waiting: 2100 });
+});
+
+test('a job that ends after a hundred newer ones is among them', async () => {
+  const world = new World();
+  const long = job({ id: 1 });
+  world.server.jobs = [
+    long,
+    ...Array.from({ length: 150 }, (_, place) =>
+      job({ id: place + 2, status: 'completed' })
+    )
+  ];
+  world.model.watch();
+  await pass(1000);
+  long.status = 'failed';
+  world.emit(long, 'failed');
+  await pass(1000);
+  expect(world.model.ended.at(-1)).toMatchObject({ id: 1, status: 'failed' });
+  await world.model.loadMore();
+  expect(world.model.ended).toHaveLength(151);
+});
+
+test('a stream that was opened anew between two looks is noticed', async () => {
+  const world = new World();
+  world.model.watch();
+  await pass(3000);
+  const before = world.server.times('active');
+  world.connection = {};
+  await pass(2000);
+  expect(world.server.times('active')).toBe(before + 1);
+});
+
+test('what is not known of the GPUs is not told', async () => {
+  const world = new World();
+  const watching = world.model.watch();
+  await pass(1000);
+  watching.dispose();
+  expect(world.model.machinesAreStale).toBe(false);
+  world.emit(job(), 'progress');
+  expect(world.model.machinesAreStale).toBe(false);
+  world.emit(job(), 'started');
+  expect(world.model.machinesAreStale).toBe(true);
+  world.model.watch();
+  await pass(1000);
+  expect(world.model.machinesAreStale).toBe(false);
+});
+
+describe('one job', () => {
+  test('is asked for again when the server is there again, and no longer than somebody looks', async () => {
+    const world = new World();
+    const stage = job({ parent_id: 77 });
+    world.server.jobs = [stage];
+    world.model.watch();
+    const one = new JobModel(world.model, stage.job_id);
+    world.server.answer = () => json({ message: 'no', reason: 'no' }, 503);
+    const watching = one.watch();
+    await pass(1000);
+    expect(one.error?.trouble).toBe('unavailable');
+    world.server.answer = null;
+    await pass(60_000);
+    expect(one.error).toBe(null);
+    stage.status = 'completed';
+    // No list has it, and its event was missed.
+    world.connection = {};
+    await pass(5000);
+    expect(one.job?.status).toBe('completed');
+    watching.dispose();
+    const before = world.server.asked.filter(path => /\/events$/.test(path));
+    world.emit(stage, 'progress');
+    await pass(60_000);
+    const after = world.server.asked.filter(path => /\/events$/.test(path));
+    expect(after).toEqual(before);
+    one.dispose();
+  });
+});
+
+test('a refresher goes on after a task that failed', async () => {
+  let count = 0;
+  const told = jest.spyOn(console, 'error').mockImplementation();
+  const refresher = new Refresher(async () => {
+    count += 1;
+    throw new Error('a fault');
+  });
+  refresher.request();
+  await pass(1000);
+  refresher.request();
+  await pass(1000);
+  expect(count).toBe(2);
+  expect(told).toHaveBeenCalledTimes(2);
+  told.mockRestore();
 });

@@ -1,11 +1,11 @@
 import { act, fireEvent, render, screen } from '@testing-library/react';
 import React from 'react';
 
-import { type ITraining, TrainingProvider } from '../components/context';
-import { Shown, useFetched } from '../components/fetched';
+import { Shown, TrainingProvider } from '../components/context';
+import { useFetched } from '../components/fetched';
 import { StageGraph } from '../graphs/stages';
 import type { IJob } from '../model/types';
-import { job, trans, World } from './helpers';
+import { job, training, World } from './helpers';
 
 beforeAll(() => {
   global.ResizeObserver = class {
@@ -13,17 +13,6 @@ beforeAll(() => {
     unobserve(): void {}
     disconnect(): void {}
   };
-});
-
-const around = (world: World): ITraining => ({
-  trans,
-  locale: 'en',
-  model: world.model,
-  connect: () => {
-    throw new Error('nobody follows a log here');
-  },
-  execute: () => undefined,
-  link: path => path
 });
 
 const stage = (key: string, after: IJob[], fields: Partial<IJob> = {}): IJob =>
@@ -45,7 +34,7 @@ describe('the graph of stages', () => {
 
   const show = (): void => {
     render(
-      <TrainingProvider value={around(new World())}>
+      <TrainingProvider value={training(new World())}>
         <StageGraph
           stages={[prepare, fit, other, publish]}
           onOpen={one => opened.push(one.child_key!)}
@@ -98,7 +87,7 @@ describe('what a part of a view fetches', () => {
   }
 
   const view = (isShown: boolean): React.JSX.Element => (
-    <TrainingProvider value={around(world)}>
+    <TrainingProvider value={training(world)}>
       <Shown.Provider value={isShown}>
         <Part />
       </Shown.Provider>

@@ -34,14 +34,21 @@ export function quantity(name: string): string {
   );
 }
 
-/** A picture for each quantity, in the order in which they came. */
+/**
+ * A picture for each quantity, in the order in which they came.
+ *
+ * @param started - From when time counts; if it is not known, from the first value.
+ */
 export function figures(
   series: readonly IMetricSeries[],
   axis: 'step' | 'time',
   started: string | null
 ): IFigure[] {
   const found = new Map<string, ICurve[]>();
-  const begin = started === null ? NaN : Date.parse(started);
+  const begin =
+    started === null
+      ? Math.min(...series.flatMap(one => one.times.slice(0, 1).map(momentMs)))
+      : Date.parse(started);
   for (const one of series) {
     const x =
       axis === 'step'

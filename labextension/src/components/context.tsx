@@ -22,6 +22,10 @@ export interface ITraining {
   connect: Connect;
   /** Run a command of the application. */
   execute: (command: string, args?: Record<string, string>) => void;
+  /** Do something, and tell if the server did not let it be done. */
+  attempt: (action: () => Promise<void>) => Promise<void>;
+  /** Copy a text to the clipboard. */
+  copy: (text: string) => void;
   /** The URL of a path below the server's base URL, as a link. */
   link: (path: string) => string;
 }
@@ -37,6 +41,9 @@ export function useTraining(): ITraining {
   }
   return training;
 }
+
+/** Whether what is around can be seen; while it cannot, its parts fetch and draw nothing by themselves. */
+export const Shown = createContext(true);
 
 type Signals = (ISignal<unknown, unknown> | undefined)[];
 
@@ -82,16 +89,19 @@ export function usePacedSignal(leastMs: number, ...signals: Signals): void {
   }, signals);
 }
 
-/** The time, again after each period while something depends on it. */
+/** The time, again after each period while something depends on it and can be seen. */
 export function useNow(periodMs: number | null): Date {
   const [now, setNow] = useState(() => new Date());
+  const isShown = useContext(Shown);
   useEffect(() => {
-    if (periodMs === null) {
+    if (periodMs === null || !isShown) {
       return;
     }
-    const timer = setInterval(() => setNow(new Date()), periodMs);
+    const tick = (): void => setNow(new Date());
+    tick();
+    const timer = setInterval(tick, periodMs);
     return () => clearInterval(timer);
-  }, [periodMs]);
+  }, [periodMs, isShown]);
   return now;
 }
 

@@ -1,15 +1,13 @@
 /**
  * What a part of a view fetches for itself, as long as somebody looks at it.
  */
-import { createContext, useContext, useEffect, useRef, useState } from 'react';
+import { useContext, useEffect, useRef, useState } from 'react';
 
-import { ApiError } from '../model/api';
+import { ApiError } from '../model/errors';
 import { Refresher } from '../model/refresher';
+import { troubleText } from '../model/troubles';
 import type { IJobEvent } from '../model/types';
-import { useTraining } from './context';
-
-/** Whether the view can be seen; while it cannot, its parts fetch nothing. */
-export const Shown = createContext(true);
+import { Shown, useTraining } from './context';
 
 export interface IFetched<T> {
   value: T | null;
@@ -39,7 +37,7 @@ export function useFetched<T>(
   version: unknown,
   when: IWhen = {}
 ): IFetched<T> {
-  const { model } = useTraining();
+  const { model, trans } = useTraining();
   const isShown = useContext(Shown);
   const [fetched, setFetched] = useState<IFetched<T> & { key: string }>({
     key,
@@ -67,7 +65,12 @@ export function useFetched<T>(
           throw error;
         }
         if (isCurrent) {
-          setFetched(known => ({ ...known, error: error.message }));
+          const told = troubleText(error, trans);
+          setFetched(known => ({
+            key,
+            value: known.key === key ? known.value : null,
+            error: told
+          }));
         }
       }
     }, PAUSE_MS);
@@ -78,14 +81,17 @@ export function useFetched<T>(
         made.request();
       }
     };
+    const onRefreshed = (): void => made.request();
     model.jobChanged.connect(onEvent);
+    model.refreshed.connect(onRefreshed);
     return () => {
       isCurrent = false;
       model.jobChanged.disconnect(onEvent);
+      model.refreshed.disconnect(onRefreshed);
       made.dispose();
       refresher.current = null;
     };
-  }, [isShown, key, model]);
+  }, [isShown, key, model, trans]);
 
   const seen = useRef(version);
   useEffect(() => {

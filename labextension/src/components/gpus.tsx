@@ -181,7 +181,8 @@ export function summary(
     trans.__('%1 queued', waiting)
   ];
   const machines = model.machines;
-  if (machines && machines.total.gpu_count) {
+  // What is not known any more is not told.
+  if (machines?.total.gpu_count && !model.machinesAreStale) {
     const used = machines.total.gpu_count - machines.free.gpu_count;
     parts.push(trans.__('%1/%2 GPUs', used, machines.total.gpu_count));
   }

@@ -4,7 +4,12 @@
  * For a screen reader it is a grid: arrow keys go from row to row, Enter opens a job, and the
  * buttons of the current row are reached with the tab key.
  */
-import { useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
+import {
+  defaultRangeExtractor,
+  type Range,
+  useVirtualizer,
+  type Virtualizer
+} from '@tanstack/react-virtual';
 import React, {
   useCallback,
   useEffect,
@@ -33,11 +38,12 @@ export function JobList(props: {
   useSignal(model.changed);
   const { active, ended, hasMore } = model;
   const now = useNow(active.length ? 5000 : 60_000);
+  // Of active jobs only order and section count here: what they do changes all the time.
+  const order = active.map(job => `${job.job_id} ${isGoing(job)}`).join();
   const items = useMemo(
     () => itemsOf(active, ended, hasMore, model.filterText, trans),
-    // The lists are new whenever something in them is.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [active.map(job => job.job_id).join(), ended, hasMore, model.filterText]
+    [order, ended, hasMore, model.filterText]
   );
   // The items tell of an active job that it is there; what it is, changes all the time.
   const activeById = new Map(active.map(job => [job.job_id, job]));
@@ -81,6 +87,17 @@ export function JobList(props: {
     },
     [items]
   );
+  const currentPlace = items.findIndex(item => item.key === currentKey);
+  // The current row stays when it is scrolled away: it may have the focus, which would be lost.
+  const rangeExtractor = useCallback(
+    (range: Range) => {
+      const shown = defaultRangeExtractor(range);
+      return currentPlace < 0 || shown.includes(currentPlace)
+        ? shown
+        : [...shown, currentPlace].sort((one, other) => one - other);
+    },
+    [currentPlace]
+  );
   const virtualizer = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
@@ -89,6 +106,7 @@ export function JobList(props: {
       ESTIMATES[items[index].kind],
     measureElement,
     getItemKey,
+    rangeExtractor,
     overscan: 8,
     useFlushSync: false
   });
@@ -99,19 +117,37 @@ export function JobList(props: {
     if (reachesEnd) {
       void model.loadMore();
     }
-  }, [reachesEnd, ended.length, model]);
+    // Again when more is there, and when the server is there again.
+  }, [reachesEnd, ended.length, model.state.trouble, model]);
+
+  // Where a row with the focus has gone, the one in its place gets it.
+  const hadFocus = useRef<number | null>(null);
+  useEffect(() => {
+    const place = hadFocus.current;
+    if (place !== null && document.activeElement === document.body) {
+      hadFocus.current = null;
+      const next = jobs[Math.min(place, jobs.length - 1)];
+      if (next) {
+        focus(next);
+      }
+    }
+  });
+
+  const focus = (next: Item): void => {
+    setCurrent(next.key);
+    virtualizer.scrollToIndex(items.indexOf(next), { align: 'auto' });
+    requestAnimationFrame(() =>
+      scroller.current
+        ?.querySelector<HTMLElement>(`[data-job="${CSS.escape(next.key)}"]`)
+        ?.focus()
+    );
+  };
 
   const go = (step: number): void => {
     const place = jobs.findIndex(item => item.key === currentKey);
     const next = jobs[Math.max(0, Math.min(jobs.length - 1, place + step))];
     if (next) {
-      setCurrent(next.key);
-      virtualizer.scrollToIndex(items.indexOf(next), { align: 'auto' });
-      requestAnimationFrame(() =>
-        scroller.current
-          ?.querySelector<HTMLElement>(`[data-job="${CSS.escape(next.key)}"]`)
-          ?.focus()
-      );
+      focus(next);
     }
   };
 
@@ -195,7 +231,14 @@ export function JobList(props: {
               data-status={job.status}
               aria-selected={props.selected.has(job.job_id)}
               tabIndex={isCurrent ? 0 : -1}
-              onFocus={() => setCurrent(job.job_id)}
+              onFocus={() => {
+                setCurrent(job.job_id);
+                hadFocus.current = jobs.indexOf(item);
+              }}
+              onBlur={() => {
+                // Of a row that goes away with the focus this is not called.
+                hadFocus.current = null;
+              }}
               onClick={event => {
                 if (event.ctrlKey || event.metaKey) {
                   toggle(job.job_id);
@@ -255,6 +298,10 @@ function shapeOf(item: Item): string {
     : item.kind;
 }
 
+function isGoing(job: IJob): boolean {
+  return job.status === 'running' || job.status === 'scheduled';
+}
+
 function itemsOf(
   active: readonly IJob[],
   ended: readonly IJob[],
@@ -262,8 +309,6 @@ function itemsOf(
   filter: string,
   trans: ReturnType<typeof useTraining>['trans']
 ): Item[] {
-  const isGoing = (job: IJob): boolean =>
-    job.status === 'running' || job.status === 'scheduled';
   const items: Item[] = [];
   const section = (
     title: string,

@@ -172,12 +172,7 @@ function details(
             : ran !== null
               ? trans.__('for %1', duration(ran, trans))
               : '',
-        reason: job.idle_since
-          ? trans.__(
-              'Its GPUs have done nothing since %1',
-              moment(job.idle_since, now, locale)
-            )
-          : null
+        reason: warning(job, now, trans, locale)
       };
     }
     case 'scheduled':
@@ -192,7 +187,8 @@ function details(
       return {
         left: trans.__(
           'attempt %1 of %2',
-          job.attempt + 1,
+          // Those that were nobody's fault, or before it was run again, do not count.
+          job.retry_count + 1,
           job.max_retries + 1
         ),
         right: job.next_attempt_at
@@ -220,6 +216,30 @@ function details(
       };
     }
   }
+}
+
+/** What somebody should know of a job that runs, or nothing. */
+function warning(
+  job: IJob,
+  now: Date,
+  trans: ITraining['trans'],
+  locale: string | undefined
+): string | null {
+  if (job.cancel_requested_at !== null) {
+    return job.reason;
+  }
+  if (job.hung_since) {
+    return trans.__(
+      '▲ It has printed and done nothing since %1',
+      moment(job.hung_since, now, locale)
+    );
+  }
+  return job.idle_since
+    ? trans.__(
+        '▲ Its GPUs have done nothing since %1',
+        moment(job.idle_since, now, locale)
+      )
+    : null;
 }
 
 /** How far a job is that is made of others, and what a search has found. */

@@ -6,6 +6,7 @@ import React, { useEffect, useRef, useState } from 'react';
 import { Button, type ITraining, useTraining } from '../components/context';
 import { ApiError } from '../model/api';
 import { worded } from '../model/sentences';
+import { troubleText } from '../model/troubles';
 import type { IForecast } from '../model/types';
 import { Forecast } from './forecast';
 import {
@@ -234,7 +235,7 @@ function defaultOf(wanted: number, most: number | undefined): string {
 }
 
 function TrainLine({ line }: { line: string }): React.JSX.Element {
-  const { trans } = useTraining();
+  const { trans, copy } = useTraining();
   const [copied, setCopied] = useState(false);
   useEffect(() => setCopied(false), [line]);
   return (
@@ -247,9 +248,10 @@ function TrainLine({ line }: { line: string }): React.JSX.Element {
         {line}
       </code>
       <Button
-        onClick={() =>
-          void navigator.clipboard.writeText(line).then(() => setCopied(true))
-        }
+        onClick={() => {
+          copy(line);
+          setCopied(true);
+        }}
       >
         {copied ? trans.__('Copied') : trans.__('Copy')}
       </Button>
@@ -271,7 +273,7 @@ export function refusal(
     errors[fieldOf(field, values)] = worded(message, trans);
   }
   if (!error.errors.length) {
-    errors.form = error.message;
+    errors.form = troubleText(error, trans);
   }
   return errors;
 }

@@ -40,6 +40,7 @@ export interface IWords {
 const FIRST_LINES = 2000;
 const EARLIER_LINES = 10_000;
 const PAGE_LINES = 50_000;
+const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const DELETED = 4404;
 
@@ -57,6 +58,8 @@ export class LogFollower {
   state: Following = 'connecting';
   attempt: number | null = null;
   isLoadingEarlier = false;
+  /** What the server has against showing it; null if nothing. */
+  error: ApiError | null = null;
 
   /** Of which rank of a distributed job it is; null for what all of them print. */
   get rank(): number | null {
@@ -69,9 +72,11 @@ export class LogFollower {
       return;
     }
     this.ofRank = rank;
-    const { attempt } = this;
+    const { attempt, chosen } = this;
     if (this.state === 'ended' && attempt !== null) {
       void this.show(attempt);
+    } else if (chosen !== null) {
+      void this.show(chosen);
     } else {
       this.start();
     }
@@ -79,15 +84,26 @@ export class LogFollower {
 
   /** Follow the latest attempt. */
   start(): void {
+    this.reset();
+    this.open(`tail=${FIRST_LINES}`);
+  }
+
+  /** Forget what is here; the latest attempt is followed when it is resumed. */
+  reset(): void {
     this.stop();
     this.buffer.clear();
-    this.attempt = null;
-    this.open(`tail=${FIRST_LINES}`);
+    this.attempt = this.chosen = this.error = null;
+    this.set('connecting');
   }
 
   /** Go on where it was when it was stopped. */
   resume(): void {
-    if (this.socket === null && this.state !== 'ended') {
+    if (this.socket !== null || this.timer !== undefined) {
+      return;
+    }
+    if (this.chosen !== null && this.chosen !== this.attempt) {
+      void this.show(this.chosen);
+    } else if (this.state !== 'ended') {
       this.open(this.whereItWas());
     }
   }
@@ -95,6 +111,7 @@ export class LogFollower {
   /** Show an earlier attempt, which prints nothing any more. */
   async show(attempt: number): Promise<void> {
     this.stop();
+    this.chosen = attempt;
     this.set('connecting');
     const { generation } = this;
     try {
@@ -107,13 +124,24 @@ export class LogFollower {
         return;
       }
       this.attempt = attempt;
+      this.error = null;
+      this.wait = FIRST_WAIT_MS;
       this.buffer.clear(page.offset);
       this.buffer.append(page.logs, page.next_offset);
       this.set('ended');
     } catch (error) {
-      known(error);
-      if (generation === this.generation) {
+      const refused = known(error);
+      if (generation !== this.generation) {
+        return;
+      }
+      if (refused.trouble === 'away' || refused.trouble === 'unavailable') {
         this.set('away');
+        this.later(() => void this.show(attempt));
+      } else {
+        this.attempt = attempt;
+        this.error = refused;
+        this.buffer.clear();
+        this.set('ended');
       }
     }
   }
@@ -122,6 +150,7 @@ export class LogFollower {
   stop(): void {
     this.generation += 1;
     clearTimeout(this.timer);
+    this.timer = undefined;
     const socket = this.socket;
     this.socket = null;
     if (socket) {
@@ -146,6 +175,20 @@ export class LogFollower {
         return new Blob(pieces, { type: 'text/plain' });
       }
       offset = page.next_offset;
+    }
+  }
+
+  /** Load all that was printed before what is here, as far as it is kept. */
+  async loadAll(): Promise<void> {
+    const { generation } = this;
+    let start = Infinity;
+    while (
+      this.buffer.hasEarlier &&
+      this.buffer.start < start &&
+      generation === this.generation
+    ) {
+      start = this.buffer.start;
+      await this.loadEarlier();
     }
   }
 
@@ -196,9 +239,17 @@ export class LogFollower {
         return;
       }
       this.set('away');
-      this.timer = setTimeout(() => this.open(this.whereItWas()), this.wait);
-      this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+      this.later(() => this.open(this.whereItWas()));
     };
+  }
+
+  /** Try something again, each time after a longer while. */
+  private later(again: () => void): void {
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      again();
+    }, this.wait);
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
   }
 
   private get query(): { rank?: number } {
@@ -212,7 +263,7 @@ export class LogFollower {
   }
 
   private take(message: Message): void {
-    this.wait = 500;
+    this.wait = FIRST_WAIT_MS;
     switch (message.type) {
       case 'attempt':
         if (message.attempt !== this.attempt) {
@@ -254,15 +305,18 @@ export class LogFollower {
 
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private wait = 500;
+  private wait = FIRST_WAIT_MS;
+  /** The earlier attempt that somebody wants to see. */
+  private chosen: number | null = null;
   private ofRank: number | null = null;
   /** Counts what is followed, so that an answer about something else is not shown. */
   private generation = 0;
 }
 
 /** Throws what is no trouble with the server. */
-function known(error: unknown): void {
+function known(error: unknown): ApiError {
   if (!(error instanceof ApiError)) {
     throw error;
   }
+  return error;
 }

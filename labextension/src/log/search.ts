@@ -135,7 +135,9 @@ export function useSearch(buffer: LogBuffer): ISearch {
       if (!found.length) {
         return null;
       }
-      const next = (place + step + found.length) % found.length;
+      // Before the first step backwards nothing is current, and not what is before the first one.
+      const from = place < 0 && step < 0 ? 0 : place;
+      const next = (from + step + found.length) % found.length;
       setPlace(next);
       return found[next].line - buffer.shifted;
     },

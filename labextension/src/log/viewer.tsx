@@ -6,6 +6,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import React, { useCallback, useLayoutEffect, useRef, useState } from 'react';
 
 import { Button, usePacedSignal } from '../components/context';
+import { troubleText } from '../model/troubles';
 import type { ILineMatch } from './buffer';
 import type { LogFollower } from './follower';
 import { useSearch } from './search';
@@ -79,6 +80,13 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
       goTo(line);
     }
   };
+  const [isLoadingAll, setLoadingAll] = useState(false);
+  const loadAll = (): void => {
+    // Who looks for something in the past does not want to be at the end.
+    setFollows(false);
+    setLoadingAll(true);
+    void follower.loadAll().finally(() => setLoadingAll(false));
+  };
   const goToError = (): void => {
     const line = buffer.nextError(current < 0 ? -1 : current - buffer.shifted);
     if (line >= 0) {
@@ -142,6 +150,17 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
         <span className="jp-TrainingLog-count" role="status">
           {search.text && trans.__('%1 of %2', search.place + 1, search.count)}
         </span>
+        {search.text && buffer.hasEarlier && (
+          <Button
+            disabled={isLoadingAll}
+            onClick={loadAll}
+            title={trans.__('Only what is loaded is searched')}
+          >
+            {isLoadingAll
+              ? trans.__('Loading…')
+              : trans.__('Search earlier lines')}
+          </Button>
+        )}
         <Button disabled={!buffer.hasErrors} onClick={goToError}>
           {trans.__('Next error')}
         </Button>
@@ -217,9 +236,11 @@ export function LogViewer(props: ILogViewerProps): React.JSX.Element {
       >
         {buffer.length === 0 && (
           <p className="jp-Training-note">
-            {follower.state === 'connecting'
-              ? trans.__('Loading…')
-              : trans.__('Nothing was printed yet.')}
+            {follower.error
+              ? troubleText(follower.error, trans)
+              : follower.state === 'connecting'
+                ? trans.__('Loading…')
+                : trans.__('Nothing was printed yet.')}
           </p>
         )}
         <pre style={{ height: virtualizer.getTotalSize() }}>

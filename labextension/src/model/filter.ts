@@ -74,3 +74,8 @@ export function endedStatuses(filter: IFilter): JobStatus[] {
     ? ENDED.filter(status => filter.statuses.includes(status))
     : [...ENDED];
 }
+
+/** Whether it has something that the server does not look for: what it answers is only narrowed here. */
+export function isAskedHere({ types, gpus, causes }: IFilter): boolean {
+  return types.length > 0 || gpus !== null || causes.length > 0;
+}

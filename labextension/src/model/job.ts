@@ -23,6 +23,7 @@ export class JobModel implements IDisposable {
     this.refresher = new Refresher(() => this.fetch());
     jobs.jobChanged.connect(this.onEvent, this);
     jobs.changed.connect(this.onList, this);
+    jobs.refreshed.connect(this.onRefreshed, this);
   }
 
   readonly changed = new Signal<this, void>(this);
@@ -30,7 +31,7 @@ export class JobModel implements IDisposable {
   job: IJob | null;
   history: readonly IHistoryEvent[] = [];
   /** Why it cannot be shown as it is, or nothing. */
-  error = '';
+  error: ApiError | null = null;
   isGone = false;
 
   get isDisposed(): boolean {
@@ -41,7 +42,7 @@ export class JobModel implements IDisposable {
     if (!this.disposed) {
       this.disposed = true;
       this.refresher.dispose();
-      clearInterval(this.heart);
+      clearTimeout(this.heart);
       Signal.clearData(this);
     }
   }
@@ -67,10 +68,23 @@ export class JobModel implements IDisposable {
     }
   }
 
+  /** Of what no list has, such as a stage, nobody else tells. */
+  private onRefreshed(): void {
+    if (this.watchers > 0) {
+      this.refresher.request();
+    }
+  }
+
   /** What the list has fetched, be it without an event. */
   private onList(): void {
     const listed = this.jobs.find(this.id);
-    if (listed === undefined || listed === this.job || this.watchers === 0) {
+    if (this.watchers === 0) {
+      return;
+    }
+    if (this.error && !this.isGone && this.jobs.state.trouble === null) {
+      this.refresher.request(); // the server is there again
+    }
+    if (listed === undefined || listed === this.job) {
       return;
     }
     const known = this.job;
@@ -87,24 +101,29 @@ export class JobModel implements IDisposable {
         this.jobs.api.job(this.id),
         this.jobs.api.history(this.id)
       ]);
+      if (this.disposed) {
+        return;
+      }
       this.job = job;
       this.history = history;
-      this.error = '';
+      this.error = null;
       this.isGone = false;
       this.jobs.put(job);
     } catch (error) {
       if (!(error instanceof ApiError)) {
         throw error;
       }
-      this.error = error.message;
+      this.error = error;
       this.isGone = error.status === 404;
-      this.retryLater(error.trouble === 'away');
+      if (error.trouble === 'away' || error.trouble === 'unavailable') {
+        this.retryLater();
+      }
     }
     this.changed.emit();
   }
 
-  private retryLater(isAway: boolean): void {
-    if (isAway && this.heart === undefined && !this.disposed) {
+  private retryLater(): void {
+    if (this.heart === undefined && !this.disposed) {
       this.heart = setTimeout(() => {
         this.heart = undefined;
         if (this.watchers > 0) {

@@ -8,7 +8,14 @@ import { type IDisposable, DisposableDelegate } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { ApiError, type TrainingApi, type Trouble } from './api';
-import { endedStatuses, type IFilter, matches, parseFilter } from './filter';
+import { EndedJobs } from './ended';
+import {
+  endedStatuses,
+  type IFilter,
+  isAskedHere,
+  matches,
+  parseFilter
+} from './filter';
 import { Refresher } from './refresher';
 import {
   ACTIVE,
@@ -24,8 +31,8 @@ import {
 /** Where events come from, and whether they come at all. */
 export interface IEventSource {
   readonly emitted: ISignal<unknown, IJobEvent>;
-  /** Whether the stream is open at the moment. */
-  readonly isOpen: () => boolean;
+  /** The connection that they come by; null if there is none at the moment. */
+  readonly connection: () => object | null;
 }
 
 /** Whether the page can be seen. */
@@ -43,12 +50,16 @@ export interface IState {
 }
 
 const PAGE = 100;
+/** Of pages of which only a part may be shown. */
+const LARGE_PAGE = 1000;
 const BEAT_MS = 2_000;
 /** How often to ask where no events come. */
 const POLL_MS = 30_000;
 /** How often to ask for what no event tells: what the GPUs do. */
 const GPU_MS = 10_000;
-const MOST_ACTIVE = 1000;
+const MOST_ACTIVE = 10_000;
+/** So many that ended while others did are asked for one by one. */
+const MOST_VANISHED = 20;
 /** How many readings of a GPU are kept. */
 const READINGS = 24;
 
@@ -75,6 +86,9 @@ export class JobsModel implements IDisposable {
   /** Something that is shown has changed. */
   readonly changed = new Signal<this, void>(this);
 
+  /** All is fetched again: whoever shows what no list has should do so, too. */
+  readonly refreshed = new Signal<this, void>(this);
+
   /** A job has changed, also while nobody looks. */
   readonly jobChanged = new Signal<this, IJobEvent>(this);
 
@@ -90,7 +104,12 @@ export class JobsModel implements IDisposable {
 
   /** Jobs that have ended, newest first, as far as they are loaded. */
   get ended(): readonly IJob[] {
-    return this.loadedEnded;
+    return this.endedJobs.loaded;
+  }
+
+  /** Whether there are ended jobs that are not loaded. */
+  get hasMore(): boolean {
+    return this.endedJobs.hasMore;
   }
 
   /** How many run, and how many wait, whatever the filter is, and by events alone if need be. */
@@ -105,9 +124,10 @@ export class JobsModel implements IDisposable {
     return { running, waiting };
   }
 
-  /** Whether there are ended jobs that are not loaded. */
-  hasMore = false;
   isLoadingMore = false;
+
+  /** Whether something may have changed on the machines since they were looked at. */
+  machinesAreStale = false;
 
   get filterText(): string {
     return this.typed;
@@ -119,12 +139,12 @@ export class JobsModel implements IDisposable {
     }
     this.typed = typed;
     this.filter = parseFilter(typed);
-    this.loadedEnded = [];
-    this.hasMore = false;
-    this.generation += 1;
+    this.endedJobs.clear();
     this.endedIsStale = true;
     this.changed.emit();
-    this.jobsRefresher.request();
+    if (this.isLookedAt()) {
+      this.jobsRefresher.request();
+    }
   }
 
   get isDisposed(): boolean {
@@ -158,6 +178,7 @@ export class JobsModel implements IDisposable {
     this.endedIsStale = true;
     this.jobsRefresher.request();
     this.machinesRefresher.request();
+    this.refreshed.emit();
   }
 
   /** When what is asked for has come. */
@@ -168,19 +189,23 @@ export class JobsModel implements IDisposable {
     ]);
   }
 
-  /** Load ended jobs that are older than those that are here. */
+  /** Load ended jobs that are older than those that are here, until some of them can be shown. */
   async loadMore(): Promise<void> {
-    const last = this.loadedEnded[this.loadedEnded.length - 1];
-    if (!this.hasMore || this.isLoadingMore || !last) {
+    const { endedJobs } = this;
+    if (!endedJobs.hasMore || this.isLoadingMore) {
       return;
     }
     this.isLoadingMore = true;
-    const generation = this.generation;
     try {
-      const older = await this.endedPage(last.id);
-      if (generation === this.generation) {
-        this.hasMore = older.length === PAGE;
-        this.loadedEnded = merged(this.loadedEnded, this.shown(older));
+      for (let found = 0; endedJobs.hasMore && !found;) {
+        const { generation, oldest } = endedJobs;
+        const older = await this.endedPage(oldest ?? undefined);
+        if (generation !== endedJobs.generation || this.disposed) {
+          break;
+        }
+        const shown = this.shown(older);
+        found = shown.length;
+        endedJobs.takeOlder(older, shown, older.length === this.pageSize);
       }
     } catch (error) {
       this.note(error);
@@ -194,21 +219,27 @@ export class JobsModel implements IDisposable {
   find(id: string): IJob | undefined {
     return (
       this.allActive.find(job => job.job_id === id) ??
-      this.loadedEnded.find(job => job.job_id === id)
+      this.ended.find(job => job.job_id === id)
     );
   }
 
   /** Show a job as it is, which the server has just told. */
   put(job: IJob): void {
+    if (job.parent_id !== null) {
+      return; // it is shown within its parent
+    }
+    const { endedJobs } = this;
     const others = this.allActive.filter(one => one.job_id !== job.job_id);
+    const isHere =
+      others.length < this.allActive.length ||
+      endedJobs.loaded.some(one => one.job_id === job.job_id);
     this.allActive = isActive(job) ? ordered([...others, job]) : others;
-    const ended = this.loadedEnded.filter(one => one.job_id !== job.job_id);
     // One that is older than those loaded comes with its page.
-    const isLoaded =
-      !this.hasMore || job.id > (this.loadedEnded.at(-1)?.id ?? Infinity);
-    const isShown =
-      !isActive(job) && (isLoaded || ended.length < this.loadedEnded.length);
-    this.loadedEnded = isShown ? merged(this.shown([job]), ended) : ended;
+    const isLoaded = !this.hasMore || job.id > (endedJobs.oldest ?? 0);
+    endedJobs.remove(new Set([job.job_id]));
+    if (!isActive(job) && (isLoaded || isHere)) {
+      this.shown([job]).forEach(one => endedJobs.put(one));
+    }
     this.statuses.set(job.job_id, job.status);
     this.changed.emit();
   }
@@ -217,7 +248,7 @@ export class JobsModel implements IDisposable {
   remove(id: string): void {
     this.statuses.delete(id);
     this.allActive = this.allActive.filter(job => job.job_id !== id);
-    this.loadedEnded = this.loadedEnded.filter(job => job.job_id !== id);
+    this.endedJobs.remove(new Set([id]));
     this.changed.emit();
   }
 
@@ -243,7 +274,7 @@ export class JobsModel implements IDisposable {
   private onEvent(_: unknown, event: IJobEvent): void {
     if (event.change === 'deleted') {
       this.remove(event.job_id);
-    } else if (event.status !== null) {
+    } else if (event.status !== null && !event.parent_id) {
       this.statuses.set(event.job_id, event.status);
     }
     const missed = this.sequence !== null && event.previous !== this.sequence;
@@ -258,6 +289,7 @@ export class JobsModel implements IDisposable {
       }
     } else {
       this.isStale = true;
+      this.machinesAreStale ||= event.change !== 'progress';
       this.changed.emit();
     }
     this.jobChanged.emit(event);
@@ -271,14 +303,17 @@ export class JobsModel implements IDisposable {
       return;
     }
     const now = Date.now();
-    const open = this.events.isOpen();
+    const connection = this.events.connection();
     const waited = now - this.askedAt;
     const again = this.state.trouble === 'away' ? BEAT_MS : POLL_MS;
-    if (this.isStale || open !== this.wasOpen) {
+    if (this.isStale || connection !== this.connection) {
       // What happened while the stream was cut is not told again; and if it is cut now, the server
       // may be away.
       this.refresh();
-    } else if ((!open || this.state.trouble !== null) && waited >= again) {
+    } else if (
+      (!connection || this.state.trouble !== null) &&
+      waited >= again
+    ) {
       this.refresh();
     } else if (
       this.machines?.total.gpu_count &&
@@ -287,37 +322,31 @@ export class JobsModel implements IDisposable {
       this.machinesRefresher.request();
     }
     this.isStale = false;
-    this.wasOpen = open;
+    this.connection = connection;
     this.heart ??= setInterval(this.beat, BEAT_MS);
   };
 
   private async fetchJobs(): Promise<void> {
     this.askedAt = Date.now();
-    const generation = this.generation;
+    const { filter } = this;
     const withEnded = this.endedIsStale;
     this.endedIsStale = false;
     try {
       const [asActive, asEnded] = await Promise.all([
-        this.api.jobs({ statuses: ACTIVE, limit: MOST_ACTIVE }),
+        this.activeJobs(),
         withEnded ? this.endedPage() : null
       ]);
       const { active, ended } = once(asActive, asEnded);
+      const here = new Set(active.map(job => job.job_id));
+      const vanished = this.allActive.filter(job => !here.has(job.job_id));
       this.allActive = ordered(active);
       this.statuses = new Map(active.map(job => [job.job_id, job.status]));
-      const here = new Set(active.map(job => job.job_id));
-      let kept = this.loadedEnded.filter(job => !here.has(job.job_id));
-      if (ended !== null && generation === this.generation) {
-        const full = asEnded?.length === PAGE;
-        const oldest = asEnded?.at(-1)?.id ?? 0;
-        const older = kept.filter(job => job.id < oldest);
-        // Between this page and what was loaded there may be others.
-        const isJoined = older.length < this.loadedEnded.length;
-        this.hasMore = full && (!isJoined || this.hasMore);
-        // What is as new as these and not among them is gone.
-        kept = full && isJoined ? older : [];
-        kept = merged(this.shown(ended), kept);
+      this.endedJobs.remove(here);
+      if (ended !== null && filter === this.filter) {
+        const isFull = asEnded?.length === this.pageSize;
+        this.endedJobs.takeNewest(asEnded ?? [], this.shown(ended), isFull);
+        await this.findAgain(vanished);
       }
-      this.loadedEnded = kept;
       this.state = { loaded: true, trouble: null, message: '' };
     } catch (error) {
       this.endedIsStale ||= withEnded;
@@ -326,9 +355,38 @@ export class JobsModel implements IDisposable {
     this.changed.emit();
   }
 
+  /** Page by page: those that run are often the oldest. */
+  private async activeJobs(): Promise<IJob[]> {
+    const found: IJob[] = [];
+    for (;;) {
+      const page = await this.api.jobs({
+        statuses: ACTIVE,
+        limit: LARGE_PAGE,
+        before: found.at(-1)?.id
+      });
+      found.push(...page);
+      if (page.length < LARGE_PAGE || found.length >= MOST_ACTIVE) {
+        return found;
+      }
+    }
+  }
+
+  /** Show those that have ended, though they are older than the first page of these. */
+  private async findAgain(vanished: readonly IJob[]): Promise<void> {
+    const missing = vanished
+      .filter(job => !this.ended.some(one => one.job_id === job.job_id))
+      .slice(0, MOST_VANISHED);
+    const found = await Promise.all(
+      missing.map(job => this.api.job(job.job_id).catch(() => null))
+    );
+    const ended = found.filter(job => job !== null && !isActive(job));
+    this.shown(ended as IJob[]).forEach(job => this.endedJobs.put(job));
+  }
+
   private async fetchMachines(): Promise<void> {
     this.machinesAskedAt = Date.now();
     try {
+      this.machinesAreStale = false;
       this.machines = await this.api.machines();
       for (const gpu of this.machines.nodes.flatMap(node => node.gpus)) {
         const known = this.readings.get(gpu.uuid) ?? [];
@@ -339,6 +397,7 @@ export class JobsModel implements IDisposable {
       }
       this.changed.emit();
     } catch (error) {
+      this.machinesAreStale = true;
       // That the server is away is noticed, and told, with the jobs.
       if (!(error instanceof ApiError)) {
         throw error;
@@ -354,9 +413,13 @@ export class JobsModel implements IDisposable {
     return this.api.jobs({
       statuses,
       q: this.filter.text,
-      limit: PAGE,
+      limit: this.pageSize,
       before
     });
+  }
+
+  private get pageSize(): number {
+    return isAskedHere(this.filter) ? LARGE_PAGE : PAGE;
   }
 
   private shown(jobs: readonly IJob[]): IJob[] {
@@ -376,15 +439,13 @@ export class JobsModel implements IDisposable {
 
   private allActive: IJob[] = [];
   private statuses = new Map<string, JobStatus>();
-  private loadedEnded: IJob[] = [];
+  private readonly endedJobs = new EndedJobs();
   private typed = '';
   private filter: IFilter = parseFilter('');
-  /** Counts the filters, so that an answer to an older one is not shown. */
-  private generation = 0;
   private endedIsStale = true;
   private isStale = true;
   private sequence: number | null = null;
-  private wasOpen = false;
+  private connection: object | null = null;
   private watchers = 0;
   private askedAt = 0;
   private machinesAskedAt = 0;
@@ -422,12 +483,4 @@ function once(
   );
   const gone = new Set(over.map(job => job.job_id));
   return { active: active.filter(job => !gone.has(job.job_id)), ended: over };
-}
-
-/** Both lists, newest first, each job once; the first list is right. */
-function merged(first: readonly IJob[], second: readonly IJob[]): IJob[] {
-  const known = new Set(first.map(job => job.job_id));
-  return [...first, ...second.filter(job => !known.has(job.job_id))].sort(
-    (one, other) => other.id - one.id
-  );
 }

@@ -36,19 +36,29 @@ export class Refresher {
 
   private async run(): Promise<void> {
     this.wanted = false;
+    const begun = performance.now();
     this.running = this.task();
-    await this.running;
-    this.running = undefined;
-    if (this.disposed) {
-      return;
-    }
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      if (this.wanted && this.isStillWanted()) {
-        void this.run();
+    try {
+      await this.running;
+    } catch (error) {
+      // It is a fault of ours; what comes later may be fine all the same.
+      console.error(error);
+    } finally {
+      this.running = undefined;
+      if (!this.disposed) {
+        // What takes the server long is not asked for all the time.
+        const pause = Math.max(this.pause, performance.now() - begun);
+        this.timer = setTimeout(this.again, pause);
       }
-    }, this.pause);
+    }
   }
+
+  private readonly again = (): void => {
+    this.timer = undefined;
+    if (this.wanted && this.isStillWanted()) {
+      void this.run();
+    }
+  };
 
   private running: Promise<void> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -79,6 +79,8 @@ export interface IJob {
   mean_gpu_utilization_percent?: number | null;
   /** Since when its GPUs do nothing. */
   idle_since?: string | null;
+  /** Since when nothing of it shows a sign of life. */
+  hung_since?: string | null;
   queue_position: number | null;
   /** In how long it will probably start (s), and after which of the user's jobs. */
   starts_in_s?: number | null;
@@ -418,6 +420,8 @@ export interface IJobEvent {
   reason: string | null;
   attempt: number | null;
   progress: number | null;
+  /** The number of the job that it is a part of. */
+  parent_id?: number | null;
   at: string;
 }
 

@@ -10,7 +10,7 @@ export const JOB_ARGUMENT = {
       job: {
         type: 'string',
         description:
-          'The id of the job, such as job-7f3a9c. By default the one under the pointer or in the current view; else it is asked for.'
+          'The id of the job, such as job-7f3a9c. By default the one in the current view; else it is asked for.'
       }
     }
   }
@@ -62,6 +62,10 @@ export const CREATE_ARGUMENTS = {
         type: 'string',
         description:
           'A script or a notebook to run, relative to the directory of the server.'
+      },
+      like: {
+        type: 'string',
+        description: 'The id of a job whose fields to begin with.'
       }
     }
   }

@@ -5,7 +5,7 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { Dialog, Notification } from '@jupyterlab/apputils';
+import { Clipboard, Dialog, Notification } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import {
   INotebookTracker,
@@ -19,7 +19,8 @@ import { trainingIcon } from '../icon';
 
 import { EXAMPLE } from '../model/example';
 import type { IFormValues } from '../create/form';
-import { CREATE_ARGUMENTS, JOB_ARGUMENT, NO_ARGUMENTS } from './arguments';
+import { CREATE_ARGUMENTS, NO_ARGUMENTS } from './arguments';
+import { attempt } from './attempt';
 import { IEnvironment } from './environment';
 
 const REMEMBERED = 'jupyter-training:form';
@@ -102,15 +103,27 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
       await create({ ...values, ...valuesForFile(path, python) });
     }
 
+    async function createLike(id: string): Promise<void> {
+      const { valuesOf } = await import('../create/sources');
+      const job = model.find(id) ?? (await model.api.job(id));
+      await create(await valuesOf(job, model.api));
+    }
+
     app.commands.addCommand('training:create', {
       label: trans.__('Create Training Job…'),
       caption: trans.__('Run a script or a program as a training job'),
       icon: args => (args.isPalette ? undefined : trainingIcon),
       describedBy: CREATE_ARGUMENTS,
       execute: async args =>
-        typeof args.path === 'string' && args.path
-          ? createFor(args.path)
-          : create(await remembered())
+        attempt(trans, async () => {
+          if (typeof args.path === 'string' && args.path) {
+            await createFor(args.path);
+          } else if (typeof args.like === 'string' && args.like) {
+            await createLike(args.like);
+          } else {
+            await create(await remembered());
+          }
+        })
     });
     app.commands.addCommand('training:create-from-file', {
       label: trans.__('Run as Training Job…'),
@@ -142,25 +155,6 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
         }
       }
     });
-    app.commands.addCommand('training:duplicate', {
-      label: trans.__('Duplicate and Edit…'),
-      caption: trans.__('Create a training job like another one'),
-      describedBy: JOB_ARGUMENT,
-      execute: async args => {
-        const row = app.contextMenuHitTest(
-          node => node.dataset.job !== undefined
-        );
-        const id = (args.job as string | undefined) ?? row?.dataset.job;
-        if (id) {
-          const { valuesOf } = await import('../create/sources');
-          const job = model.find(id) ?? (await model.api.job(id));
-          await create(await valuesOf(job, model.api));
-        } else {
-          await create(await remembered());
-        }
-      }
-    });
-
     async function openNotebook(): Promise<NotebookPanel | null> {
       const current = notebooks?.currentWidget;
       if (current) {
@@ -189,7 +183,7 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
       execute: async () => {
         const panel = await openNotebook();
         if (panel === null) {
-          await navigatorCopy(EXAMPLE);
+          await copy(EXAMPLE);
           return;
         }
         const notebook = panel.content;
@@ -210,8 +204,8 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    async function navigatorCopy(text: string): Promise<void> {
-      await navigator.clipboard.writeText(text);
+    async function copy(text: string): Promise<void> {
+      Clipboard.copyToSystem(text);
       await new Dialog({
         title: trans.__('Copied'),
         body: trans.__('Paste it into a cell of a notebook.'),

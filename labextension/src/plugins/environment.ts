@@ -5,6 +5,7 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
+import { Clipboard } from '@jupyterlab/apputils';
 import type { Event } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ServerConnection } from '@jupyterlab/services';
@@ -18,6 +19,7 @@ import { TrainingApi } from '../model/api';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { type IEventSource, JobsModel } from '../model/jobs';
 import { type IJobEvent, JOB_EVENT } from '../model/types';
+import { attempt } from './attempt';
 
 /** How long to wait for an answer; a cancel may take as long as the job has to save its work. */
 const PATIENCE_MS = 60_000;
@@ -71,6 +73,8 @@ export const environmentPlugin: JupyterFrontEndPlugin<IEnvironment> = {
       locale: translator?.languageCode.replace('_', '-') ?? undefined,
       model: new JobsModel(api, eventsOf(app)),
       connect: path => new server.WebSocket(authorized(server.wsUrl + path)),
+      attempt: action => attempt(trans, action),
+      copy: text => Clipboard.copyToSystem(text),
       execute: (command, args) => void app.commands.execute(command, args),
       link: path => authorized(server.baseUrl + path),
       settings: { notifications: 'all', statusBar: true, confirmCancel: true },
@@ -103,9 +107,11 @@ function eventsOf(app: JupyterFrontEnd): IEventSource {
   });
   return {
     emitted,
-    // It does not tell whether its socket is open; where that cannot be seen, ask as if it were not.
-    isOpen: () =>
-      (events as unknown as { _socket?: WebSocket | null })._socket
-        ?.readyState === 1
+    // It does not tell of its socket; where that cannot be seen, ask as if there were none.
+    connection: () => {
+      const socket = (events as unknown as { _socket?: WebSocket | null })
+        ._socket;
+      return socket?.readyState === 1 ? socket : null;
+    }
   };
 }

@@ -10,21 +10,20 @@ import {
 import {
   Clipboard,
   Dialog,
-  InputDialog,
   MainAreaWidget,
-  Notification,
   showDialog,
   WidgetTracker
 } from '@jupyterlab/apputils';
 
 import { trainingIcon } from '../icon';
-import { ApiError } from '../model/errors';
-import { type IJob, isActive } from '../model/types';
+import { ACTIVE, ENDED, type IJob, type JobStatus } from '../model/types';
 import { statusWord } from '../model/words';
 import type { CompareView } from '../views/compare';
 import type { JobView, TabName } from '../views/jobview';
 import { COMPARE_ARGUMENTS, JOB_ARGUMENT, OPEN_ARGUMENTS } from './arguments';
+import { attempt } from './attempt';
 import { IEnvironment } from './environment';
+import { whichJob } from './which';
 
 const COMPARED = 5;
 
@@ -51,41 +50,12 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'jupyter-training-comparisons'
     });
 
-    type Args = { job?: unknown; jobs?: unknown; tab?: unknown };
-
-    /** The job that is meant; null if nobody wants to say. */
-    async function idOf(args: Args): Promise<string | null> {
-      if (typeof args.job === 'string' && args.job) {
-        return args.job;
-      }
-      const row = app.contextMenuHitTest(
-        node => node.dataset.job !== undefined
-      );
-      if (row?.dataset.job) {
-        return row.dataset.job;
-      }
+    const which = whichJob(app, environment, () => {
       const current = views.currentWidget;
-      if (current && current === app.shell.currentWidget) {
-        return current.content.jobId;
-      }
-      const jobs = await api.jobs({ limit: 50 });
-      if (!jobs.length) {
-        Notification.info(trans.__('There are no training jobs.'), {
-          autoClose: 3000
-        });
-        return null;
-      }
-      const labels = jobs.map(
-        job => `${job.name} · ${statusWord(job.status, trans)} · ${job.job_id}`
-      );
-      const chosen = await InputDialog.getItem({
-        title: trans.__('Training job'),
-        items: labels
-      });
-      return chosen.button.accept && chosen.value !== null
-        ? (jobs[labels.indexOf(chosen.value)]?.job_id ?? null)
+      return current && current === app.shell.currentWidget
+        ? current.content.job.job
         : null;
-    }
+    });
 
     async function open(id: string, tab?: TabName): Promise<void> {
       const { JobView } = await import('../views/jobview');
@@ -117,18 +87,6 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(widget.id);
     }
 
-    /** Do something with a job, and tell if it could not be done. */
-    async function attempt(action: () => Promise<void>): Promise<void> {
-      try {
-        await action();
-      } catch (error) {
-        if (!(error instanceof ApiError)) {
-          throw error;
-        }
-        Notification.error(error.message, { autoClose: 10_000 });
-      }
-    }
-
     async function isMeant(
       title: string,
       body: string,
@@ -146,22 +104,28 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       return answer.button.accept;
     }
 
-    /** Add a command that is about one job. */
+    /** Add a command that is about one job, perhaps only of certain statuses. */
     function add(
       name: string,
       label: string,
       caption: string,
-      execute: (job: IJob) => Promise<void>
+      execute: (job: IJob) => Promise<void>,
+      statuses?: readonly JobStatus[]
     ): void {
       app.commands.addCommand(name, {
         label,
         caption,
         describedBy: JOB_ARGUMENT,
+        isEnabled: args => {
+          const id = which.told(args);
+          const job = id === null ? undefined : model.find(id);
+          return !job || (statuses?.includes(job.status) ?? true);
+        },
         execute: async args =>
-          attempt(async () => {
-            const id = await idOf(args);
-            if (id !== null) {
-              await execute(model.find(id) ?? (await api.job(id)));
+          attempt(trans, async () => {
+            const job = await which.chosen(args, statuses);
+            if (job !== null) {
+              await execute(job);
             }
           })
       });
@@ -172,8 +136,10 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Show all about a training job'),
       describedBy: OPEN_ARGUMENTS,
       execute: async args =>
-        attempt(async () => {
-          const id = await idOf(args);
+        attempt(trans, async () => {
+          // One that is not there any more is told of in its view.
+          const id =
+            which.told(args) ?? (await which.chosen(args))?.job_id ?? null;
           if (id !== null) {
             await open(id, args.tab as TabName | undefined);
           }
@@ -225,27 +191,31 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
         ) {
           model.put(await api.cancel(job.job_id));
         }
-      }
+      },
+      ACTIVE
     );
     add(
       'training:retry',
       trans.__('Run Training Job Again'),
       trans.__('Put a training job that has ended into the queue again'),
-      async job => model.put(await api.retry(job.job_id))
+      async job => model.put(await api.retry(job.job_id)),
+      ENDED
+    );
+    add(
+      'training:duplicate',
+      trans.__('Duplicate and Edit…'),
+      trans.__('Create a training job like another one'),
+      async job =>
+        void (await app.commands.execute('training:create', {
+          like: job.job_id
+        }))
     );
     add(
       'training:delete',
       trans.__('Delete Training Job…'),
       trans.__('Delete a training job that has ended, its log and its files'),
       async job => {
-        if (isActive(job)) {
-          Notification.info(
-            trans.__('“%1” has not ended. Cancel it first.', job.name),
-            {
-              autoClose: 5000
-            }
-          );
-        } else if (
+        if (
           await isMeant(
             trans.__('Delete “%1”?', job.name),
             trans.__(
@@ -258,7 +228,8 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           model.remove(job.job_id);
           views.find(widget => widget.content.jobId === job.job_id)?.close();
         }
-      }
+      },
+      ENDED
     );
     add(
       'training:copy-id',
@@ -273,7 +244,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       ),
       describedBy: COMPARE_ARGUMENTS,
       execute: async args =>
-        attempt(async () => {
+        attempt(trans, async () => {
           const ids =
             typeof args.jobs === 'string' && args.jobs
               ? args.jobs.split(',')

@@ -23,6 +23,9 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
       if (notifications === 'none') {
         return;
       }
+      if (event.parent_id) {
+        return; // its parent is told of when all of it has ended
+      }
       let { name, status, reason } = event;
       if (name === null || status === null) {
         // Where users share a server, an event does not say whose job it is about.
@@ -30,7 +33,7 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
           return;
         }
         const job = await model.api.job(event.job_id).catch(() => null);
-        if (job === null) {
+        if (job === null || job.parent_id !== null) {
           return;
         }
         ({ name, status, reason } = job);

@@ -55,6 +55,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       'training:show-panel',
       'training:refresh',
       'training:create',
+      'training:create-from-notebook',
       'training:insert-example',
       'training:open',
       'training:open-log',

@@ -1,28 +1,29 @@
 /**
  * The metrics of several jobs in the same charts.
  */
-import { ReactWidget } from '@jupyterlab/ui-components';
-import type { Message } from '@lumino/messaging';
-import { Signal } from '@lumino/signaling';
-import React, { useMemo, useState } from 'react';
+import type { IDisposable } from '@lumino/disposable';
+import React, { useEffect, useMemo, useState } from 'react';
 
 import {
   type ITraining,
   TrainingProvider,
-  useSignal,
   useTraining
 } from '../components/context';
-import type { IMetrics } from '../model/types';
-import { Shown, useFetched } from '../components/fetched';
-import { ChartSettings, compared, DEFAULTS, Figures } from './metrics';
+import { useFetched } from '../components/fetched';
+import { ShownWidget, WhileShown } from '../components/shown';
+import type { TrainingApi } from '../model/api';
+import { ApiError } from '../model/errors';
+import { type IMetrics, isActive } from '../model/types';
+import { ChartSettings, compared, DEFAULTS, Figures, LIVE_MS } from './metrics';
 
 interface ICompared {
   name: string;
   started: string | null;
+  isActive: boolean;
   metrics: IMetrics;
 }
 
-export class CompareView extends ReactWidget {
+export class CompareView extends ShownWidget {
   constructor(
     private readonly training: ITraining,
     readonly jobIds: readonly string[]
@@ -32,70 +33,78 @@ export class CompareView extends ReactWidget {
     this.addClass('jp-Training-view');
   }
 
-  /** Whether it can be seen has changed. */
-  readonly shownChanged = new Signal<this, void>(this);
-
-  override dispose(): void {
-    super.dispose();
-    Signal.clearData(this);
-  }
-
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    this.shownChanged.emit();
-  }
-
-  protected override onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.shownChanged.emit();
+  protected watch(): IDisposable {
+    return this.training.model.watch();
   }
 
   protected render(): React.JSX.Element {
     return (
       <TrainingProvider value={this.training}>
-        <WhileShown widget={this} />
+        <WhileShown widget={this}>
+          <Compare ids={this.jobIds} />
+        </WhileShown>
       </TrainingProvider>
     );
   }
 }
 
-function WhileShown({ widget }: { widget: CompareView }): React.JSX.Element {
-  useSignal(widget.shownChanged);
-  return (
-    <Shown.Provider value={widget.isVisible}>
-      <Compare ids={widget.jobIds} />
-    </Shown.Provider>
-  );
+/** What a job has measured; null if there is no such job any more. */
+async function metricsOf(
+  api: TrainingApi,
+  id: string
+): Promise<ICompared | null> {
+  try {
+    const [job, metrics] = await Promise.all([api.job(id), api.metrics(id)]);
+    return {
+      name: job.name,
+      started: job.started_at,
+      isActive: isActive(job),
+      metrics
+    };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      return null;
+    }
+    throw error;
+  }
 }
 
 function Compare({ ids }: { ids: readonly string[] }): React.JSX.Element {
   const { trans, model } = useTraining();
   const [settings, setSettings] = useState(DEFAULTS);
-  const one = async (id: string): Promise<ICompared> => {
-    const [job, metrics] = await Promise.all([
-      model.api.job(id),
-      model.api.metrics(id)
-    ]);
-    return { name: job.name, started: job.started_at, metrics };
-  };
-  const { value: several, error } = useFetched(
-    () => Promise.all(ids.map(one)),
+  const [isLive, setLive] = useState(true);
+  const { value: found, error } = useFetched(
+    () => Promise.all(ids.map(id => metricsOf(model.api, id))),
     ids.join(),
     null,
-    { isAbout: event => ids.includes(event.job_id) }
+    {
+      isAbout: event => ids.includes(event.job_id),
+      everyMs: isLive ? LIVE_MS : null
+    }
   );
+  const several = useMemo(
+    () => found?.filter(one => one !== null) ?? [],
+    [found]
+  );
+  useEffect(() => setLive(several.some(one => one.isActive)), [several]);
+  const gone = found === null ? 0 : found.length - several.length;
 
   const shown = useMemo(
-    () => compared(several ?? [], settings.axis),
+    () => compared(several, settings.axis),
     [several, settings.axis]
   );
   return (
     <div className="jp-Training-tabPanel">
       <ChartSettings value={settings} onChange={setSettings} />
+      {gone > 0 && (
+        <p className="jp-Training-note">
+          {trans.__('Jobs that are not there any more: %1', gone)}
+        </p>
+      )}
       {shown.length === 0 && (
         <p className="jp-Training-note">
           {error ||
-            (several === null
+            (found === null
               ? trans.__('Loading…')
               : trans.__('These jobs have no metrics.'))}
         </p>

@@ -1,9 +1,7 @@
 /**
  * The view of one job in the main area.
  */
-import { ReactWidget } from '@jupyterlab/ui-components';
-import type { IDisposable } from '@lumino/disposable';
-import type { Message } from '@lumino/messaging';
+import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import React, { useEffect } from 'react';
 
@@ -14,15 +12,16 @@ import {
   useSignal,
   useTraining
 } from '../components/context';
-import { Shown } from '../components/fetched';
 import { StatusIcon } from '../components/icons';
 import { Progress } from '../components/progress';
+import { ShownWidget, WhileShown } from '../components/shown';
 import { Tabs } from '../components/tabs';
 import { LogBuffer } from '../log/buffer';
 import { LogFollower } from '../log/follower';
 import { LogViewer } from '../log/viewer';
 import { JobModel } from '../model/job';
 import { fullMoment, size } from '../model/times';
+import { troubleText } from '../model/troubles';
 import { type IJob, isActive } from '../model/types';
 import { statusWord } from '../model/words';
 import { CodeTab } from './code';
@@ -47,7 +46,10 @@ export type TabName =
   | 'outputs'
   | 'code';
 
-export class JobView extends ReactWidget {
+/** Where its log is seen. */
+const FOLLOWS: readonly TabName[] = ['overview', 'log'];
+
+export class JobView extends ShownWidget {
   constructor(
     private readonly training: ITraining,
     readonly jobId: string,
@@ -59,7 +61,7 @@ export class JobView extends ReactWidget {
     this.currentTab = tab;
     const { trans } = training;
     this.job = new JobModel(training.model, jobId);
-    document.addEventListener('visibilitychange', this.onVisibility);
+    this.job.changed.connect(this.follow, this);
     this.follower = new LogFollower(
       new LogBuffer(),
       jobId,
@@ -84,13 +86,6 @@ export class JobView extends ReactWidget {
   readonly follower: LogFollower;
   /** The tab that is open has changed. */
   readonly tabChanged = new Signal<this, void>(this);
-  /** Whether it can be seen has changed. */
-  readonly shownChanged = new Signal<this, void>(this);
-
-  /** Whether it can be seen, and the page with it. */
-  get isShown(): boolean {
-    return this.watching !== null && !document.hidden;
-  }
 
   get tab(): TabName {
     return this.currentTab;
@@ -99,70 +94,56 @@ export class JobView extends ReactWidget {
   set tab(tab: TabName) {
     if (tab !== this.currentTab) {
       this.currentTab = tab;
+      this.follow();
       this.tabChanged.emit();
     }
   }
 
   override dispose(): void {
-    this.stopWatching();
-    document.removeEventListener('visibilitychange', this.onVisibility);
-    this.job.dispose();
     super.dispose();
-    Signal.clearData(this);
+    this.job.dispose();
   }
 
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    this.startWatching();
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    if (this.isVisible) {
-      this.startWatching();
+  /** Follow the log as long as it can be seen. */
+  follow(): void {
+    const { job } = this.job;
+    // What is made of other jobs prints nothing.
+    const prints = job !== null && job.children === null;
+    if (prints && this.isWatched && FOLLOWS.includes(this.currentTab)) {
+      this.follower.resume();
+    } else {
+      this.follower.stop();
     }
   }
 
-  protected override onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.stopWatching();
-  }
-
-  protected override onBeforeDetach(message: Message): void {
-    super.onBeforeDetach(message);
-    this.stopWatching();
+  protected watch(): IDisposable {
+    const watching = this.job.watch();
+    this.isWatched = true;
+    this.follow();
+    return new DisposableDelegate(() => {
+      this.isWatched = false;
+      this.follow();
+      watching.dispose();
+    });
   }
 
   protected render(): React.JSX.Element {
     return (
       <TrainingProvider value={this.training}>
-        <View view={this} />
+        <WhileShown widget={this}>
+          <View view={this} />
+        </WhileShown>
       </TrainingProvider>
     );
   }
 
-  private startWatching(): void {
-    this.watching ??= this.job.watch();
-    this.follower.resume();
-    this.shownChanged.emit();
-  }
-
-  private stopWatching(): void {
-    this.watching?.dispose();
-    this.watching = null;
-    this.follower.stop();
-    this.shownChanged.emit();
-  }
-
-  private readonly onVisibility = (): void => this.shownChanged.emit();
-
-  private watching: IDisposable | null = null;
+  private isWatched = false;
   private currentTab: TabName;
 }
 
 function View({ view }: { view: JobView }): React.JSX.Element {
-  const { trans, locale, execute } = useTraining();
-  useSignal(view.job.changed, view.tabChanged, view.shownChanged);
+  const { trans, locale, execute, attempt: tried } = useTraining();
+  useSignal(view.job.changed, view.tabChanged);
   const { job, history, error, isGone } = view.job;
   const { follower } = view;
 
@@ -174,16 +155,19 @@ function View({ view }: { view: JobView }): React.JSX.Element {
       follower.attempt !== null &&
       attempt > follower.attempt
     ) {
-      follower.start();
+      follower.reset();
+      view.follow();
     }
-  }, [attempt, follower]);
+  }, [attempt, follower, view]);
 
   if (job === null) {
     return (
       <p className="jp-Training-note" role="status">
         {isGone
           ? trans.__('This job is not there any more.')
-          : error || trans.__('Loading…')}
+          : error
+            ? troubleText(error, trans)
+            : trans.__('Loading…')}
       </p>
     );
   }
@@ -206,7 +190,7 @@ function View({ view }: { view: JobView }): React.JSX.Element {
   };
   const run = (command: string) => (): void => execute(command, { job: id });
   return (
-    <Shown.Provider value={view.isShown}>
+    <>
       <div className="jp-Training-header">
         <h2>{job.name}</h2>
         <span className={`jp-Training-tag jp-Training-is-${job.status}`}>
@@ -257,7 +241,7 @@ function View({ view }: { view: JobView }): React.JSX.Element {
       )}
       {error && !isGone && (
         <p className="jp-Training-trouble" role="alert">
-          {error}
+          {troubleText(error, trans)}
         </p>
       )}
       {isActive(job) && (
@@ -272,7 +256,6 @@ function View({ view }: { view: JobView }): React.JSX.Element {
         {tab === 'overview' && (
           <OverviewTab
             job={job}
-            version={version}
             follower={follower}
             onLog={() => (view.tab = 'log')}
           />
@@ -294,18 +277,18 @@ function View({ view }: { view: JobView }): React.JSX.Element {
             trans={trans}
             attempts={job.attempt}
             ranks={job.ranks}
-            onDownload={() => void save(follower, `${job.name}.log`)}
+            onDownload={() =>
+              void tried(() => save(follower, `${job.name}.log`))
+            }
           />
         )}
-        {tab === 'metrics' && (
-          <MetricsTab id={id} version={version} started={job.started_at} />
-        )}
+        {tab === 'metrics' && <MetricsTab job={job} />}
         {tab === 'resources' && <ResourcesTab job={job} />}
         {tab === 'history' && <HistoryTab history={history} />}
         {tab === 'outputs' && <OutputsTab job={job} version={version} />}
         {tab === 'code' && <CodeTab job={job} />}
       </Tabs>
-    </Shown.Provider>
+    </>
   );
 }
 

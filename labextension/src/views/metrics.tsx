@@ -1,37 +1,30 @@
 /**
  * The metrics of a job, or of several ones next to each other.
  */
-import React, { useEffect, useMemo, useState } from 'react';
+import React, { useMemo, useState } from 'react';
 
 import { Chart } from '../charts/chart';
 import { figures, type ICurve, type IFigure } from '../charts/curves';
+import { Attempts } from '../components/attempts';
 import { useTraining } from '../components/context';
-import { ApiError } from '../model/api';
+import { type IFetched, useFetched } from '../components/fetched';
 import { figure, mark } from '../model/times';
-import type { IMetrics } from '../model/types';
+import type { IJob, IMetrics } from '../model/types';
 
-export interface ILoaded {
-  metrics: IMetrics | null;
-  error: string;
-}
+/** How often to ask what a running job has measured, of which no event tells. */
+export const LIVE_MS = 5000;
 
-/** Metrics, fetched again whenever the version is another one. */
-export function useMetrics(id: string, version: unknown): ILoaded {
+/** What an attempt has measured, as it goes on; by default the latest one. */
+export function useMetrics(job: IJob, chosen?: number): IFetched<IMetrics> {
   const { model } = useTraining();
-  const [loaded, setLoaded] = useState<ILoaded>({ metrics: null, error: '' });
-  useEffect(() => {
-    let isCurrent = true;
-    model.api.metrics(id).then(
-      metrics => isCurrent && setLoaded({ metrics, error: '' }),
-      (error: unknown) =>
-        isCurrent &&
-        setLoaded(known => ({ ...known, error: (error as ApiError).message }))
-    );
-    return () => {
-      isCurrent = false;
-    };
-  }, [id, model, version]);
-  return loaded;
+  const attempt = chosen ?? job.attempt;
+  const isLive = job.status === 'running' && attempt === job.attempt;
+  return useFetched(
+    () => model.api.metrics(job.job_id, attempt || undefined),
+    `${job.job_id} ${attempt}`,
+    `${job.status} ${job.progress} ${job.attempt}`,
+    { everyMs: isLive ? LIVE_MS : null }
+  );
 }
 
 export interface ISettings {
@@ -124,33 +117,44 @@ export function Figures(props: {
   );
 }
 
-export function MetricsTab(props: {
-  id: string;
-  version: unknown;
-  started: string | null;
-}): React.JSX.Element {
+export function MetricsTab({ job }: { job: IJob }): React.JSX.Element {
   const { trans } = useTraining();
-  const { metrics, error } = useMetrics(props.id, props.version);
+  const [chosen, setChosen] = useState<number | undefined>();
+  const { value: metrics, error } = useMetrics(job, chosen);
   const [settings, setSettings] = useState(DEFAULTS);
+  const started = chosen === undefined ? job.started_at : null;
   const shown = useMemo(
-    () => figures(metrics?.series ?? [], settings.axis, props.started),
-    [metrics, settings.axis, props.started]
+    () => figures(metrics?.series ?? [], settings.axis, started),
+    [metrics, settings.axis, started]
+  );
+  const attempts = job.attempt > 1 && (
+    <div className="jp-Training-tools">
+      <Attempts
+        count={job.attempt}
+        current={chosen ?? job.attempt}
+        onChange={one => setChosen(one === job.attempt ? undefined : one)}
+      />
+    </div>
   );
   if (!shown.length) {
     return (
-      <p className="jp-Training-note">
-        {error ||
-          (metrics === null
-            ? trans.__('Loading…')
-            : trans.__(
-                'No metrics yet. They are read from what the script prints, such as “epoch 3 loss: 0.41”, or from %1.',
-                'jupyter_training.report(step=…, loss=…)'
-              ))}
-      </p>
+      <>
+        {attempts}
+        <p className="jp-Training-note">
+          {error ||
+            (metrics === null
+              ? trans.__('Loading…')
+              : trans.__(
+                  'No metrics yet. They are read from what the script prints, such as “epoch 3 loss: 0.41”, or from %1.',
+                  'jupyter_training.report(step=…, loss=…)'
+                ))}
+        </p>
+      </>
     );
   }
   return (
     <>
+      {attempts}
       <ChartSettings value={settings} onChange={setSettings} />
       {metrics?.notices.map(notice => (
         <p key={notice} className="jp-Training-note">

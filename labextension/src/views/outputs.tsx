@@ -1,12 +1,13 @@
 /**
  * What a job has left: to browse, to download and to open.
  */
-import React, { useEffect, useState } from 'react';
+import React, { useState } from 'react';
 
 import { Button, useTraining } from '../components/context';
-import { type ApiError, outputPath } from '../model/api';
+import { useFetched } from '../components/fetched';
+import { outputPath, type TrainingApi } from '../model/api';
 import { fullMoment, size } from '../model/times';
-import type { IJob, IOutput } from '../model/types';
+import type { IJob, IOutput, IOutputs } from '../model/types';
 
 interface IPlace {
   name: string;
@@ -21,37 +22,19 @@ export function OutputsTab(props: {
   const { trans, model, link, execute, locale } = useTraining();
   const { job } = props;
   const [places, setPlaces] = useState<IPlace[]>([]);
-  const [entries, setEntries] = useState<IOutput[] | null>(null);
-  const [next, setNext] = useState<string | null>(null);
-  const [error, setError] = useState('');
   const here = places.at(-1)?.encoded ?? '';
-
-  useEffect(() => {
-    let isCurrent = true;
-    model.api.outputs(job.job_id, here).then(
-      page => {
-        if (isCurrent) {
-          setEntries(page.entries);
-          setNext(page.next);
-          setError('');
-        }
-      },
-      (refused: ApiError) => isCurrent && setError(refused.message)
-    );
-    return () => {
-      isCurrent = false;
-    };
-  }, [job.job_id, here, model, props.version]);
-
-  const more = (): void => {
-    model.api.outputs(job.job_id, here, next ?? '').then(
-      page => {
-        setEntries(known => [...(known ?? []), ...page.entries]);
-        setNext(page.next);
-      },
-      (refused: ApiError) => setError(refused.message)
-    );
+  /** How many pages of it are shown. */
+  const [pages, setPages] = useState(1);
+  const go = (to: IPlace[]): void => {
+    setPlaces(to);
+    setPages(1);
   };
+  const { value: found, error } = useFetched(
+    () => listing(model.api, job.job_id, here, pages),
+    `${job.job_id} ${here}`,
+    `${props.version} ${pages}`
+  );
+  const entries = found?.entries ?? null;
   const inBrowser = (path: string): string =>
     `${job.output_browser_path}/${path}`;
 
@@ -66,7 +49,7 @@ export function OutputsTab(props: {
                 <button
                   type="button"
                   className="jp-Training-textButton"
-                  onClick={() => setPlaces(places.slice(0, depth))}
+                  onClick={() => go(places.slice(0, depth))}
                 >
                   {place.name}
                 </button>
@@ -85,6 +68,9 @@ export function OutputsTab(props: {
         )}
       </div>
       {error && <p className="jp-Training-note">{error}</p>}
+      {entries === null && !error && (
+        <p className="jp-Training-note">{trans.__('Loading…')}</p>
+      )}
       {entries?.length === 0 && (
         <p className="jp-Training-note">
           {trans.__(
@@ -112,7 +98,7 @@ export function OutputsTab(props: {
                       type="button"
                       className="jp-Training-textButton"
                       onClick={() =>
-                        setPlaces([
+                        go([
                           ...places,
                           { name: entry.name, encoded: entry.encoded_path }
                         ])
@@ -160,7 +146,28 @@ export function OutputsTab(props: {
           </tbody>
         </table>
       )}
-      {next !== null && <Button onClick={more}>{trans.__('Show more')}</Button>}
+      {found?.hasMore && (
+        <Button onClick={() => setPages(pages + 1)}>
+          {trans.__('Show more')}
+        </Button>
+      )}
     </div>
   );
+}
+
+/** So many pages of a directory of results. */
+async function listing(
+  api: TrainingApi,
+  id: string,
+  place: string,
+  pages: number
+): Promise<{ entries: IOutput[]; hasMore: boolean }> {
+  const entries: IOutput[] = [];
+  let after: string | null = '';
+  for (let page = 0; page < pages && after !== null; page++) {
+    const found: IOutputs = await api.outputs(id, place, after);
+    entries.push(...found.entries);
+    after = found.next;
+  }
+  return { entries, hasMore: after !== null };
 }

@@ -16,6 +16,7 @@ import { LEAST_MS } from '../log/viewer';
 import { worded } from '../model/sentences';
 import {
   duration,
+  figure,
   fullMoment,
   moment,
   ranFor,
@@ -33,14 +34,13 @@ const FIGURES = 2;
 
 export function OverviewTab(props: {
   job: IJob;
-  version: unknown;
   follower: LogFollower;
   onLog: () => void;
 }): React.JSX.Element {
   const training = useTraining();
   const { trans } = training;
   const { job } = props;
-  const { metrics } = useMetrics(job.job_id, props.version);
+  const { value: metrics } = useMetrics(job);
   const shown = useMemo(
     () =>
       figures(metrics?.series ?? [], 'step', job.started_at).slice(0, FIGURES),
@@ -53,6 +53,11 @@ export function OverviewTab(props: {
           <b>{trans.__('Why it is not running:')}</b>{' '}
           {worded(job.reason, trans)}
           <Start job={job} />
+        </p>
+      )}
+      {job.status === 'running' && (job.hung_since || job.idle_since) && (
+        <p className="jp-Training-why jp-mod-warning" role="note">
+          {worded(job.reason ?? '', trans)}
         </p>
       )}
       {job.status === 'failed' && job.reason && (
@@ -148,14 +153,20 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
     ],
     [
       trans.__('GPU-hours'),
-      job.gpu_count && ran !== null
-        ? ((job.gpu_count * ran) / 3600).toFixed(2)
+      // Of all its nodes; what others do for it holds nothing by itself.
+      job.gpus.length && job.children === null && ran !== null
+        ? figure(Number(((job.gpus.length * ran) / 3600).toFixed(2)))
         : null
     ],
     [
       trans.__('Attempt'),
       job.children === null
-        ? trans.__('%1 of at most %2', job.attempt, job.max_retries + 1)
+        ? trans.__(
+            '%1, with %2 of %3 retries used',
+            job.attempt,
+            job.retry_count,
+            job.max_retries
+          )
         : null
     ],
     [trans.__('Exit code'), job.exit_code?.toString() ?? null],

@@ -1,9 +1,7 @@
 /**
  * The sidebar: the machines, what runs, what waits and what has ended.
  */
-import { ReactWidget } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
-import type { Message } from '@lumino/messaging';
 import React, { useEffect, useState } from 'react';
 
 import {
@@ -16,12 +14,14 @@ import {
 import { Filter } from '../components/filter';
 import { GpuStrip } from '../components/gpus';
 import { JobList } from '../components/list';
+import { ShownWidget, WhileShown } from '../components/shown';
 import { EXAMPLE } from '../model/example';
 import type { IJobEvent } from '../model/types';
 import { ENDED } from '../model/types';
+import { worded } from '../model/sentences';
 import { statusWord } from '../model/words';
 
-export class TrainingPanel extends ReactWidget {
+export class TrainingPanel extends ShownWidget {
   constructor(private readonly training: ITraining) {
     super();
     this.id = 'jupyter-training-panel';
@@ -31,47 +31,19 @@ export class TrainingPanel extends ReactWidget {
     this.node.setAttribute('aria-label', training.trans.__('Training jobs'));
   }
 
-  override dispose(): void {
-    this.watching?.dispose();
-    super.dispose();
-  }
-
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    this.watching ??= this.training.model.watch();
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    if (this.isVisible) {
-      this.watching ??= this.training.model.watch();
-    }
-  }
-
-  protected override onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    this.stopWatching();
-  }
-
-  protected override onBeforeDetach(message: Message): void {
-    super.onBeforeDetach(message);
-    this.stopWatching();
+  protected watch(): IDisposable {
+    return this.training.model.watch();
   }
 
   protected render(): React.JSX.Element {
     return (
       <TrainingProvider value={this.training}>
-        <Panel />
+        <WhileShown widget={this}>
+          <Panel />
+        </WhileShown>
       </TrainingProvider>
     );
   }
-
-  private stopWatching(): void {
-    this.watching?.dispose();
-    this.watching = null;
-  }
-
-  private watching: IDisposable | null = null;
 }
 
 export function Panel(): React.JSX.Element {
@@ -178,7 +150,7 @@ function Trouble(): React.JSX.Element {
       break;
     default:
       title = trans.__('Training jobs are not available at the moment');
-      text = message;
+      text = worded(message, trans);
   }
   return (
     <div className="jp-Training-trouble" role="alert">

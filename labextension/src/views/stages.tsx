@@ -21,8 +21,7 @@ export function useChildren(job: IJob): IFetched<IJob[]> {
     `${job.status} ${JSON.stringify(job.children)}`,
     {
       isAbout: event =>
-        event.job_id === job.job_id ||
-        (event.name?.startsWith(`${job.name}/`) ?? false)
+        event.job_id === job.job_id || event.parent_id === job.id
     }
   );
 }

@@ -41,8 +41,7 @@ export function useTrials(job: IJob): IFetched<ITrials> {
     `${job.status} ${JSON.stringify(job.children)}`,
     {
       isAbout: event =>
-        event.job_id === job.job_id ||
-        (event.name?.startsWith(`${job.name}/`) ?? false)
+        event.job_id === job.job_id || event.parent_id === job.id
     }
   );
   const { value: importance } = useFetched(
@@ -149,7 +148,10 @@ function Sums(props: {
     [trans.__('Running'), String(states.running)],
     [trans.__('Pruned'), String(states.pruned)],
     [trans.__('Failed'), String(states.failed)],
-    [trans.__('GPU-hours'), used_gpu_hours ? used_gpu_hours.toFixed(2) : null],
+    [
+      trans.__('GPU-hours'),
+      used_gpu_hours ? figure(Number(used_gpu_hours.toFixed(2))) : null
+    ],
     [
       trans.__('Method'),
       [search.sampler, search.pruner === 'none' ? null : search.pruner]

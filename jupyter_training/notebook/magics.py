@@ -21,19 +21,22 @@ from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
 from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.magic_options import (
+    job_parser,
+    pipeline_parser,
+    script_parser,
+    train_parser,
+)
 from jupyter_training.notebook.metrics import Metrics
 from jupyter_training.notebook.monitor import MOST_JOBS, JobsMonitor
 from jupyter_training.notebook.options import (
     Help,
     Parser,
     UsageError,
-    add_job_options,
     add_metrics_options,
-    add_notebook_options,
     add_usage_options,
     job_fields,
     snapshot_of,
-    variables,
     words,
 )
 from jupyter_training.notebook.pipelines import Collected, Pipeline
@@ -85,90 +88,6 @@ def _help_alone(lines: list[str]) -> list[str]:
     return ["%train -h\n"] if written in ("%%train -h", "%%train --help") else lines
 
 
-def _train_parser() -> Parser:
-    parser = Parser(
-        prog="%%train",
-        description=(
-            "Submit this cell as a training job. It runs away from the kernel, in the same Python\n"
-            "environment, and can import from the notebook's directory.\n\n"
-            "%train [options] script.py [arguments] does the same with a script; options for the\n"
-            "job stand before the script, and what follows it belongs to the script.\n\n"
-            "%train --notebook [-p lr 0.1] submits this notebook, as it was saved."
-        ),
-    )
-    add_job_options(parser)
-    values = parser.add_argument_group("what goes in and out")
-    values.add_argument(
-        "--in",
-        dest="ins",
-        type=variables,
-        action="extend",
-        default=[],
-        metavar="A,B",
-        help="variables of this notebook that the script finds",
-    )
-    values.add_argument(
-        "--out",
-        dest="outs",
-        type=variables,
-        action="extend",
-        default=[],
-        metavar="C",
-        help="variables of the script that job.result() gives back",
-    )
-    parser.add_argument("--wait", action="store_true", help="wait until it has ended")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only check it and tell where it would run"
-    )
-    stages = parser.add_argument_group("as a stage of a pipeline, which %%train_pipeline submits")
-    stages.add_argument("--stage", metavar="S", help="what the other stages call it")
-    stages.add_argument(
-        "--after",
-        action="append",
-        default=[],
-        metavar="S",
-        help="the stage whose results it needs; may be given several times, or with commas",
-    )
-    stages.add_argument(
-        "--pipeline", metavar="S", help="of which pipeline (default: the notebook's name)"
-    )
-    return parser
-
-
-def _script_parser() -> Parser:
-    """``%train``: what ``%%train`` takes, and a script."""
-    parser = _train_parser()
-    parser.prog = "%train"
-    parser.add_argument("--notebook", action="store_true", help="submit this notebook itself")
-    add_notebook_options(parser)
-    parser.add_argument("script", nargs="?", help="a script, a notebook or a program")
-    parser.add_argument("arguments", nargs="...", help="what it gets")
-    return parser
-
-
-def _pipeline_parser() -> Parser:
-    parser = Parser(
-        prog="%train_pipeline",
-        description=(
-            "Submit the stages that the cells with %%train --stage have described, as one\n"
-            "pipeline. A cell that is run again takes the place of what it was before. What the\n"
-            "options say holds for each stage that says nothing else."
-        ),
-    )
-    parser.add_argument("pipeline", nargs="?", help="which one (default: that of the last stage)")
-    parser.add_argument("--show", action="store_true", help="only show its stages")
-    parser.add_argument("--forget", action="store_true", help="only forget its stages")
-    parser.add_argument(
-        "--cache", action="store_true", help="leave out stages that an earlier run has done"
-    )
-    add_job_options(parser)
-    parser.add_argument("--wait", action="store_true", help="wait until it has ended")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only check it and tell where it would run"
-    )
-    return parser
-
-
 def _submit(
     spec: dict[str, Any],
     options: argparse.Namespace,
@@ -202,12 +121,6 @@ def _submit(
     return job
 
 
-def _job_parser(prog: str, description: str) -> Parser:
-    parser = Parser(prog=prog, description=description)
-    parser.add_argument("job", metavar="JOB", help="its name, id or number")
-    return parser
-
-
 @magics_class
 class TrainingMagics(Magics):
     """The magics of ``%load_ext jupyter_training``."""
@@ -224,7 +137,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train(self, line: str, cell: str | None = None) -> Job | Pipeline | None:
         """Submit the cell, or a script, as a training job: ``%%train -h`` for help."""
-        parser = _train_parser() if cell is not None else _script_parser()
+        parser = train_parser() if cell is not None else script_parser()
         options = parser.parse_args(words(line))
         if cell is not None:
             spec = specs.of_cell(cell, options.name, options.image)
@@ -270,7 +183,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train_pipeline(self, line: str) -> Job | Pipeline | None:
         """Submit the stages that cells have described: ``%train_pipeline -h`` for help."""
-        parser = _pipeline_parser()
+        parser = pipeline_parser()
         options = parser.parse_args(words(line))
         pipeline = self._pipelines.get(options.pipeline)
         if options.show:
@@ -311,7 +224,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train_result(self, line: str) -> None:
         """Put what a job gives back into this notebook."""
-        parser = _job_parser(
+        parser = job_parser(
             "%train_result", "Put the variables that a job gives back into this notebook."
         )
         parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
@@ -413,7 +326,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train_logs(self, line: str) -> None:
         """Print the end of a job's log."""
-        parser = _job_parser("%train_logs", "Print the end of a job's log.")
+        parser = job_parser("%train_logs", "Print the end of a job's log.")
         parser.add_argument("--tail", type=int, default=100, metavar="N", help="how many lines")
         parser.add_argument("--attempt", type=int, metavar="N", help="of which attempt")
         parser.add_argument("--rank", type=int, metavar="N", help="of which rank; else of all")
@@ -446,7 +359,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train_metrics(self, line: str) -> Metrics:
         """Show what a job has measured."""
-        parser = _job_parser(
+        parser = job_parser(
             "%train_metrics",
             "Show what a job has measured: what it has reported, or what was found in its log.",
         )
@@ -460,7 +373,7 @@ class TrainingMagics(Magics):
     def train_trials(self, line: str) -> Found:
         """Show what a search for hyperparameters has found."""
         description = "Show what a search for hyperparameters has found so far."
-        options = _job_parser("%train_trials", description).parse_args(words(line))
+        options = job_parser("%train_trials", description).parse_args(words(line))
         return jobs.get_job(options.job).search()
 
     @no_var_expand
@@ -468,7 +381,7 @@ class TrainingMagics(Magics):
     @_told_plainly
     def train_cancel(self, line: str) -> None:
         """Cancel a job."""
-        parser = _job_parser("%train_cancel", "Cancel a job, and all its processes.")
+        parser = job_parser("%train_cancel", "Cancel a job, and all its processes.")
         job = jobs.get_job(parser.parse_args(words(line)).job)
         told = job.cancel().told
         if told["status"] in ENDED:
@@ -506,4 +419,4 @@ class TrainingMagics(Magics):
 
 
 # `%%train?` shows all that -h does, of both.
-TrainingMagics.train.__doc__ = f"{_train_parser().format_help()}\n{_script_parser().format_help()}"
+TrainingMagics.train.__doc__ = f"{train_parser().format_help()}\n{script_parser().format_help()}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jupyter_training.cli import _parser
 from jupyter_training.jobs.children import parse
-from jupyter_training.notebook.magics import _script_parser
+from jupyter_training.notebook.magic_options import script_parser
 from jupyter_training.notebook.options import words
 from tests.conftest import Server
 from tests.notebook.conftest import Kernel
@@ -41,7 +41,7 @@ def test_arguments_survive_the_line_of_a_magic(
     arguments: list[str], before: list[list[str]]
 ) -> None:
     line = shlex.join([*(word for several in before for word in several), "train.py", *arguments])
-    parsed = _script_parser().parse_args(words(line))
+    parsed = script_parser().parse_args(words(line))
     assert (parsed.script, parsed.arguments) == ("train.py", arguments)
     assert parsed.wait is (["--wait"] in before)
 

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.engine import logs
+from jupyter_training.engine import launches, logs
 from jupyter_training.engine.gangs import ClusterGang, Gang
 from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
@@ -185,7 +185,7 @@ class Monitor:
         if attempt.spec.snapshot is not None or attempt.spec.variables:
             # Not in the turn: other jobs have not to wait for the copies that this one needs.
             try:
-                await asyncio.to_thread(self._workspace.fill, attempt)
+                await asyncio.to_thread(launches.fill, self._workspace, attempt)
             except OSError as error:
                 told = error.strerror if error.filename else str(error)
                 why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(told))

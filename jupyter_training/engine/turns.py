@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jupyter_training.engine import families
+from jupyter_training.engine import families, launches
 from jupyter_training.engine.bus import Bus
 from jupyter_training.engine.meter import Hung, Idled, Metered
 from jupyter_training.engine.monitor import (
@@ -204,7 +204,7 @@ class TurnWriter:
 
     def _prepare(self, attempt: Attempt) -> Launch | OSError:
         try:
-            return self._workspace.prepare(attempt)
+            return launches.prepare(self._workspace, attempt)
         except OSError as error:
             return error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.engine.launches import prepare
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.containers import ContainerLaunch
 from jupyter_training.jobs.children import parse
@@ -29,7 +30,7 @@ def attempt(number: int = 1, **fields: Any) -> Attempt:
 
 
 def test_a_launch_says_all_that_an_executor_needs(workspace: Workspace) -> None:
-    launch = workspace.prepare(attempt(env_vars={"A": "b"}, time_limit_s=5))
+    launch = prepare(workspace, attempt(env_vars={"A": "b"}, time_limit_s=5))
     assert (launch.argv, launch.cwd) == (("true",), str(workspace.root_dir))
     assert (launch.cpu_cores, launch.gpus, launch.time_limit_s) == (2, ("g0", "g1"), 5)
     assert launch.env["A"] == "b"
@@ -41,9 +42,9 @@ def test_a_launch_says_all_that_an_executor_needs(workspace: Workspace) -> None:
 def test_it_may_be_prepared_twice_and_attempts_share_only_checkpoints(
     workspace: Workspace,
 ) -> None:
-    first, again = workspace.prepare(attempt()), workspace.prepare(attempt())
+    first, again = prepare(workspace, attempt()), prepare(workspace, attempt())
     assert first == again
-    second = workspace.prepare(attempt(2))
+    second = prepare(workspace, attempt(2))
     assert second.directory != first.directory
     shared = "JUPYTER_TRAINING_CHECKPOINT_DIR"
     assert second.env[shared] == first.env[shared]
@@ -53,17 +54,17 @@ def test_a_script_is_written_and_can_import_from_the_working_directory(
     workspace: Workspace,
 ) -> None:
     script = {"name": "cell.py", "text": "print('é')\n"}
-    launch = workspace.prepare(attempt(command=["python", "{script}"], script=script))
+    launch = prepare(workspace, attempt(command=["python", "{script}"], script=script))
     assert Path(launch.argv[1]).read_text(encoding="utf-8") == "print('é')\n"
     assert launch.python_path == launch.cwd
     assert [path.name for path in Path(launch.argv[1]).parent.iterdir()] == ["cell.py"]
 
 
 def test_results_go_where_the_job_wants_them(workspace: Workspace, tmp_path: Path) -> None:
-    launch = workspace.prepare(attempt(output_path="results/a"))
+    launch = prepare(workspace, attempt(output_path="results/a"))
     assert launch.env["JUPYTER_TRAINING_OUTPUT_DIR"] == str(workspace.root_dir / "results" / "a")
     elsewhere = str(tmp_path / "elsewhere")
-    launch = workspace.prepare(attempt(2, output_path=elsewhere))
+    launch = prepare(workspace, attempt(2, output_path=elsewhere))
     assert launch.env["JUPYTER_TRAINING_OUTPUT_DIR"] == elsewhere
     workspace.remove("job-1")
     assert Path(elsewhere).is_dir()
@@ -82,7 +83,7 @@ def test_what_is_the_servers_own_is_hidden_where_it_really_is(tmp_path: Path) ->
         (root / name).mkdir(parents=True)
     (tmp_path / "data").symlink_to(root / "real")
     workspace = Workspace(tmp_path / "data", root, hidden=[root / "runtime", root / "nothing"])
-    launch = workspace.prepare(attempt(image="some/image"))
+    launch = prepare(workspace, attempt(image="some/image"))
     assert isinstance(launch, ContainerLaunch)
     assert launch.hidden == ("/workspace/real", "/workspace/runtime")
 
@@ -115,17 +116,17 @@ def left_by(workspace: Workspace, job_id: str = "job-0") -> Path:
 def test_a_job_finds_what_others_left_under_their_names(workspace: Workspace) -> None:
     left_by(workspace)
     wanted = replace(attempt(), upstreams=(upstream(name="outer/prepare"),))
-    launch = workspace.prepare(wanted)
+    launch = prepare(workspace, wanted)
     inputs = Path(launch.env["JUPYTER_TRAINING_INPUTS"])
     assert (inputs / "outer" / "prepare" / "told").read_text() == "42"
-    workspace.prepare(replace(wanted, upstreams=(upstream(),)))
+    prepare(workspace, replace(wanted, upstreams=(upstream(),)))
     assert [path.name for path in inputs.iterdir()] == ["prepare"]
-    assert "JUPYTER_TRAINING_INPUTS" not in workspace.prepare(attempt()).env
+    assert "JUPYTER_TRAINING_INPUTS" not in prepare(workspace, attempt()).env
 
 
 def test_a_container_has_what_others_left_mounted_read_only(workspace: Workspace) -> None:
     place = left_by(workspace)
-    launch = workspace.prepare(replace(attempt(image="i"), upstreams=(upstream(),)))
+    launch = prepare(workspace, replace(attempt(image="i"), upstreams=(upstream(),)))
     assert isinstance(launch, ContainerLaunch)
     assert launch.env["JUPYTER_TRAINING_INPUTS"] == "/training/inputs"
     (mount,) = [one for one in launch.mounts if "inputs" in one.target]
@@ -138,7 +139,7 @@ def test_what_others_left_is_not_shown_if_it_is_gone_or_leads_to_what_is_the_ser
 ) -> None:
     def told(one: UpstreamJob) -> str:
         with pytest.raises(OSError, match="what prepare has left") as refused:
-            workspace.prepare(replace(attempt(), upstreams=(one,)))
+            prepare(workspace, replace(attempt(), upstreams=(one,)))
         return str(refused.value)
 
     assert "it was deleted" in told(upstream(None))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from jupyter_training.notebook.datasets import remove_dataset as remove_dataset
     from jupyter_training.notebook.functions import train as train
     from jupyter_training.notebook.job import Job as Job
-    from jupyter_training.notebook.job import get_job as get_job
-    from jupyter_training.notebook.job import list_jobs as list_jobs
-    from jupyter_training.notebook.job import submit as submit
+    from jupyter_training.notebook.jobs import get_job as get_job
+    from jupyter_training.notebook.jobs import list_jobs as list_jobs
+    from jupyter_training.notebook.jobs import submit as submit
     from jupyter_training.notebook.pipelines import Pipeline as Pipeline
     from jupyter_training.notebook.waiting import as_completed as as_completed
     from jupyter_training.notebook.waiting import wait_all as wait_all
@@ -43,15 +43,19 @@ __all__ = [
     "wait_all",
 ]
 
-_JOBS = {"Job", "get_job", "list_jobs", "submit"}
+_JOBS = {"get_job", "list_jobs", "submit"}
 _DATASETS = {"list_datasets", "register_dataset", "remove_dataset"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _JOBS:
-        from jupyter_training.notebook import job
+        from jupyter_training.notebook import jobs
 
-        return getattr(job, name)
+        return getattr(jobs, name)
+    if name == "Job":
+        from jupyter_training.notebook.job import Job
+
+        return Job
     if name == "Pipeline":
         from jupyter_training.notebook.pipelines import Pipeline
 

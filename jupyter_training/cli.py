@@ -17,8 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from jupyter_training._version import __version__
 from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
-from jupyter_training.notebook import facts, specs, states
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import facts, jobs, specs, states
+from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import (
     list_datasets,
@@ -27,7 +27,7 @@ from jupyter_training.notebook.datasets import (
 )
 from jupyter_training.notebook.follow import Terminal, lines, messages
 from jupyter_training.notebook.job import ENDED
-from jupyter_training.notebook.metrics import MAX_POINTS, ask, csv_pieces
+from jupyter_training.notebook.metrics import MAX_POINTS, csv_pieces, told_of
 from jupyter_training.notebook.options import (
     Help,
     Parser,
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parser.parse_args(sys.argv[1:] if argv is None else argv)
         command: Callable[[argparse.Namespace], int] = options.command
-        jobs.connection.say = lambda text: print(text, file=sys.stderr)
+        connection.say = lambda text: print(text, file=sys.stderr)
         return command(options)
     except Help as asked:
         print(asked)
@@ -226,7 +226,7 @@ def _exit_code(told: dict[str, Any]) -> int:
 def _release() -> None:
     """A server that runs only for such commands ends with the last one, unless there is work."""
     with contextlib.suppress(TrainingError):
-        jobs.connection.release()
+        connection.release()
 
 
 def _submit(options: argparse.Namespace) -> int:
@@ -262,7 +262,7 @@ def _logs(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     if options.json and not options.follow:
         query = {"tail": options.tail} | ({"attempt": options.attempt} if options.attempt else {})
-        print_json(jobs.ask(lambda client: client.logs(job.id, **query)))
+        print_json(ask(lambda client: client.logs(job.id, **query)))
         return 0
     if not options.follow:
         text = job.logs(options.tail, options.attempt, options.rank)
@@ -290,7 +290,9 @@ def _metrics(options: argparse.Namespace) -> int:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     elif options.json:
-        told = ask(job.id, options.names, attempt=options.attempt, max_points=options.max_points)
+        told = told_of(
+            job.id, options.names, attempt=options.attempt, max_points=options.max_points
+        )
         print(json.dumps(told, indent=2))
     else:
         print(job.metrics(options.names, attempt=options.attempt))
@@ -332,7 +334,7 @@ def _download(options: argparse.Namespace) -> int:
 def _code(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     if options.json and options.to is None:
-        print(json.dumps(jobs.ask(lambda client: client.code(job.id)), indent=2))
+        print(json.dumps(ask(lambda client: client.code(job.id)), indent=2))
         return 0
     found = job.code(options.to)
     print(json.dumps({"path": str(found.path)}) if options.json else found)
@@ -397,13 +399,13 @@ def _usage(options: argparse.Namespace) -> int:
 
 
 def _resources(options: argparse.Namespace) -> int:
-    machines = jobs.ask(lambda client: client.resources())
+    machines = ask(lambda client: client.resources())
     print_json(machines) if options.json else print(MachineTable(machines))
     return 0
 
 
 def _gpus(options: argparse.Namespace) -> int:
-    machines = jobs.ask(lambda client: client.resources())
+    machines = ask(lambda client: client.resources())
     if options.json:
         nodes = machines["nodes"]
         found = [{"node": node["name"], **gpu} for node in nodes for gpu in node["gpus"]]
@@ -415,10 +417,10 @@ def _gpus(options: argparse.Namespace) -> int:
 
 def _notify(options: argparse.Namespace) -> int:
     if options.test is None:
-        told = jobs.ask(lambda client: client.notifications())
+        told = ask(lambda client: client.notifications())
         print(json.dumps(told, indent=2) if options.json else receivers_in_words(told))
         return 0
-    told = jobs.ask(lambda client: client.test_notification(options.test))
+    told = ask(lambda client: client.test_notification(options.test))
     if options.json:
         print(json.dumps(told, indent=2))
     elif told["delivered"]:

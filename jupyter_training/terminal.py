@@ -15,9 +15,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jupyter_training.notebook import states
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import lines
-from jupyter_training.notebook.job import ENDED, Job, ask
+from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.tables import Table
 from jupyter_training.notebook.trials import said as said_of_trial
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training.jobs.snapshots import Manifest, human_size
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import Client, TrainingError
-from jupyter_training.notebook.job import ask
 
 
 class Code:

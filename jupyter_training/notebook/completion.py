@@ -24,7 +24,7 @@ from IPython.core.completer import (
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.searches import Goal, Pruner, Sampler
 from jupyter_training.jobs.spec import JobType
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.asking import connection
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.options import Help, Parser
 
@@ -193,7 +193,7 @@ def _soon(what: str, question: Callable[[Client], list[str]]) -> list[str]:
 
     def ask() -> None:
         try:
-            client = jobs.connection.client_if_there()
+            client = connection.client_if_there()
             if client is not None:
                 _known[what] = (time.monotonic(), question(client))
         except (TrainingError, KeyError, TypeError):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.notebook.job import ask
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.tables import DataSetTable
 
 

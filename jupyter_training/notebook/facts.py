@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jupyter_training.notebook import card
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.display import how_far, measured, printable, starts
 from jupyter_training.notebook.formats import (
@@ -23,7 +24,7 @@ from jupyter_training.notebook.formats import (
     moment,
     time,
 )
-from jupyter_training.notebook.job import ENDED, Job, ask
+from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.ranks import RankTable
 from jupyter_training.notebook.states import cause_word, of
 from jupyter_training.notebook.tables import StageTable, Table, parameters

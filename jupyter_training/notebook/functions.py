@@ -12,7 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from jupyter_training import values
 from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import jobs
 from jupyter_training.notebook.exchange import upload
 from jupyter_training.notebook.job import Job
 from jupyter_training.notebook.options import fields_of

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import websocket
 
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import ServerGone, TrainingError
 
 _PATIENCE_S = 60.0
@@ -110,7 +110,7 @@ class LogStream:
         if self.attempt:
             query.pop("tail", None)
             query.update(attempt=self.attempt, offset=self.offset)
-        return jobs.ask(lambda client: client.log_stream(self._reference, query))
+        return ask(lambda client: client.log_stream(self._reference, query))
 
     def _take(self, socket: websocket.WebSocket, timeout_s: float | None) -> dict[str, Any] | None:
         """A message, with what is to be known of it noted; None for one that says nothing new."""

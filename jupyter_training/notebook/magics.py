@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from IPython.core.error import UsageError as ShownError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from jupyter_training.notebook import completion, specs
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import completion, jobs, specs
+from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
@@ -101,7 +101,7 @@ def _submit(
         Called with a job that was waited for and has completed.
     """
     if options.dry_run:
-        told = jobs.ask(lambda client: client.forecast(spec))
+        told = ask(lambda client: client.forecast(spec))
         where = f"on {told['node']}: " if told["node"] else ""
         print(
             f"{spec['name']} ({told['cpu_cores']}C / {told['memory_gb']}GB / "
@@ -127,7 +127,7 @@ class TrainingMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        jobs.connection.say = print
+        connection.say = print
         self._pipelines = Collected()
         self._journal = Journal()
         self._journal.watch(shell)
@@ -415,7 +415,7 @@ class TrainingMagics(Magics):
             description="Show the machines, what is free on them, and who holds the rest.",
         )
         parser.parse_args(words(line))
-        return MachineTable(jobs.ask(lambda client: client.resources()))
+        return MachineTable(ask(lambda client: client.resources()))
 
 
 # `%%train?` shows all that -h does, of both.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.display import printable
 from jupyter_training.notebook.formats import figure
@@ -141,7 +141,7 @@ def fetch(
     max_points: int | None = MAX_POINTS,
 ) -> Metrics:
     """What a job has measured; see `Job.metrics`."""
-    told = ask(job_id, names, attempt=attempt, max_points=max_points or MAX_POINTS)
+    told = told_of(job_id, names, attempt=attempt, max_points=max_points or MAX_POINTS)
     series = [
         Series(
             one["name"],
@@ -159,19 +159,19 @@ def fetch(
     return Metrics(series, told["attempt"], over=told["over"], notices=told["notices"])
 
 
-def ask(
+def told_of(
     job_id: str, names: str | Iterable[str] | None, *, attempt: int | None, max_points: int
 ) -> dict[str, Any]:
     """The same as the REST interface tells it."""
     query = {"max_points": max_points, **_query(names, attempt)}
-    return jobs.ask(lambda client: client.metrics(job_id, query))
+    return ask(lambda client: client.metrics(job_id, query))
 
 
 def csv_pieces(
     job_id: str, names: str | Iterable[str] | None, attempt: int | None
 ) -> Iterator[bytes]:
     """Every point as a line of CSV, in pieces as they come."""
-    client: Client = jobs.ask(lambda client: client)
+    client: Client = ask(lambda client: client)
     with client.metrics_csv(job_id, _query(names, attempt)) as answer:
         yield from answer.iter_bytes()
 

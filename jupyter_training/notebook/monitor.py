@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import WAIT_S, ServerGone, TrainingError
 from jupyter_training.notebook.display import LINES, View
 from jupyter_training.notebook.job import Job
@@ -79,14 +79,14 @@ class JobsMonitor:
     def show(self) -> None:
         """Display them."""
         # First where the changes are, and then the jobs: so none is missed.
-        self._reached = jobs.ask(lambda client: client.changes(None))["sequence"]
+        self._reached = ask(lambda client: client.changes(None))["sequence"]
         self.fetch()
         if self._live.show():
             threading.Thread(target=self._follow, name="follow all jobs", daemon=True).start()
 
     def fetch(self) -> None:
         """Learn what there is now."""
-        self.told = jobs.ask(lambda client: client.jobs(limit=self._limit))
+        self.told = ask(lambda client: client.jobs(limit=self._limit))
 
     def draw(self) -> None:
         """Show what is known by now."""
@@ -98,7 +98,7 @@ class JobsMonitor:
             self.looking.wait()
             began = time.monotonic()
             try:
-                changed = jobs.ask(lambda client: client.changes(self._reached, WAIT_S))
+                changed = ask(lambda client: client.changes(self._reached, WAIT_S))
                 if changed["changes"] or not changed["complete"] or self.note:
                     self.fetch()
                 self._reached, self.note, trouble_s = changed["sequence"], "", 1.0

@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
+from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import Client, ServerGone, TrainingError
 from jupyter_training.notebook.display import printable
-from jupyter_training.notebook.job import ask, connection
 from jupyter_training.notebook.tables import Table
 
 Progress = Callable[[str, int, int], None]

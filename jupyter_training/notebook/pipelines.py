@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from jupyter_training.notebook import job as jobs
-from jupyter_training.notebook import specs
+from jupyter_training.notebook import jobs, specs
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.job import Job
 from jupyter_training.notebook.options import UsageError, words

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import jobs
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.chart import GRID, TEXT, Curve, line_chart
 from jupyter_training.notebook.formats import figure
 from jupyter_training.notebook.metrics import _pandas as pandas
@@ -163,7 +164,7 @@ class Found:
 
 def found(reference: str) -> Found:
     """What a search has found so far; see `Job.search`."""
-    return Found(jobs.ask(lambda client: client.trials(reference)))
+    return Found(ask(lambda client: client.trials(reference)))
 
 
 def rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import jobs
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.chart import Curve, line_chart
 from jupyter_training.notebook.options import UsageError
 from jupyter_training.notebook.tables import Table
@@ -153,7 +154,7 @@ class UsageTable(Table):
 def of_job(job_id: str, attempt: int | None = None, max_points: int = 500) -> JobUsage:
     """What a job used over time, by default in its latest attempt."""
     query = {"max_points": max_points, **({} if attempt is None else {"attempt": attempt})}
-    return JobUsage(jobs.ask(lambda client: client.usage(job_id, **query)))
+    return JobUsage(ask(lambda client: client.usage(job_id, **query)))
 
 
 def held(by: str = "job", since: str | None = None, until: str | None = None) -> UsageTable:
@@ -173,7 +174,7 @@ def held(by: str = "job", since: str | None = None, until: str | None = None) ->
     """
     query = {"by": by}
     query |= {name: one for name, one in (("since", since), ("until", until)) if one is not None}
-    return UsageTable(jobs.ask(lambda client: client.held(**query)))
+    return UsageTable(ask(lambda client: client.held(**query)))
 
 
 def asked_usage(options: argparse.Namespace) -> JobUsage | UsageTable:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import WAIT_S, Client, in_short
-from jupyter_training.notebook.job import ENDED, Job, ask
+from jupyter_training.notebook.job import ENDED, Job
 
 
 def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_training.notebook import job as jobs
 from jupyter_training.notebook import trials
+from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.chart import Curve
 from jupyter_training.notebook.client import WAIT_S, ServerGone, TrainingError
 from jupyter_training.notebook.job import ENDED, Job
@@ -83,7 +83,7 @@ class Watch:
     def fetch(self) -> None:
         """Learn what there is now, without waiting for more."""
         if self.told["attempt"]:
-            page = jobs.ask(lambda client: client.logs(self._job.id, tail=KEPT_LINES))
+            page = ask(lambda client: client.logs(self._job.id, tail=KEPT_LINES))
             self.log.lines = page["logs"]
         self._fetch_more()
 
@@ -150,9 +150,7 @@ class Watch:
     def _look(self) -> None:
         """Wait for something to change, and take it in."""
         wait_s = _GPUS_S if self._job.told["gpus"] else WAIT_S
-        told, self._tag = jobs.ask(
-            lambda client: client.changed_job(self._job.id, self._tag, wait_s)
-        )
+        told, self._tag = ask(lambda client: client.changed_job(self._job.id, self._tag, wait_s))
         if told is not None:
             self._job.told = told
         self._fetch_more()
@@ -177,14 +175,14 @@ class Watch:
         """Learn what is not told with the job itself."""
         told = self._job.told
         if told.get("search") is not None:
-            found = jobs.ask(lambda client: client.trials(self._job.id))
+            found = ask(lambda client: client.trials(self._job.id))
             self.children, self.curves = trials.rows(found), trials.curves(found)
             return
         if told.get("children") is not None:
-            self.children = jobs.ask(lambda client: client.children(self._job.id))
+            self.children = ask(lambda client: client.children(self._job.id))
         if told["metrics"]:
             query = {"max_points": _POINTS}
-            found = jobs.ask(lambda client: client.metrics(self._job.id, query))
+            found = ask(lambda client: client.metrics(self._job.id, query))
             self.curves = [
                 Curve(one["name"], one["steps"], [float(value) for value in one["values"]])
                 for one in found["series"]
@@ -199,7 +197,7 @@ class Watch:
 
 def all_cards() -> dict[str, tuple[int | None, float | None]]:
     """Number and utilisation (percent) of each GPU that there is, by its UUID."""
-    machines = jobs.ask(lambda client: client.resources())
+    machines = ask(lambda client: client.resources())
     return {
         gpu["uuid"]: (gpu["index"], gpu["utilization_percent"])
         for node in machines["nodes"]

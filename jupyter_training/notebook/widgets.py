@@ -15,7 +15,8 @@ from jupyter_training.notebook import card
 from jupyter_training.notebook.answering import Answering
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.display import how_far, measured
-from jupyter_training.notebook.job import ENDED, Job, get_job
+from jupyter_training.notebook.job import ENDED, Job
+from jupyter_training.notebook.jobs import get_job
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.plot import new_plot
 from jupyter_training.notebook.tables import JobTable, parts

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import websocket
 
-from jupyter_training.notebook import job
+from jupyter_training.notebook import log_stream
 from jupyter_training.notebook.follow import Terminal
 from jupyter_training.notebook.log_stream import LogStream, Shown
 from tests.conftest import Home, python
@@ -83,7 +83,7 @@ def test_a_stream_that_is_closed_while_it_is_opened_leaves_nothing_open(
         stream.close()
         return opened
 
-    monkeypatch.setattr(job, "ask", ask)
+    monkeypatch.setattr(log_stream, "ask", ask)
     with there:
         assert stream.next(None) is None
         assert here.fileno() == -1

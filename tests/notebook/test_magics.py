@@ -130,7 +130,7 @@ def test_the_server_of_a_kernel_is_found_by_its_process(
     kernel.run("import os; del os.environ['JUPYTER_TRAINING_URL']")
     cell = kernel.run("%train_jobs")
     assert "starting" not in cell.text
-    assert kernel.value("__import__('jupyter_training').notebook.job.connection.place.url") == (
+    assert kernel.value("__import__('jupyter_training').notebook.asking.connection.place.url") == (
         server.url
     )
 
@@ -146,7 +146,7 @@ def test_the_server_of_a_kernel_is_found_under_jupyterhub(
     )
     kernel.run(LOAD)
     assert "starting" not in kernel.run("%train_jobs").text
-    assert kernel.value("__import__('jupyter_training').notebook.job.connection.place.url") == (
+    assert kernel.value("__import__('jupyter_training').notebook.asking.connection.place.url") == (
         server.url
     )
 

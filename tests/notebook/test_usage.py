@@ -12,7 +12,8 @@ from IPython.core.error import UsageError as ShownError
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_training import cli
-from jupyter_training.notebook import job as jobs
+from jupyter_training.notebook import jobs
+from jupyter_training.notebook.asking import connection
 from jupyter_training.notebook.client import Client
 from jupyter_training.notebook.magics import load
 from jupyter_training.notebook.usage import JobUsage, UsageTable
@@ -103,7 +104,7 @@ def test_gpu_hours_are_a_table_with_a_sum() -> None:
 @pytest.fixture
 def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     client = Client(server.url, "the-servers-own")
-    monkeypatch.setattr(jobs.connection, "client", lambda: client)
+    monkeypatch.setattr(connection, "client", lambda: client)
     yield
     client.close()
 

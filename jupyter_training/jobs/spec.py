@@ -137,7 +137,7 @@ class JobSpec(BaseModel):
     command
         A string, split as a shell would split it (and not expanded), or an array.
     script
-        Stored with the job; an element ``{script}`` of an array `command` becomes its path.
+        Stored with the job; a word ``{script}`` of the command becomes its path.
     working_dir
         Where it runs; relative to the server's root directory, which is also the default. In a
         container any other absolute path is the container's own. With a snapshot, a directory in
@@ -368,10 +368,9 @@ class JobSpec(BaseModel):
 
     @model_validator(mode="after")
     def _script_is_used(self) -> JobSpec:
-        used = isinstance(self.command, list) and SCRIPT_PLACEHOLDER in self.command
-        if self.script is not None and not used:
+        if self.script is not None and SCRIPT_PLACEHOLDER not in self.words:
             raise ValueError(
-                f"script is given, so command should be an array with {SCRIPT_PLACEHOLDER!r} in it"
+                f"script is given, so one word of command should be {SCRIPT_PLACEHOLDER!r}"
             )
         return self
 

@@ -112,6 +112,9 @@ def test_a_script_takes_the_place_kept_for_it() -> None:
     script = {"name": "cell.py", "text": "pass"}
     spec = parse({**GOOD, "command": ["python", "{script}", "a{script}"], "script": script})
     assert spec.argv("/x/cell.py") == ["python", "/x/cell.py", "a{script}"]
+    assert parse({**GOOD, "command": "python '{script}'", "script": script}).argv("/y") == [
+        *("python", "/y")
+    ]
     assert "{script}" in str(wrong(command=["python"], script=script))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,17 +124,34 @@ def test_launcher_and_command_palette_open_the_dialog(lab: Lab, dialog: Locator)
 
 def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab, dialog: Locator) -> None:
     fields = {"name": "original", "env_vars": {"LR": "0.1"}, "time_limit_s": 5400}
-    job = lab.server.api.submit([sys.executable, "-c", "print()"], **fields)
+    cell = {"name": "cell.py", "text": "print('from the cell')"}
+    job = lab.server.api.submit([sys.executable, "{script}"], script=cell, **fields)
     lab.server.api.ended(job["job_id"])
     lab.do("training:show-panel")
     lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     choose(lab, lab.row("original"), "Copy Job ID")
     assert lab.page.evaluate("() => navigator.clipboard.readText()") == job["job_id"]
+    expect(lab.row("original")).to_have_attribute("data-status", "completed")
+    lab.row("original").click(button="right")
+    menu = lab.page.get_by_role("menuitem", name="Cancel Training Job")
+    expect(menu).to_have_class(re.compile("lm-mod-disabled"))
+    lab.page.keyboard.press("Escape")
     choose(lab, lab.row("original"), "Duplicate and Edit")
     expect(dialog.get_by_label("Time limit")).to_have_value("90m")
+    expect(dialog.get_by_label("Script", exact=True)).to_have_value(cell["text"])
+    expect(dialog.locator("code")).to_contain_text("%%train --name original")
     dialog.get_by_text("More", exact=True).click()
     expect(dialog.get_by_label("Environment variables")).to_have_value("LR=0.1")
-    assert submit(lab, dialog, "copy-of-it")["command"] == job["command"]
+    copy = submit(lab, dialog, "copy-of-it")
+    assert copy["command"] == job["command"]
+    assert lab.server.api.log(copy["job_id"]) == ["from the cell"]
+    # What is clicked with the right button is meant by its menu, and by nothing later.
+    lab.do("training:open", job=copy["job_id"])
+    expect(lab.view.get_by_role("heading", name="copy-of-it")).to_be_visible()
+    lab.do("training:copy-id")
+    lab.page.wait_for_function(
+        "id => navigator.clipboard.readText().then(text => text === id)", arg=copy["job_id"]
+    )
 
 
 def test_the_dialog_tells_after_which_job_one_would_start(lab: Lab, dialog: Locator) -> None:

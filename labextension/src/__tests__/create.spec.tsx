@@ -1,11 +1,12 @@
-import { act, fireEvent, screen } from '@testing-library/react';
+import { act, fireEvent, render, screen } from '@testing-library/react';
 import React from 'react';
 
 import { when } from '../create/forecast';
-import { EMPTY, type IFormValues } from '../create/form';
+import { TrainingProvider } from '../components/context';
+import { EMPTY, type FormErrors, type IFormValues } from '../create/form';
 import { Form } from '../create/view';
 import type { IForecast } from '../model/types';
-import { job, json, trans, World } from './helpers';
+import { job, json, trans, training, World } from './helpers';
 import { holdTime, shown } from './rendering';
 
 holdTime();
@@ -88,6 +89,20 @@ test('what the server refuses is told at its row', async () => {
   await pause();
   const row = screen.getByRole('group', { name: 'Stages 2' });
   expect(row.textContent).toContain('fit is nobody');
+});
+
+test('who submits what is wrong is taken there, be it folded away', async () => {
+  const world = new World();
+  const form = (refused: FormErrors): React.JSX.Element => (
+    <TrainingProvider value={training(world)}>
+      <Form initial={EMPTY} refused={refused} onChange={() => undefined} />
+    </TrainingProvider>
+  );
+  const { container, rerender } = render(form({}));
+  expect(container.querySelector('details')!.open).toBe(false);
+  rerender(form({ image: 'should not be empty' }));
+  expect(container.querySelector('details')!.open).toBe(true);
+  expect(document.activeElement).toBe(screen.getByLabelText('Container image'));
 });
 
 test('rows are added, changed and removed', async () => {

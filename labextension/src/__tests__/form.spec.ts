@@ -3,10 +3,12 @@ import {
   fieldOf,
   type IFormValues,
   parseDuration,
-  readForm
+  readForm,
+  remembered
 } from '../create/form';
 import { trainLine } from '../create/line';
 import { valuesForFile, valuesOf } from '../create/sources';
+import type { IJob } from '../model/types';
 import { job, json, World } from './helpers';
 
 const SEARCH: IFormValues = {
@@ -241,18 +243,34 @@ describe('a job that is duplicated asks for the same', () => {
 
   test('also for its stages', async () => {
     const world = new World();
-    const stage = (key: string, after: string[], gpus: number): object => ({
+    const stage = (
+      key: string,
+      after: string[],
+      gpus: number,
+      own: Partial<IJob> = {}
+    ): object => ({
       ...job({ gpu_count: gpus }),
       job_id: `job-${key}`,
       child_key: key,
       command: `python ${key}.py`,
-      depends_on: after
+      depends_on: after,
+      ...own
     });
     const children = [
       stage('prepare', [], 0),
-      stage('fit', ['job-prepare'], 1)
+      stage('fit', ['job-prepare'], 1, {
+        command: "python '{script}'",
+        cpu_cores: 8,
+        image: 'trainer:2'
+      })
     ];
-    world.server.answer = () => json(children);
+    const text = 'fit()';
+    Object.assign(world.model.api, {
+      send: async (path: string) =>
+        path.endsWith('/code')
+          ? json({ script: { name: 'cell.py', text } })
+          : json(children)
+    });
     const parent = job({ job_type: 'pipeline', name: 'p' });
     const { spec } = readForm(await valuesOf(parent, world.model.api));
     expect(spec.stages).toEqual([
@@ -260,25 +278,69 @@ describe('a job that is duplicated asks for the same', () => {
         name: 'prepare',
         command: 'python prepare.py',
         depends_on: [],
-        gpu_count: 0
+        gpu_count: 0,
+        cpu_cores: 1,
+        memory_gb: 1
       },
       {
         name: 'fit',
-        command: 'python fit.py',
+        command: "python '{script}'",
         depends_on: ['prepare'],
-        gpu_count: 1
+        gpu_count: 1,
+        cpu_cores: 8,
+        memory_gb: 1,
+        image: 'trainer:2',
+        script: { name: 'cell.py', text: 'fit()' }
       }
     ]);
+  });
+
+  test('with all that nobody types', async () => {
+    const world = new World();
+    const script = { name: 'cell.py', text: 'print(6 * 7)' };
+    world.server.answer = () => json({ script });
+    const one = job({
+      name: 'a',
+      command: "/env/bin/python '{script}'",
+      dataset_ids: [1, 2],
+      output_path: 'results',
+      executor: 'slurm',
+      snapshot: 'abc',
+      environment: 'def',
+      variables: { rate: 'fed' },
+      parameters: { lr: 0.1 },
+      depends_on: ['job-before']
+    });
+    const values = await valuesOf(one, world.model.api);
+    const { spec } = readForm({ ...values, script: 'print(42)' });
+    expect(spec).toMatchObject({
+      command: "/env/bin/python '{script}'",
+      script: { name: 'cell.py', text: 'print(42)' },
+      dataset_ids: [1, 2],
+      output_path: 'results',
+      executor: 'slurm',
+      snapshot: 'abc',
+      environment: 'def',
+      variables: { rate: 'fed' },
+      parameters: { lr: 0.1 },
+      depends_on: ['job-before']
+    });
+    expect(readForm({ ...values, files: 'now' }).spec.snapshot).toBe(undefined);
+    expect(trainLine(values)).toMatch(/^%%train --name a .*\nprint\(6 \* 7\)$/);
+    // The next new job is none like it.
+    const { kept, command, script: text } = remembered(values);
+    expect([kept, command, text]).toEqual([{}, '', '']);
   });
 
   test('also for its search', async () => {
     const world = new World();
     const { spec } = readForm(SEARCH);
-    world.server.answer = () => json({ search: spec.search });
+    const hours = 2;
+    world.server.answer = () => json({ search: { ...spec.search, hours } });
     const parent = job({ job_type: 'hyperparameter', name: 'p' });
     const again = readForm(await valuesOf(parent, world.model.api));
     expect(again.mistakes).toEqual({});
-    expect(again.spec.search).toEqual(spec.search);
+    expect(again.spec.search).toEqual({ ...spec.search, hours });
   });
 });
 

@@ -23,6 +23,7 @@ class FormWidget extends ReactWidget {
   }
 
   errors: FormErrors = {};
+  isSubmitting = false;
 
   protected render(): React.JSX.Element {
     return (
@@ -30,6 +31,7 @@ class FormWidget extends ReactWidget {
         <Form
           initial={this.values}
           refused={this.errors}
+          isSubmitting={this.isSubmitting}
           onChange={values => (this.values = values)}
         />
       </TrainingProvider>
@@ -74,7 +76,7 @@ export class CreateDialog extends Dialog<IFormValues> {
   }
 
   private async submit(index: number | undefined): Promise<void> {
-    if (this.isSubmitting) {
+    if (this.form.isSubmitting) {
       return;
     }
     const { spec, mistakes } = readForm(this.form.values);
@@ -83,7 +85,8 @@ export class CreateDialog extends Dialog<IFormValues> {
       this.form.update();
       return;
     }
-    this.isSubmitting = true;
+    this.form.isSubmitting = true;
+    this.form.update();
     try {
       // Whether an answer was lost or not: what is submitted again is the same job.
       this.key =
@@ -92,13 +95,12 @@ export class CreateDialog extends Dialog<IFormValues> {
       super.resolve(index);
     } catch (error) {
       this.form.errors = refusal(error, this.form.values, this.training);
-      this.form.update();
     } finally {
-      this.isSubmitting = false;
+      this.form.isSubmitting = false;
+      this.form.update();
     }
   }
 
-  private isSubmitting = false;
   private key: { spec: string; key: string } | null = null;
   private readonly form: FormWidget;
 }

@@ -101,6 +101,11 @@ export function keepEnter(event: React.KeyboardEvent): void {
   }
 }
 
+/** The fields of a row in which something is typed. */
+type TextOf<Row> = {
+  [Name in keyof Row]-?: Row[Name] extends string ? Name : never;
+}[keyof Row];
+
 export interface IRowsProps<Row> {
   /** What the list is, for a screen reader too. */
   title: string;
@@ -117,7 +122,7 @@ export interface IRowsProps<Row> {
   children: (
     row: Row,
     cell: (
-      name: keyof Row,
+      name: TextOf<Row>,
       label: string,
       look?: ICellLook
     ) => React.JSX.Element
@@ -125,12 +130,12 @@ export interface IRowsProps<Row> {
 }
 
 /** Rows of fields, of which there may be any number. */
-export function Rows<Row extends { [Name in keyof Row]: string }>(
+export function Rows<Row extends object>(
   props: IRowsProps<Row>
 ): React.JSX.Element {
   const id = useId();
   const { rows } = props;
-  const change = (place: number, name: keyof Row, value: string): void =>
+  const change = (place: number, name: TextOf<Row>, value: string): void =>
     props.onChange(
       rows.map((row, at) => (at === place ? { ...row, [name]: value } : row))
     );
@@ -153,7 +158,7 @@ export function Rows<Row extends { [Name in keyof Row]: string }>(
               <Cell
                 {...look}
                 label={label}
-                value={row[name]}
+                value={String(row[name])}
                 invalid={error !== undefined}
                 onChange={value => change(place, name, value)}
               />

@@ -12,6 +12,7 @@ import { resourcesWord } from '../model/words';
 export function Forecast(props: {
   forecast: IForecast | null;
   error: string | undefined;
+  isSubmitting?: boolean;
 }): React.JSX.Element {
   const training = useTraining();
   const { trans } = training;
@@ -25,7 +26,9 @@ export function Forecast(props: {
         : 'later';
   return (
     <div className={`jp-Training-forecast jp-mod-${kind}`} role="status">
-      {error ? (
+      {props.isSubmitting ? (
+        trans.__('Submitting…')
+      ) : error ? (
         <span className="jp-Training-error">{error}</span>
       ) : forecast === null ? (
         <span className="jp-Training-help">

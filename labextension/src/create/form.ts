@@ -1,7 +1,7 @@
 /**
  * What is typed into the create dialog, and what it comes to.
  */
-import type { IJobSpec } from '../model/types';
+import type { IJobSpec, IKept } from '../model/types';
 import { EMPTY_SPACE, type IDimensionRow, readSpace } from './space';
 import { EMPTY_STAGES, type IStageRow, readStages } from './stages';
 
@@ -29,6 +29,14 @@ export interface ITextValues {
   image: string;
   env: string;
   description: string;
+  /** Numbers or names, separated by commas. */
+  datasets: string;
+  outputPath: string;
+  executor: string;
+  /** The text of a script that is stored with the job; in the command it is `{script}`. */
+  script: string;
+  /** Of a job like another one: empty for the files as they were then, `now` for what there is. */
+  files: string;
   /** Of a distributed job. */
   nodes: string;
   launcher: string;
@@ -47,6 +55,8 @@ export interface IFormValues extends ITextValues {
   type: JobType;
   space: IDimensionRow[];
   stages: IStageRow[];
+  /** Of a job like another one, what nobody types. */
+  kept: IKept;
 }
 
 /** By the names of the fields; of rows by `space.0` and `stages.0`; `form` is about all of it. */
@@ -67,6 +77,11 @@ export const EMPTY: IFormValues = {
   image: '',
   env: '',
   description: '',
+  datasets: '',
+  outputPath: '',
+  executor: '',
+  script: '',
+  files: '',
   nodes: '2',
   launcher: '',
   processes: '',
@@ -78,8 +93,21 @@ export const EMPTY: IFormValues = {
   pruner: 'none',
   seed: '',
   space: EMPTY_SPACE,
-  stages: EMPTY_STAGES
+  stages: EMPTY_STAGES,
+  kept: {}
 };
+
+/** What is there again the next time: not what was another job's. */
+export function remembered(values: IFormValues): IFormValues {
+  const { command, script } = values;
+  return {
+    ...values,
+    command: script ? '' : command,
+    script: '',
+    files: '',
+    kept: {}
+  };
+}
 
 /** What the server calls a field. */
 const FIELDS: Record<string, keyof IFormValues> = {
@@ -96,6 +124,11 @@ const FIELDS: Record<string, keyof IFormValues> = {
   image: 'image',
   env_vars: 'env',
   description: 'description',
+  dataset_ids: 'datasets',
+  output_path: 'outputPath',
+  executor: 'executor',
+  script: 'script',
+  snapshot: 'files',
   nodes: 'nodes',
   launcher: 'launcher',
   procs_per_node: 'processes',
@@ -122,7 +155,14 @@ export interface IReading {
 /** The job that the values ask for, without what is left empty. */
 export function readForm(values: IFormValues): IReading {
   const mistakes: IReading['mistakes'] = {};
-  const spec: IJobSpec = { name: values.name.trim() };
+  const { script, snapshot, search: further, ...kept } = values.kept;
+  const spec: IJobSpec = { ...kept, name: values.name.trim() };
+  if (snapshot && values.files !== 'now') {
+    spec.snapshot = snapshot;
+  }
+  if (values.script.trim() && values.type !== 'pipeline') {
+    spec.script = { name: script?.name ?? 'cell.py', text: values.script };
+  }
   const number = (
     field: keyof ITextValues,
     set: (value: number) => void
@@ -166,11 +206,21 @@ export function readForm(values: IFormValues): IReading {
     ['gpuType', 'gpu_type'],
     ['image', 'image'],
     ['workingDir', 'working_dir'],
+    ['outputPath', 'output_path'],
+    ['executor', 'executor'],
     ['description', 'description']
   ] as const) {
     if (values[field].trim()) {
       spec[name] = values[field].trim();
     }
+  }
+  const datasets = values.datasets
+    .split(',')
+    .map(one => one.trim())
+    .filter(Boolean)
+    .map(one => (/^\d+$/.test(one) ? Number(one) : one));
+  if (datasets.length) {
+    spec.dataset_ids = datasets;
   }
   const variables = parseVariables(values.env);
   if (variables === null) {
@@ -190,6 +240,7 @@ export function readForm(values: IFormValues): IReading {
     const space = readSpace(values.space);
     Object.assign(mistakes, space.mistakes);
     const search: NonNullable<IJobSpec['search']> = {
+      ...further,
       metric: values.metric.trim(),
       goal: values.goal,
       sampler: values.sampler,
@@ -203,7 +254,12 @@ export function readForm(values: IFormValues): IReading {
   } else if (values.type === 'pipeline') {
     const { stages, mistakes: wrong } = readStages(values.stages);
     Object.assign(mistakes, wrong);
-    spec.stages = stages;
+    // What is said of the whole pipeline is said of each stage.
+    spec.stages = stages.map(({ cpu_cores, memory_gb, ...stage }) => ({
+      ...stage,
+      ...(cpu_cores && !spec.cpu_cores ? { cpu_cores } : {}),
+      ...(memory_gb && !spec.memory_gb ? { memory_gb } : {})
+    }));
   }
   return { spec, mistakes };
 }

@@ -30,6 +30,11 @@ export function trainLine(values: IFormValues): string {
     );
     return [...lines, `${line('%train_pipeline', common)} ${name}`].join('\n');
   }
+  const own = /^(\S+) '\{script\}'$/.test(spec.command ?? '');
+  if (spec.script && own) {
+    const cell: Option[] = [['--name', spec.name || undefined], ...common];
+    return `${line('%%train', [...cell, ...ofType(spec)])}\n${spec.script.text}`;
+  }
   const options: Option[] = [['--name', spec.name || undefined], ...common];
   return `${line('%train', [...options, ...ofType(spec)])} ${script(spec.command ?? '')}`;
 }
@@ -50,6 +55,8 @@ function commonOptions(spec: IJobSpec): Option[] {
     ['--priority', spec.priority],
     ['--image', spec.image],
     ['--description', spec.description],
+    ['--executor', spec.executor],
+    ...(spec.dataset_ids ?? []).map((one): Option => ['--dataset', one]),
     ...Object.entries(spec.env_vars ?? {}).map(([name, value]): Option => [
       '--env',
       `${name}=${value}`

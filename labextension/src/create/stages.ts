@@ -1,7 +1,7 @@
 /**
  * The rows that say of which stages a pipeline consists.
  */
-import type { IStageSpec } from '../model/types';
+import type { IKept, IStageSpec } from '../model/types';
 import type { Mistake } from './form';
 
 /** One stage, as it is typed. */
@@ -12,6 +12,8 @@ export interface IStageRow {
   after: string;
   /** Empty for what is said of the whole pipeline. */
   gpus: string;
+  /** Of a stage like another one, what nobody types. */
+  kept?: Omit<IKept, 'search'>;
 }
 
 export const NEW_STAGE: IStageRow = {
@@ -44,6 +46,7 @@ export function readStages(rows: readonly IStageRow[]): {
       mistakes[`stages.${place}`] = 'stage';
     }
     stages.push({
+      ...row.kept,
       name,
       command,
       depends_on: row.after

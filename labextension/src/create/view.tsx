@@ -34,6 +34,7 @@ const MAY_MISS = new Set(['name', 'command']);
 export function Form(props: {
   initial: IFormValues;
   refused: FormErrors;
+  isSubmitting?: boolean;
   onChange: (values: IFormValues) => void;
 }): React.JSX.Element {
   const training = useTraining();
@@ -50,7 +51,17 @@ export function Form(props: {
   const [forecast, setForecast] = useState<IForecast | null>(null);
   const asked = useRef(0);
 
-  useEffect(() => setErrors(props.refused), [props.refused]);
+  const host = useRef<HTMLDivElement>(null);
+  const { refused } = props;
+  useEffect(() => setErrors(refused), [refused]);
+  useEffect(() => {
+    // Who wanted to submit it is taken to what has to be changed for that.
+    if (errors === refused) {
+      host.current
+        ?.querySelector<HTMLElement>('[aria-invalid="true"]')
+        ?.focus();
+    }
+  }, [errors, refused]);
   useEffect(() => {
     const watching = model.watch();
     return () => watching.dispose();
@@ -100,7 +111,7 @@ export function Form(props: {
   };
   const part = { values, errors, change };
   return (
-    <div>
+    <div ref={host} aria-busy={props.isSubmitting}>
       <TypeChoice type={values.type} onChange={type => change({ type })} />
       <What {...part} />
       {values.type === 'distributed' && <DistributedFields {...part} />}
@@ -108,7 +119,11 @@ export function Form(props: {
       {values.type === 'pipeline' && <StageFields {...part} />}
       <Needs {...part} />
       <div className="jp-Training-outcome">
-        <Forecast forecast={forecast} error={errors.form} />
+        <Forecast
+          forecast={forecast}
+          error={errors.form}
+          isSubmitting={props.isSubmitting}
+        />
         <TrainLine line={trainLine(values)} />
       </div>
     </div>
@@ -135,6 +150,29 @@ function What(props: PartProps): React.JSX.Element {
           required: true,
           wide: true
         })}
+      {props.values.type !== 'pipeline' &&
+        props.values.kept.script !== undefined &&
+        field(
+          'script',
+          trans.__('Script'),
+          trans.__('What stands in the command as %1', '{script}'),
+          { wide: true, lines: 8 }
+        )}
+      {props.values.kept.snapshot !== undefined &&
+        field(
+          'files',
+          trans.__('Files'),
+          trans.__(
+            'With which files it runs: those of the job that it is like, or those in its directory'
+          ),
+          {
+            wide: true,
+            choices: [
+              ['', trans.__('as they were then')],
+              ['now', trans.__('as they are now')]
+            ]
+          }
+        )}
       {field(
         'workingDir',
         trans.__('Working directory'),
@@ -145,8 +183,20 @@ function What(props: PartProps): React.JSX.Element {
   );
 }
 
+/** The fields that are seen only by who wants to. */
+const MORE = [
+  'image',
+  'priority',
+  'executor',
+  'datasets',
+  'outputPath',
+  'env',
+  'description'
+];
+
 function Needs(props: PartProps): React.JSX.Element {
   const { trans, model } = useTraining();
+  const [isOpen, setOpen] = useState(false);
   const field = fieldsOf(props);
   const total = model.machines?.total;
   const models = [
@@ -199,7 +249,11 @@ function Needs(props: PartProps): React.JSX.Element {
           { inputMode: 'numeric', placeholder: '3' }
         )}
       </div>
-      <details className="jp-Training-more">
+      <details
+        className="jp-Training-more"
+        open={isOpen || MORE.some(name => props.errors[name] !== undefined)}
+        onToggle={event => setOpen(event.currentTarget.open)}
+      >
         <summary>{trans.__('More')}</summary>
         <div className="jp-Training-fields">
           {field(
@@ -214,6 +268,23 @@ function Needs(props: PartProps): React.JSX.Element {
             trans.__('Higher goes first'),
             { inputMode: 'numeric', placeholder: '0' }
           )}
+          {field(
+            'executor',
+            trans.__('Executor'),
+            trans.__('What runs it; empty for what fits')
+          )}
+          {field(
+            'datasets',
+            trans.__('Data sets'),
+            trans.__('Numbers or names, separated by commas')
+          )}
+          {props.values.type !== 'pipeline' &&
+            props.values.type !== 'hyperparameter' &&
+            field(
+              'outputPath',
+              trans.__('Output directory'),
+              trans.__('Empty for a directory of its own')
+            )}
           {field(
             'env',
             trans.__('Environment variables'),
@@ -270,7 +341,12 @@ export function refusal(
   }
   const errors: FormErrors = {};
   for (const { field, message } of error.errors) {
-    errors[fieldOf(field, values)] = worded(message, trans);
+    const at = fieldOf(field, values);
+    const told = worded(message, trans);
+    // Of what has no field here, its name tells what it is about.
+    errors[at] = [errors[at], at === 'form' ? `${field}: ${told}` : told]
+      .filter(Boolean)
+      .join('; ');
   }
   if (!error.errors.length) {
     errors.form = troubleText(error, trans);

@@ -58,9 +58,14 @@ export interface IJob {
   nodes: number;
   /** How many processes it has on all its nodes. */
   ranks: number;
-  /** The digests of its files and of what is known of its software. */
+  /** The digests of its files, of what is known of its software, and of its values by name. */
   snapshot: string | null;
   environment: string | null;
+  variables?: Record<string, string>;
+  parameters?: Record<string, ParameterValue>;
+  min_nodes?: number | null;
+  launcher?: string | null;
+  procs_per_node?: number | null;
   status: JobStatus;
   cause: string | null;
   reason: string | null;
@@ -223,7 +228,7 @@ export interface ICode {
   job_id: string;
   command: string;
   working_dir: string | null;
-  script: { name: string; text: string } | null;
+  script: IScript | null;
   snapshot: string | null;
   manifest: {
     root: string;
@@ -321,6 +326,7 @@ export interface ITrials {
     goal: 'minimize' | 'maximize';
     sampler: string;
     pruner: string | null;
+    seed?: number | null;
     space: Record<string, IDimension>;
   };
   over: boolean;
@@ -366,35 +372,53 @@ export interface IUsage {
   idle_since: string | null;
 }
 
-export interface IStageSpec {
+export interface IStageSpec extends Omit<IKept, 'search'> {
   name: string;
   command: string;
   depends_on: string[];
   gpu_count?: number;
 }
 
+/** A script that is stored with its job; in the command it is `{script}`. */
+export interface IScript {
+  name: string;
+  text: string;
+}
+
+/** What a job like another one has of that one, and what nobody types. */
+export interface IKept {
+  script?: IScript;
+  snapshot?: string;
+  environment?: string;
+  variables?: Record<string, string>;
+  parameters?: Record<string, ParameterValue>;
+  depends_on?: string[];
+  min_nodes?: number;
+  cpu_cores?: number;
+  memory_gb?: number;
+  gpu_type?: string;
+  image?: string;
+  working_dir?: string;
+  env_vars?: Record<string, string>;
+  dataset_ids?: (number | string)[];
+  output_path?: string;
+  max_retries?: number;
+  time_limit_s?: number;
+  nodes?: number;
+  launcher?: string;
+  procs_per_node?: number;
+  executor?: string;
+  search?: Record<string, unknown>;
+}
+
 /** What a person may ask for. */
-export interface IJobSpec {
+export interface IJobSpec extends Omit<IKept, 'search'> {
   name: string;
   job_type?: string;
   command?: string;
   description?: string;
-  cpu_cores?: number;
-  memory_gb?: number;
   gpu_count?: number;
-  gpu_type?: string;
   priority?: number;
-  time_limit_s?: number;
-  image?: string;
-  working_dir?: string;
-  env_vars?: Record<string, string>;
-  dataset_ids?: number[];
-  output_path?: string;
-  max_retries?: number;
-  executor?: string;
-  nodes?: number;
-  launcher?: string;
-  procs_per_node?: number;
   search?: {
     metric: string;
     goal: string;

@@ -50,17 +50,26 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
       return { ...EMPTY, ...known };
     }
 
-    async function create(values: IFormValues): Promise<void> {
-      const { CreateDialog } = await import('../create/dialog');
+    /** What was typed of a new job and not submitted: a click beside the dialog is enough for that. */
+    let draft: IFormValues | null = null;
+
+    async function create(values: IFormValues, isNew = false): Promise<void> {
+      const [{ CreateDialog }, { remembered: toRemember }] = await Promise.all([
+        import('../create/dialog'),
+        import('../create/form')
+      ]);
       const dialog = new CreateDialog(environment, values);
       await dialog.launch();
       const { job } = dialog;
+      if (isNew) {
+        draft = job === null ? dialog.values : null;
+      }
       if (job === null) {
         return;
       }
       void state?.save(
         REMEMBERED,
-        dialog.values as unknown as ReadonlyJSONObject
+        toRemember(dialog.values) as unknown as ReadonlyJSONObject
       );
       model.put(job);
       Notification.success(trans.__('“%1” is in the queue.', job.name), {
@@ -121,7 +130,7 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
           } else if (typeof args.like === 'string' && args.like) {
             await createLike(args.like);
           } else {
-            await create(await remembered());
+            await create(draft ?? (await remembered()), true);
           }
         })
     });

@@ -504,7 +504,7 @@ class ClusterExecutor(Generic[J, R]):
         self._looked_at.add(job.id)
         it = await asyncio.to_thread(records.read, job.token, Path(job.directory))
         if it.is_given_up:
-            await self._dialect.cancel(job.id)
+            self._in_background(self._dialect.cancel(job.id))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ from jupyter_training.executors.slurm_transport import AT_ONCE, PATIENCE_S
 
 _NO_ACCOUNTING_S = 300.0
 """How soon accounting is asked again that could not be (s)."""
+
+_IS_OVER = re.compile(r"invalid job id|already complet", re.IGNORECASE)
+"""What Slurm says of a job that cannot be cancelled any more."""
 
 _SIGTERM = "TERM"
 _BATCH = "BATCH_JOB"
@@ -128,8 +132,12 @@ class Rest:
     async def cancel(self, job: str) -> None:
         """Take a job out of the queue, and end it if it runs."""
         version = await self._spoken()
-        with contextlib.suppress(Refused):
+        try:
             await self._ask("DELETE", f"/slurm/{version}/job/{job}")
+        except Refused as refused:
+            # So newer versions answer, too, if only the controller is away.
+            if not _IS_OVER.search(str(refused)):
+                raise ClusterAway(f"Slurm does not cancel job {job}: {refused}") from None
 
     async def close(self) -> None:
         """Let go of the connections."""

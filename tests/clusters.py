@@ -12,6 +12,7 @@ import httpx
 
 from jupyter_training.points import OF_CLUSTERS, VARIABLE
 from tests.conftest import Api, Home, python
+from tests.patience import PATIENCE_S
 
 
 def appends(runs: Path) -> str:
@@ -28,15 +29,13 @@ def runs_of(runs: Path) -> dict[str, int]:
     return Counter(line.split()[0] for line in lines)
 
 
-def submit_to_servers_that_die(home: Home, executor: str, runs: Path, patience: int) -> None:
+def submit_to_servers_that_die(home: Home, executor: str, runs: Path) -> None:
     """Have a server die at each point of a submission; each job is to run once.
 
     Parameters
     ----------
     runs
         The file that the jobs append to.
-    patience
-        How long a job may take (s).
     """
     points = sorted(point.value for point in OF_CLUSTERS)
 
@@ -54,10 +53,9 @@ def submit_to_servers_that_die(home: Home, executor: str, runs: Path, patience: 
             time.sleep(0.05)  # one that may die before it is ready has no event for us
         with contextlib.suppress(httpx.TransportError):
             ask_for(server.api, point)
-        assert server.process.wait(60) == -9, point
+        assert server.process.wait(PATIENCE_S) == -9, point
     del home.variables[VARIABLE]
     api = home.start().api
-    api.patience = patience
     jobs = [ask_for(api, point) for point in points]
     for job in jobs:
         told = api.ended(job)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from jupyter_training.server import openapi
 from jupyter_training.server.identity import TrainingTokens, system_user
 from tests import preloaded
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 
 pytest_plugins = [
     "tests.postgres",
@@ -94,11 +96,12 @@ class Api:
 
     def __init__(self, url: str, token: str) -> None:
         self.http = httpx.Client(
-            base_url=url, headers={"Authorization": f"token {token}"}, timeout=60, trust_env=False
+            base_url=url,
+            headers={"Authorization": f"token {token}"},
+            timeout=PATIENCE_S,
+            trust_env=False,
         )
         self.document = openapi.document("/")
-        self.patience = 60
-        """How long something that is awaited may take, at most (s)."""
 
     def ask(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         answer = self.http.request(method, path, **kwargs)
@@ -123,16 +126,20 @@ class Api:
         told: dict[str, Any] = self.get(f"api/training-jobs/{job_id}").json()
         return told
 
-    def until(
-        self, job_id: str, enough: Callable[[dict[str, Any]], bool], patience: int | None = None
-    ) -> dict[str, Any]:
-        """The job as soon as it is as wanted; the server tells of each change."""
-        tag = '""'
-        for _ in range(patience or self.patience):
+    def until(self, job_id: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The job as soon as it is as wanted; the server tells of each change.
+
+        What is wanted may also depend on something else, and is looked at once a second.
+        """
+        tag, told = '""', dict[str, Any]()
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             answer = self.get(f"api/training-jobs/{job_id}?wait=1", headers={"If-None-Match": tag})
+            assert answer.status_code in (200, 304), answer.text
             tag = answer.headers["ETag"]
-            if answer.status_code == 200 and enough(answer.json()):
-                told: dict[str, Any] = answer.json()
+            if answer.status_code == 200:
+                told = answer.json()
+            if enough(told):
                 return told
         raise AssertionError(f"not so in time: {self.job(job_id)}")
 
@@ -150,11 +157,15 @@ class Api:
     def printed(self, job_id: str, text: str) -> None:
         """Return when the job has printed this line."""
         offset = 0
-        for _ in range(self.patience):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            has_ended = self.job(job_id)["status"] in ENDED
             query = {"offset": offset, "wait": 1}
             page = self.get(f"api/training-jobs/{job_id}/logs", params=query).json()
             if text in page["logs"]:
                 return
+            if has_ended and not page["logs"]:
+                break
             offset = page["next_offset"]
         raise AssertionError(f"{text!r} was not printed: {self.log(job_id)}")
 
@@ -353,18 +364,11 @@ class Server:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture

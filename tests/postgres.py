@@ -15,7 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.patience import PATIENCE_S
+
 _numbers = itertools.count(1)
+_WAIT = ("--wait", f"--timeout={PATIENCE_S:.0f}")
 
 
 def _programs() -> Path:
@@ -54,21 +57,21 @@ class Postgres:
     def start(self) -> None:
         """Start it, and return when it answers."""
         self._run(
-            *("pg_ctl", f"--pgdata={self.place / 'data'}", "--wait", f"--log={self.place / 'log'}"),
+            *("pg_ctl", f"--pgdata={self.place / 'data'}", f"--log={self.place / 'log'}", *_WAIT),
             *("-o", f"-k {self.place} -c listen_addresses='' -c fsync=off -c max_connections=200"),
             "start",
         )
 
     def stop(self, how: str = "immediate") -> None:
         """Stop it: ``immediate`` is as if it had crashed."""
-        self._run("pg_ctl", f"--pgdata={self.place / 'data'}", "--wait", f"--mode={how}", "stop")
+        self._run("pg_ctl", f"--pgdata={self.place / 'data'}", *_WAIT, f"--mode={how}", "stop")
 
     def pause(self, number: int = signal.SIGSTOP) -> None:
         """Send a signal to all of its processes: it is there, and says nothing."""
         main = int((self.place / "data" / "postmaster.pid").read_text().splitlines()[0])
-        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        for pid in (main, *map(int, children)):
-            os.kill(pid, number)
+        os.kill(main, number)  # first of all, so that it has no more of them
+        for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+            os.kill(int(pid), number)
 
     def resume(self) -> None:
         """Let it go on."""

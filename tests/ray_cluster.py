@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import httpx
 import pytest
 
 from jupyter_training.executors.processes import descendants, start_time
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -75,7 +75,7 @@ class RayCluster:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self._gcs, self._dashboard = _free_ports(1, NODES["node1"])[0], _free_ports(1)[0]
+        self._gcs, self._dashboard = free_ports(1, NODES["node1"])[0], free_ports(1)[0]
         self._nodes: dict[str, int] = {}
         self._starts = 0
         self._labels: dict[str, str] = {}
@@ -138,7 +138,7 @@ class RayCluster:
             path.unlink(missing_ok=True)
             told[f"{kind}_socket_name"] = str(path)
         # Where it chooses ports itself, Ray waits for its agents for no longer than 15 s.
-        told |= dict(zip(_PORTS, _free_ports(len(_PORTS), NODES[name]), strict=True))
+        told |= dict(zip(_PORTS, free_ports(len(_PORTS), NODES[name]), strict=True))
         assert self._starter.stdin is not None
         assert self._starter.stdout is not None
         self._starter.stdin.write(json.dumps(told) + "\n")
@@ -223,17 +223,6 @@ def _words(pid: int) -> list[bytes]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return []  # it has just ended
-
-
-def _free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((address, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def with_ray(home: Home, url: str) -> Home:

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.patience import PATIENCE_S
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -90,7 +92,7 @@ class Slurm:
         for index in range(GPUS):
             os.mknod(place / f"gpu{index}", 0o20666, os.makedev(1, 3))  # as /dev/null
         node = f"CPUs={CPUS} RealMemory={MEMORY_GB * 1024} Gres=gpu:a100:{GPUS} State=UNKNOWN"
-        values = {"place": place, "ports": _free_ports(4), "node": node}
+        values = {"place": place, "ports": free_ports(4), "node": node}
         self.config.write_text(_CONFIG.format(**values))
         gpus = f"Name=gpu Type=a100 File={place}/gpu[0-{GPUS - 1}]\n"
         (place / "gres.conf").write_text(gpus)
@@ -149,7 +151,7 @@ class Slurm:
     def kill(self, daemon: str) -> None:
         """Kill ``slurmctld``, or the daemon of a node, which leaves its jobs alone."""
         self._daemons[daemon].kill()
-        self._daemons[daemon].wait(30)
+        self._daemons[daemon].wait(PATIENCE_S)
 
     def kill_node(self, node: str) -> None:
         """Kill a node as if its machine had lost power: its daemon, and all that runs there."""
@@ -212,7 +214,8 @@ class Slurm:
 
     def _until(self, condition: object) -> None:
         assert callable(condition)
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             if condition():
                 return
             time.sleep(0.05)  # another program has no event for us
@@ -233,17 +236,6 @@ def with_slurm(home: Home, slurm: Slurm) -> Home:
     home.variables.update(slurm.env)
     home.configure(CONFIGURATION)
     return home
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def why_not() -> str | None:

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from jupyter_training.server import openapi
 from tests.conftest import Api
+from tests.patience import PATIENCE_S
 
 _DOCUMENT = openapi.document("/")
 _MESSAGE = Draft202012Validator(
@@ -35,12 +36,12 @@ class Stream:
         From where it would go on.
     """
 
-    def __init__(self, api: Api, job_id: str, patience_s: float = 60, **query: Any) -> None:
+    def __init__(self, api: Api, job_id: str, **query: Any) -> None:
         url = str(api.http.base_url).replace("http", "ws", 1)
         self.socket = websocket.create_connection(
             f"{url}api/training-jobs/{job_id}/logs/stream?{urlencode(query)}",
             header=[f"Authorization: {api.http.headers['Authorization']}"],
-            timeout=patience_s,
+            timeout=PATIENCE_S,
         )
         self.lines: list[str] = []
         self.times: list[str | None] = []
@@ -77,7 +78,7 @@ class Stream:
 
     def until(self, enough: Callable[[Stream], bool]) -> Stream:
         """Take messages until it is as wanted."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not enough(self):
             assert self.code is None, f"closed with {self.code}: {self.lines[-5:]}, {self.told}"
             assert time.monotonic() < deadline, (self.lines[-5:], self.partial)

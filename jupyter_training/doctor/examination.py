@@ -18,8 +18,12 @@ from jupyter_training.doctor.settings import Settings, Unreadable
 
 T = TypeVar("T")
 
-_CONFIGURATION_S, _LOOK_S, _TRIAL_S = 60.0, 20.0, 40.0
-"""How long each may take (s). Most take less than one; a driver that nobody uses takes several."""
+_CONFIGURATION_S, _LOOK_S, _TRIAL_S = 60.0, 60.0, 120.0
+"""How long each may take (s).
+
+Most take less than one; a driver that nobody uses takes several, and everything much longer on a
+machine that trains: to be slow is no trouble that anybody should be told to repair.
+"""
 
 
 def examine(arguments: Sequence[str] = ()) -> list[Check]:

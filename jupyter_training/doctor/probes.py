@@ -30,8 +30,8 @@ from jupyter_training.doctor.facts import (
     TrialFacts,
 )
 
-_TRIAL_S = 15.0
-_ANSWER_S = 3.0
+_TRIAL_S = 60.0
+_ANSWER_S = 15.0
 _PIECE = 64 * 1024
 
 

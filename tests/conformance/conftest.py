@@ -21,6 +21,7 @@ from jupyter_training.executors.slurm_transport import Way
 from tests.conformance.backends import MARK, Backend, Docker, Local, OnRay, OnSlurm
 from tests.conformance.jobs import opened, until
 from tests.executors.container_jobs import let_threads_end
+from tests.patience import PATIENCE_S
 from tests.slurm import Slurm
 
 
@@ -79,6 +80,6 @@ async def _nothing_is_left(backend: Backend) -> None:
     # A server that closes does not wait until all is tidied up; the next one sees to it.
     async with opened(backend):
         try:
-            await asyncio.wait_for(until(lambda: not backend.left()), 20)
+            await asyncio.wait_for(until(lambda: not backend.left()), PATIENCE_S)
         except asyncio.TimeoutError:
             raise AssertionError(f"left of this test: {backend.left()}") from None

@@ -21,7 +21,7 @@ def touch(name):
 def wait_for(*names):
     while not all(map(os.path.exists, names)): time.sleep(.01)
 hold()
-signal.alarm(150)  # nothing goes on for ever after a test that failed
+signal.alarm(600)  # nothing goes on for ever after a test that failed
 """
 """A job that holds a lock: the kernel lets go of it when the last process that has it is gone."""
 

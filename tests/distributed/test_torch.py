@@ -18,8 +18,6 @@ from tests.executors.docker_engine import IMAGE, Engine
 from tests.ray_cluster import RayCluster, at_length, with_ray
 from tests.slurm import Slurm, with_slurm
 
-pytestmark = pytest.mark.timeout(400)  # PyTorch takes long to come, and on a busy machine very long
-
 SCRIPT = {
     "name": "ddp.py",
     "text": Path(__file__).with_name("ddp.py").read_text(encoding="utf-8"),
@@ -34,11 +32,9 @@ def losses(api: Api, job_id: str, attempt: int = 1) -> dict[int, float]:
     return {int(one[1]): float(one[2]) for one in told if one is not None}
 
 
-def train(
-    api: Api, python: str = sys.executable, patience: int = 150, **fields: Any
-) -> dict[str, Any]:
+def train(api: Api, python: str = sys.executable, **fields: Any) -> dict[str, Any]:
     job = api.submit([python, "{script}"], script=SCRIPT, **{"memory_gb": 2, **fields})
-    job = api.until(job["job_id"], lambda told: told["status"] in ("completed", "failed"), patience)
+    job = api.until(job["job_id"], lambda told: told["status"] in ("completed", "failed"))
     assert job["status"] == "completed", (job["reason"], api.log(job["job_id"]))
     return job
 
@@ -86,7 +82,7 @@ def test_two_nodes_of_a_ray_cluster(
 
 def on_two_nodes_of(cluster: str, api: Api, alone: dict[int, float]) -> None:
     wanted: dict[str, Any] = {"nodes": 2, "gpu_count": 1, "executor": cluster}
-    job = train(api, patience=300, env_vars={"DIES": "1"}, **wanted)
+    job = train(api, env_vars={"DIES": "1"}, **wanted)
     assert (job["retry_count"], job["ranks"]) == (1, 2)
     assert job["attempt"] == 2 or cluster == "ray"
     first, second = (part["node"] for part in job["parts"])

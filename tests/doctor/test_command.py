@@ -16,6 +16,7 @@ from jupyter_training._version import __version__
 from jupyter_training.doctor.checks import Verdict
 from jupyter_training.store.database import Database
 from tests.conftest import Home
+from tests.patience import PATIENCE_S
 
 DOCTOR = [sys.executable, "-m", "jupyter_training", "doctor"]
 
@@ -27,7 +28,7 @@ def doctor(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
         cwd=home.path,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -133,7 +134,7 @@ def test_a_verdict_is_a_word_and_a_colour(home: Home, no_colour: bool) -> None:
     except OSError:  # how Linux tells that the other side is closed
         pass
     os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE_S) == 0
     text = shown.decode()
     assert ("\x1b[32m" in text, "31m" in text) == (not no_colour, not no_colour)
     for verdict in Verdict:

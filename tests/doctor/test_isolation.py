@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from jupyter_training.doctor.isolation import Look, NoAnswer
+from tests.patience import PATIENCE_S
 
-ENOUGH_S = 60
+ENOUGH_S = PATIENCE_S
 
 
 def test_what_is_found_comes_back() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from jupyter_training.doctor.checks import Verdict
 from jupyter_training.doctor.isolation import Look
 from jupyter_training.doctor.notifications import NotificationFacts, judge, look
+from tests.patience import PATIENCE_S
 
 
 def seen(named: list[tuple[str, str]], urls: list[str]) -> NotificationFacts:
     """What is seen in a process of its own, as the doctor looks."""
-    facts = Look(look, named, urls, timeout_s=60).result()
+    facts = Look(look, named, urls, timeout_s=PATIENCE_S).result()
     assert isinstance(facts, NotificationFacts)
     return facts
 

@@ -31,6 +31,7 @@ from tests import fake_nvml
 from tests.doctor.test_basics import says
 from tests.executors.docker_engine import Engine
 from tests.fake_nvml import FakeGpus
+from tests.patience import PATIENCE_S
 from tests.postgres import Postgres
 from tests.server.test_trouble import fill, small_disk
 
@@ -100,7 +101,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_small_job_runs_and_leaves_nothing(tmp_path: Path) -> None:
-    there = Look(probes.trial, tmp_path, timeout_s=60).result()
+    there = Look(probes.trial, tmp_path, timeout_s=PATIENCE_S).result()
     assert not isinstance(there, NoAnswer), there
     assert (there.directory, there.trouble) == (str(tmp_path), None)
     assert list(tmp_path.iterdir()) == []
@@ -200,7 +201,7 @@ def test_a_postgresql_that_is_away_or_lets_nobody_in(own_postgres: Postgres) -> 
 
 
 def ask(engine: Engine, network: str = "bridge") -> DockerFacts:
-    facts = Look(probes.docker, engine.url, network, timeout_s=60).result()
+    facts = Look(probes.docker, engine.url, network, timeout_s=PATIENCE_S).result()
     assert not isinstance(facts, NoAnswer), facts
     return facts
 
@@ -260,7 +261,7 @@ def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGpus:
     return fake
 
 
-def driver(timeout_s: float = 60) -> DriverFacts | NoAnswer:
+def driver(timeout_s: float = PATIENCE_S) -> DriverFacts | NoAnswer:
     return Look(probes.driver, timeout_s=timeout_s).result()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jupyter_training.engine.bus import FifoBus, PostgresBus
 from jupyter_training.store.database import Database
+from tests.patience import PATIENCE_S
 from tests.postgres import Postgres
 
 
@@ -18,7 +19,7 @@ def test_a_server_wakes_the_others_and_not_itself(tmp_path: Path) -> None:
         for bus in buses.values():
             bus.open()
         buses["ada"].wake_others()
-        await asyncio.wait_for(asyncio.gather(woken["bob"].wait(), woken["eve"].wait()), 10)
+        await asyncio.wait_for(asyncio.gather(woken["bob"].wait(), woken["eve"].wait()), PATIENCE_S)
         assert not woken["ada"].is_set()
         for bus in buses.values():
             await bus.close()
@@ -50,7 +51,7 @@ def test_waking_one_that_does_not_listen_at_the_moment_never_blocks(tmp_path: Pa
         bob.open()
         for _ in range(100_000):  # more than a pipe holds
             ada.wake_others()
-        await asyncio.wait_for(woken.wait(), 10)
+        await asyncio.wait_for(woken.wait(), PATIENCE_S)
         await ada.close()
         await bob.close()
 
@@ -68,7 +69,7 @@ def test_a_commit_wakes_the_others_also_after_the_database_was_restarted(
         for bus in buses.values():
             bus.open()
         for event in woken.values():
-            await asyncio.wait_for(event.wait(), 30)  # they listen
+            await asyncio.wait_for(event.wait(), PATIENCE_S)  # they listen
             event.clear()
 
         def commit() -> None:
@@ -76,16 +77,16 @@ def test_a_commit_wakes_the_others_also_after_the_database_was_restarted(
                 buses["ada"].announce(connection)
 
         await asyncio.to_thread(commit)
-        await asyncio.wait_for(woken["bob"].wait(), 10)
+        await asyncio.wait_for(woken["bob"].wait(), PATIENCE_S)
         assert not woken["ada"].is_set()
         woken["bob"].clear()
 
         await asyncio.to_thread(own_postgres.stop)
         await asyncio.to_thread(own_postgres.start)
-        await asyncio.wait_for(woken["bob"].wait(), 30)  # something may have been missed
+        await asyncio.wait_for(woken["bob"].wait(), PATIENCE_S)  # something may have been missed
         woken["bob"].clear()
         await asyncio.to_thread(commit)
-        await asyncio.wait_for(woken["bob"].wait(), 10)
+        await asyncio.wait_for(woken["bob"].wait(), PATIENCE_S)
         for bus in buses.values():
             await bus.close()
 

@@ -16,6 +16,7 @@ from jupyter_training.engine.nvml import LOST
 from jupyter_training.scheduling.resources import Gpu
 from tests import fake_nvml
 from tests.fake_nvml import GB, FakeGpus, uuid
+from tests.patience import PATIENCE_S
 
 A100 = "NVIDIA A100-SXM4-80GB"
 ME = Path("/proc/self/comm").read_text().strip()
@@ -40,7 +41,7 @@ def gpus(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def inventory(gpus: FakeGpus) -> Iterator[GpuInventory]:
-    inventory = GpuInventory()
+    inventory = GpuInventory(patience_s=PATIENCE_S)
     yield inventory
     inventory.close()
 
@@ -288,7 +289,7 @@ def _fails(pid: int) -> bool:
 def test_a_process_of_a_job_is_ours_and_an_unknowable_one_is_not(
     gpus: FakeGpus, is_ours: Callable[[int], bool], in_use: str | None
 ) -> None:
-    inventory = GpuInventory(is_ours)
+    inventory = GpuInventory(is_ours, patience_s=PATIENCE_S)
     gpus.card(0, memory_used=3 * GB)
     gpus.uses(0, (os.getpid(), 3 * GB))
     assert uses(inventory.read())[0] == in_use
@@ -367,9 +368,9 @@ def test_a_driver_that_hangs_drains_its_cards_until_it_answers(
     inventory.close()  # it does not hang, either
     assert len(caplog.messages) == 1
     gpus.answer()
-    while inventory.read().trouble is not None:
+    while (snapshot := inventory.read()).trouble is not None:
         pass
-    assert troubles(inventory.read()) == [None, None]
+    assert troubles(snapshot) == [None, None]
     inventory.close()
 
 

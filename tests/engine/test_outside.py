@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from jupyter_training.engine.outside import Outside
+from tests.patience import PATIENCE_S
 
 
 def test_what_it_returns_is_told_and_a_job_has_one_at_a_time() -> None:
@@ -14,7 +15,7 @@ def test_what_it_returns_is_told_and_a_job_has_one_at_a_time() -> None:
         told: asyncio.Queue[tuple[int, Any]] = asyncio.Queue()
         outside = Outside(lambda job, what: told.put_nowait((job, what)))
         go = threading.Event()
-        assert outside.begin(1, lambda: go.wait(30) and "first")
+        assert outside.begin(1, lambda: go.wait(PATIENCE_S) and "first")
         assert not outside.begin(1, lambda: "while the first one is being done")
         outside.begin(2, lambda: "of another job")
         assert await told.get() == (2, "of another job")
@@ -39,7 +40,7 @@ def test_what_fails_is_not_told_and_can_be_asked_for_again() -> None:
             raise OSError("no such disk")
 
         outside.begin(1, fails)
-        await asyncio.to_thread(failed.wait, 30)
+        await asyncio.to_thread(failed.wait, PATIENCE_S)
         while told.empty():  # until the failure was taken in, nothing else is begun for this job
             outside.begin(1, lambda: "now")
             await asyncio.sleep(0)
@@ -54,7 +55,7 @@ def test_nobody_is_told_after_it_was_closed() -> None:
         told: list[int] = []
         outside = Outside(lambda job, _: told.append(job))
         go = threading.Event()
-        outside.begin(1, lambda: go.wait(30))
+        outside.begin(1, lambda: go.wait(PATIENCE_S))
         await outside.close()
         go.set()
         await asyncio.to_thread(lambda: None)

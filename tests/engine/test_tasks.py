@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from jupyter_training.engine.tasks import cancelled
+from tests.patience import PATIENCE_S
 
 
 def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
@@ -24,7 +25,7 @@ def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
 
         tasks = [asyncio.create_task(loses_one()), asyncio.create_task(fails())]
         await asyncio.sleep(0)
-        first, second = await asyncio.wait_for(cancelled(tasks), 30)
+        first, second = await asyncio.wait_for(cancelled(tasks), PATIENCE_S)
         assert lost == 1
         assert isinstance(first, asyncio.CancelledError)
         assert isinstance(second, ValueError)

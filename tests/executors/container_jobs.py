@@ -24,6 +24,7 @@ from jupyter_training.executors.containers import (
 )
 from jupyter_training.executors.docker import DockerExecutor
 from tests.executors.docker_engine import IMAGE, Engine, Proxy
+from tests.patience import PATIENCE_S
 
 OURS = "installation-of-the-tests"
 
@@ -142,5 +143,5 @@ def let_threads_end() -> None:
     """
     for thread in threading.enumerate():
         if thread.daemon and thread.name.startswith(("docker", "log of", "events of")):
-            thread.join(10)
+            thread.join(PATIENCE_S)
     gc.collect()

@@ -32,6 +32,8 @@ import pytest
 from docker import APIClient
 from docker.errors import DockerException
 
+from tests.patience import PATIENCE_S
+
 IMAGE = "jupyter-training-test-python"
 
 _FAKE_GPU_RUNTIME_HOOK = """#!/bin/sh
@@ -79,7 +81,7 @@ class Engine:
     @property
     def client(self) -> APIClient:
         """A new client."""
-        return APIClient(self.url, timeout=60)
+        return APIClient(self.url, timeout=int(PATIENCE_S))
 
     def start(self, *flags: str) -> None:
         """Start it, and return when it answers."""
@@ -132,7 +134,7 @@ class Engine:
         self.stop()
         if self._containerd is not None:
             self._containerd.terminate()
-            self._containerd.wait(30)
+            self._containerd.wait(PATIENCE_S)
         mounted = Path("/proc/mounts").read_text()
         for place in re.findall(rf"^\S+ ({re.escape(str(self.directory))}\S*)", mounted, re.M):
             subprocess.run(["umount", "--lazy", place], check=False)
@@ -153,7 +155,7 @@ class Engine:
     def _end(self, number: int) -> None:
         if self._dockerd is not None:
             self._dockerd.send_signal(number)
-            self._dockerd.wait(60)
+            self._dockerd.wait(PATIENCE_S)
             self._dockerd = None
 
     def _answers(self) -> bool:
@@ -169,7 +171,8 @@ class Engine:
 
     def _until(self, condition: object) -> None:
         assert callable(condition)
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             if condition():
                 return
             time.sleep(0.05)  # another program has no event for us

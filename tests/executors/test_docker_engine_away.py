@@ -22,6 +22,7 @@ from tests.executors.container_jobs import (
     until,
 )
 from tests.executors.docker_engine import Engine, Proxy
+from tests.patience import PATIENCE_S
 
 pytestmark = IN_CONTAINERS
 
@@ -30,7 +31,7 @@ def test_an_exit_is_noticed_at_once(engine: Engine, tmp_path: Path) -> None:
     async def go() -> None:
         async with executor(engine, sweep_s=600) as docker:
             found = await docker.start(python(tmp_path / "t", "print(1)"))
-            await asyncio.wait_for(docker.wait(found), 30)
+            await asyncio.wait_for(docker.wait(found), PATIENCE_S)
 
     asyncio.run(go())
 

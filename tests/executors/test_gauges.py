@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from jupyter_training.executors.gauges import LocalGauge, cpu_in, directories, memory_in
 from jupyter_training.executors.processes import ON_LINUX, Processes, start_time
 from jupyter_training.jobs.usage import Consumption
+from tests.patience import until
 
 MB = 1 << 20
 
@@ -54,9 +54,9 @@ def test_memory_that_workers_share_counts_once() -> None:
         "block = bytearray(os.urandom(1 << 20) * 100)\n"
         "import time\n"
         "for _ in range(4):\n"
-        "    if os.fork() == 0: time.sleep(60)\n"
+        "    if os.fork() == 0: time.sleep(600)\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with job(code) as (gauge, _):
         for _ in range(2):  # the second time from what was measured the first time
@@ -68,13 +68,13 @@ def test_memory_that_workers_share_counts_once() -> None:
 def test_memory_that_comes_and_goes_is_seen(tmp_path: Path) -> None:
     code = (
         "import time\n"
-        "if os.fork() == 0: time.sleep(60)\n"
+        "if os.fork() == 0: time.sleep(600)\n"
         "print('ready', flush=True)\n"
         "for step in range(2):\n"
         "    while not os.path.exists(f'{place}/{step}'): time.sleep(0.01)\n"
         "    block = bytearray(os.urandom(1 << 20) * 80) if step == 0 else None\n"
         "    print('done', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with job(f"place = {str(tmp_path)!r}\n{code}") as (gauge, process):
         assert process.stdout is not None
@@ -93,7 +93,7 @@ def test_cpu_time_of_processes_that_have_ended_counts() -> None:
         "import subprocess, sys, time\n"
         f"for _ in range(2): subprocess.run([sys.executable, '-c', {burn!r}])\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with job(code) as (gauge, _):
         cpu_s = read(gauge).cpu_seconds
@@ -102,7 +102,7 @@ def test_cpu_time_of_processes_that_have_ended_counts() -> None:
 
 
 def test_another_process_with_the_same_number_is_not_the_job() -> None:
-    with job("import time\nprint('ready', flush=True)\ntime.sleep(60)") as (_, process):
+    with job("import time\nprint('ready', flush=True)\ntime.sleep(600)") as (_, process):
         since = start_time(process.pid)
         assert since is not None
         later = LocalGauge("t", {"pid": process.pid, "start_time": since + 1})
@@ -111,9 +111,7 @@ def test_another_process_with_the_same_number_is_not_the_job() -> None:
 
 def test_a_job_of_which_nothing_is_left_uses_nothing_that_could_be_told() -> None:
     with job("print('ready', flush=True)") as (gauge, process):
-        deadline = time.monotonic() + 30
-        while gauge.read(Processes()) is not None:
-            assert time.monotonic() < deadline
+        until(lambda: gauge.read(Processes()) is None)
         assert process.poll() is None  # what was above it is still there
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jupyter_training.engine import logs
 from jupyter_training.engine.log_times import times
+from jupyter_training.executors import log_files
 from jupyter_training.executors.log_files import TIME, LogFile, log_name, times_name
 
 MB = 1 << 20
@@ -75,25 +77,28 @@ def test_where_there_can_be_no_hole_the_log_ends_at_its_limit_and_says_so(tmp_pa
     assert f"the last {20 * 65_536 - MB} bytes of output left out".encode() in content[MB:]
 
 
-def test_times_are_known_to_a_tenth_of_a_second_and_cost_little(tmp_path: Path) -> None:
+def test_times_are_known_to_a_tenth_of_a_second_and_cost_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "output.log"
     path.write_bytes(b"old\n")
     log = LogFile(str(path))
-    began = time.time()
+    moments = [1000 + at / 64 for at in range(24)]  # for three eighths of a second
+    clock = iter(moments)
+    monkeypatch.setattr(log_files, "time", SimpleNamespace(time=lambda: next(clock)))
     log.write(b"one\n")
-    written = 4
-    while time.time() < began + 0.35:
+    for _ in moments[1:]:
         log.write(b"more\n")
-        written += 5
     log.close()
+    monkeypatch.undo()
+    assert next(clock, None) is None
     beside = path.with_name("output.times")
-    assert 3 <= beside.stat().st_size / TIME.size <= 4
-    found = times(path, [0, 4, 8, 4 + written - 5])
+    assert beside.stat().st_size / TIME.size == 4
+    found = times(path, [0, 4, *range(8, 8 + 5 * 23, 5)])
     assert found[0] is None
-    assert all(moment is not None for moment in found[1:])
-    first, second, last = (moment or 0.0 for moment in found[1:])
-    assert began - 0.01 <= first <= second <= last
-    assert 0.2 < last - first < 0.4
+    for written_at, told in zip(moments, found[1:], strict=True):
+        assert told is not None
+        assert written_at - 0.11 < told <= written_at
 
 
 def test_a_record_of_a_time_that_a_kill_has_torn_is_not_counted(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def start(
         cpu_cores=1,
         memory_gb=1,
         gpus=(),
-        time_limit_s=60,
+        time_limit_s=600,
     )
     request = {
         "token": launch.token,
@@ -118,7 +118,7 @@ def exit_of(directory: Path) -> dict[str, Any]:
 def test_a_job_over_its_limit_is_killed_and_told_why(
     tmp_path: Path, home: memory.Home | None
 ) -> None:
-    ended = run(tmp_path / "t", "keep = grow(300); time.sleep(60)", home)
+    ended = run(tmp_path / "t", "keep = grow(300); time.sleep(600)", home)
     assert ended.exit.signal == signal.SIGKILL
     cause, sentence = diagnose(ended.exit)
     assert cause is Cause.OUT_OF_MEMORY
@@ -132,9 +132,9 @@ def test_the_children_of_a_job_count_and_die_with_it(
 ) -> None:
     code = (
         "idle = os.fork()\n"
-        "if idle == 0: time.sleep(60)\n"
+        "if idle == 0: time.sleep(600)\n"
         "greedy = os.fork()\n"
-        "if greedy == 0: keep = grow(300); time.sleep(60)\n"
+        "if greedy == 0: keep = grow(300); time.sleep(600)\n"
         "open('pids', 'w').write(f'{idle} {greedy}')\n"
         "_, status = os.waitpid(greedy, 0)\n"
         "raise SystemExit(3)\n"
@@ -154,7 +154,7 @@ def test_several_that_have_too_much_together_are_killed(
     code = (
         "child = os.fork()\n"
         "keep = grow(100)\n"
-        "os.waitpid(child, 0) if child else time.sleep(60)\n"
+        "os.waitpid(child, 0) if child else time.sleep(600)\n"
         "raise SystemExit(1)\n"
     )
     assert run(tmp_path / "t", code, home).exit.cause is Cause.OUT_OF_MEMORY
@@ -207,7 +207,7 @@ def test_shared_memory_counts(tmp_path: Path, home: memory.Home | None) -> None:
         "import mmap\n"
         "shared = mmap.mmap(-1, 250 << 20)\n"
         "for at in range(0, len(shared), 4096): shared[at] = 1\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     assert run(tmp_path / "t", code, home).exit.cause is Cause.OUT_OF_MEMORY
 
@@ -232,7 +232,7 @@ def test_other_jobs_and_the_launcher_stay_up(tmp_path: Path, home: memory.Home |
             modest = await start(executor, tmp_path / "modest", code, home, LIMIT)
             launcher = await executor._open_launcher()
             greedy = await start(
-                executor, tmp_path / "greedy", "x = grow(300); time.sleep(60)", home, LIMIT
+                executor, tmp_path / "greedy", "x = grow(300); time.sleep(600)", home, LIMIT
             )
             assert (await executor.wait(greedy)).exit.cause is Cause.OUT_OF_MEMORY
             assert await executor._open_launcher() is launcher
@@ -283,7 +283,7 @@ def test_a_job_gets_a_group_with_what_it_was_given(tmp_path: Path) -> None:
         executor = LocalExecutor(grace_s=10)
         directory = tmp_path / "-".join(tmp_path.parts[-2:])
         directory.mkdir()
-        sleep = ("sleep", "60")
+        sleep = ("sleep", "600")
         launch = Launch(directory.name, directory, sleep, "/", {}, None, 1, 3, (), None)
         try:
             found = await executor.start(launch)
@@ -309,8 +309,8 @@ def test_the_group_of_a_supervisor_that_was_killed_is_removed_by_the_next_launch
     async def go() -> None:
         first, second = LocalExecutor(grace_s=10), LocalExecutor(grace_s=10)
         try:
-            lost = await start(first, tmp_path / "lost", "time.sleep(60)", home, LIMIT)
-            lives = await start(first, tmp_path / "lives", "time.sleep(60)", home, LIMIT)
+            lost = await start(first, tmp_path / "lost", "time.sleep(600)", home, LIMIT)
+            lives = await start(first, tmp_path / "lives", "time.sleep(600)", home, LIMIT)
             os.kill(lost.handle["pid"], signal.SIGKILL)
             assert (await first.wait(lost)).exit.cause is Cause.NODE_LOST
             assert len(groups(home, lost.token)) == 1

@@ -52,6 +52,7 @@ from jupyter_training.store.database import Database
 from jupyter_training.store.tables import training_attempts, training_jobs
 from tests.kills import pipelines, searches
 from tests.kills.jobs import AT_A_TIME, LINES, NODES, OCCASIONS, RECEIVER, TestJob
+from tests.patience import PATIENCE_S
 from tests.postgres import running_postgres
 
 ROOT = Path(__file__).parents[2]
@@ -126,13 +127,14 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
         env={name: value for name, value in os.environ.items() if name != VARIABLE},
         text=True,
     ) as lives:
-        while not outcome.wrong and (
-            outcome.kills < kills or (outcome.unmet and outcome.kills < 2 * kills)
-        ):
+        waited_s = 4.0
+        while not outcome.wrong and (outcome.kills < kills or outcome.unmet):
             point, patience_s = f"{next(several).value}:{chance.choice([1, 1, 2, 4])}", 1.0
             if outcome.unmet and outcome.kills > kills / 2:
-                # Some are passed more rarely than others, and on a slow machine later.
-                point, patience_s = f"{chance.choice(outcome.unmet)}:1", 4.0
+                # Some are passed more rarely than others, and on a slow machine later: who is
+                # sent to a point that nobody has met is given longer each time.
+                point, patience_s = f"{chance.choice(outcome.unmet)}:1", waited_s
+                waited_s = min(1.1 * waited_s, PATIENCE_S)
             outcome.jobs = len(list((place / "over").iterdir())) + JOBS_AHEAD
             told, by_us = one_life(lives, point, outcome.jobs, chance.uniform(0.1, patience_s))
             if told["done"]:
@@ -143,7 +145,7 @@ def run(url: str, place: Path, kills: int, seed: int) -> Outcome:
                 outcome.at_random += 1
             else:
                 outcome.at_points[point.partition(":")[0]] += 1
-        told, _ = one_life(lives, None, outcome.jobs, 120)
+        told, _ = one_life(lives, None, outcome.jobs, PATIENCE_S)
         if not told["done"]:
             outcome.wrong.append(f"the last server did not come to an end: {told}")
         assert lives.stdin is not None
@@ -347,7 +349,7 @@ def is_left(directory: Path) -> bool:
         pid, since = started["pid"], started["start_time"]
     except (OSError, KeyError):
         return False
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while start_time(pid) == since:
         if time.monotonic() > deadline:
             return True

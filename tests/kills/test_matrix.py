@@ -16,12 +16,12 @@ from tests.conftest import Home
 from tests.kills import pipelines
 from tests.kills.jobs import LINES, TestJob
 from tests.kills.matrix import POINTS, look_at_log, look_at_metrics, look_at_record, run
+from tests.patience import PATIENCE_S
 
 KILLS = 100
 """On each database; with a server of its own for each."""
 
 
-@pytest.mark.timeout(900)
 def test_no_kill_loses_a_job_or_doubles_one(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_real_server_dies_where_it_is_told_to(home: Home) -> None:
     home.variables[VARIABLE] = Point.START_ASKED.value
     first = home.start()
     job_id = first.api.submit(["echo", "done"])["job_id"]
-    assert first.process.wait(30) == -9
+    assert first.process.wait(PATIENCE_S) == -9
     home.variables.clear()
     second = home.start()
     assert second.api.ended(job_id)["status"] == "completed"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Told:
@@ -23,7 +25,7 @@ class Told:
 
 
 class Webhook(ThreadingHTTPServer):
-    """Takes messages at any path.
+    """Takes messages at any path. Its port is its own, also before it listens there.
 
     Attributes
     ----------
@@ -33,8 +35,9 @@ class Webhook(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.server_bind()
         self.answers: dict[str, list[int]] = {}
         self.got: queue.Queue[Told] = queue.Queue()
         self.released = threading.Event()
@@ -45,7 +48,7 @@ class Webhook(ThreadingHTTPServer):
 
     def next(self) -> Told:
         """The next message."""
-        return self.got.get(timeout=60)
+        return self.got.get(timeout=PATIENCE_S)
 
     @property
     def rest(self) -> list[Told]:
@@ -81,15 +84,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def webhook(port: int = 0) -> Iterator[Webhook]:
+def webhook() -> Iterator[Webhook]:
     """One that takes messages for as long as it is wanted."""
-    made = Webhook(port)
+    with Webhook() as made, taking(made):
+        yield made
+
+
+@contextmanager
+def taking(made: Webhook) -> Iterator[None]:
+    """Take messages for a while; before that whoever tells one is refused, as nobody listens."""
+    made.server_activate()
     thread = threading.Thread(target=made.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield made
+        yield
     finally:
         made.released.set()
         made.shutdown()
         thread.join()
-        made.server_close()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyter_training.executors.containers import ATTEMPT, INSTALLATION, JOB
+from jupyter_training.server.identity import TrainingTokens
 from tests.conftest import Api, Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
+from tests.patience import until
 
 IN_IMAGE: dict[str, Any] = {"image": IMAGE}
 
@@ -31,20 +32,17 @@ def containers(container_server: Server) -> Api:
     return container_server.api
 
 
-def left_are(engine: Engine, *wanted: str) -> bool:
-    """Whether only these are left; a container is removed right after its end was told."""
-    deadline = time.monotonic() + 30
-    while {one["Id"] for one in running(engine)} != set(wanted):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def none_is_left(engine: Engine, home: Home) -> None:
+    """Return when there is no container any more; one is removed right after its end was told."""
+    until(lambda: not running(engine, home))
 
 
-def running(engine: Engine) -> list[dict[str, Any]]:
+def running(engine: Engine, home: Home) -> list[dict[str, Any]]:
+    """The containers of a home's servers, as others use the engine, too."""
+    ours = f"{INSTALLATION}={TrainingTokens(home.data_dir).installation}"
     client = engine.client
     try:
-        return list(client.containers(all=True))
+        return list(client.containers(all=True, filters={"label": ours}))
     finally:
         client.close()
 
@@ -73,7 +71,7 @@ print("Epoch 1/2 - loss: 0.5")
     assert told["gpus"] == [env["CUDA_VISIBLE_DEVICES"]] == [env["NVIDIA_VISIBLE_DEVICES"]]
     metrics = home.data_dir / "jobs" / told["job_id"] / "attempt-1" / "metrics.jsonl"
     assert json.loads(metrics.read_text())["metrics"] == {"loss": 0.5}
-    assert left_are(engine)
+    none_is_left(engine, home)
 
 
 def test_the_callbacks_are_found_in_every_image(containers: Api) -> None:
@@ -206,17 +204,19 @@ def test_tc_05_and_06_a_container_that_fails_is_retried(containers: Api) -> None
     assert (told["status"], told["attempt"], told["exit_code"]) == ("failed", 2, 3)
 
 
-def test_tc_07_a_cancelled_container_is_stopped_and_gone(containers: Api, engine: Engine) -> None:
+def test_tc_07_a_cancelled_container_is_stopped_and_gone(
+    containers: Api, home: Home, engine: Engine
+) -> None:
     code = "import time; print('up', flush=True); time.sleep(600)"
     job_id = containers.submit(python(code), **IN_IMAGE)["job_id"]
     containers.printed(job_id, "up")
-    (container,) = running(engine)
+    (container,) = running(engine, home)
     assert container["Labels"][JOB] == job_id
     assert container["Labels"][INSTALLATION]
     assert container["Labels"][ATTEMPT]
     told = containers.post(f"api/training-jobs/{job_id}/cancel").json()
     assert told["status"] == "cancelled"
-    assert left_are(engine)
+    none_is_left(engine, home)
 
 
 def test_a_container_outlives_a_killed_server_with_its_log(
@@ -238,7 +238,7 @@ raise SystemExit(7)
     told = second.api.ended(job_id)
     assert (told["status"], told["exit_code"], told["attempt"]) == ("failed", 7, 1)
     assert second.api.log(job_id) == ["one", "two"]
-    assert left_are(engine)
+    none_is_left(engine, home)
 
 
 def test_an_image_that_is_nowhere_is_not_tried_again(containers: Api) -> None:
@@ -259,13 +259,14 @@ def test_without_an_engine_an_image_is_refused_at_once(api: Api) -> None:
         assert said in answer.json()["errors"][0]["message"]
 
 
-def test_several_can_be_told_apart_from_others(containers: Api, engine: Engine) -> None:
+def test_several_can_be_told_apart_from_others(containers: Api, home: Home, engine: Engine) -> None:
     client = engine.client
     foreign = client.create_container(IMAGE, ["sleep", "600"], labels={INSTALLATION: "another"})
     try:
         job_id = containers.submit(python("pass"), **IN_IMAGE)["job_id"]
         assert containers.ended(job_id)["status"] == "completed"
-        assert left_are(engine, foreign["Id"])
+        none_is_left(engine, home)
+        assert client.inspect_container(foreign["Id"])["State"]["Status"] == "created"
     finally:
         client.remove_container(foreign["Id"], force=True)
         client.close()

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jupyter_training.server.job_events import SCHEMA_ID, data
 from jupyter_training.store.records import Change
 from tests.conftest import NAP, Api, Home, Server, python
+from tests.patience import PATIENCE_S, until
 from tests.postgres import Postgres
 from tests.store.conftest import T0
 
@@ -51,7 +52,7 @@ class Subscriber:
 def subscribed(server: Server, token: str = "the-servers-own") -> Iterator[Subscriber]:
     url = server.url.replace("http:", "ws:") + "api/events/subscribe"
     socket = websocket.create_connection(
-        url, timeout=30, header={"Authorization": f"token {token}"}
+        url, timeout=PATIENCE_S, header={"Authorization": f"token {token}"}
     )
     try:
         yield Subscriber(socket)
@@ -149,7 +150,10 @@ def test_jobs_of_others_are_not_told(server: Server, api: Api) -> None:
         others.ended(hidden)
         shown = api.submit(["true"])["job_id"]
         events.until(is_(shown, "completed"))
-    assert {one["job_id"] for one in events.got} == {shown}
+    # Of an earlier test's job it may hear that it was cancelled.
+    mine = {one["job_id"] for one in api.get("api/training-jobs?limit=1000").json()}
+    assert hidden not in mine
+    assert {shown} <= {one["job_id"] for one in events.got} <= mine
 
 
 def test_what_several_users_get_tells_nothing_but_that_something_happened() -> None:
@@ -208,7 +212,7 @@ def test_where_several_users_log_in_nobody_reads_of_others(home: Home) -> None:
     server = home.start()
     ada = server.api_of("ada")
     url = server.url.replace("http:", "ws:") + "api/events/subscribe"
-    socket = websocket.create_connection(url, timeout=30, header={"X-User": "bob"})
+    socket = websocket.create_connection(url, timeout=PATIENCE_S, header={"X-User": "bob"})
     events = Subscriber(socket)
     job_id = ada.submit(["echo", "secret"], name="secret")["job_id"]
     ended = events.until(is_(job_id, "completed"))
@@ -233,9 +237,7 @@ def test_what_changes_after_the_database_was_away_is_told_without_a_gap(
         own_postgres.stop()
         assert server.api.get("api/training-changes").status_code == 503
         own_postgres.start()
-        for _ in range(100):
-            if server.api.get("api/training-changes?since=0").status_code == 200:
-                break
+        until(lambda: server.api.get("api/training-changes?since=0").status_code == 200)
         second = server.api.submit(["true"])["job_id"]
         assert events.until(is_(second, "submitted"))["previous"] == before["sequence"]
         events.until(is_(second, "completed"))

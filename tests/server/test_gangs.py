@@ -74,7 +74,10 @@ def test_the_first_that_fails_ends_all_and_is_the_cause(api: Api) -> None:
     fail = (
         "import os, sys, time\n"
         "print('begin', flush=True)\n"
+        "where = os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR']\n"
+        "open(f'{where}/' + os.environ['RANK'], 'w').close()\n"
         "if os.environ['RANK'] != '3': time.sleep(600)\n"
+        "while len(os.listdir(where)) < 4: time.sleep(0.01)\n"
         "sys.exit('the loss is NaN')\n"
     )
     job = api.submit(python(fail), nodes=2, procs_per_node=2, max_retries=0)
@@ -179,8 +182,8 @@ def test_it_goes_on_with_fewer_nodes_if_it_may(home: Home) -> None:
     job = server.api.submit(TELL, nodes=3, min_nodes=2, gpu_count=1, cpu_cores=1)
     waiting = server.api.submit(TELL, nodes=3, gpu_count=1, cpu_cores=1)
     # Two cores, of which the first job has one.
-    assert "waits for 3 nodes" in (server.api.job(job["job_id"])["reason"] or "")
-    assert "can never start" in server.api.job(waiting["job_id"])["reason"]
+    server.api.until(job["job_id"], lambda told: "waits for 3 nodes" in (told["reason"] or ""))
+    server.api.until(waiting["job_id"], lambda told: "can never start" in (told["reason"] or ""))
     server.api.post(f"api/training-jobs/{holder}/cancel")
     job = server.api.ended(job["job_id"])
     assert (job["status"], len(job["parts"]), job["ranks"]) == ("completed", 2, 2)
@@ -192,22 +195,28 @@ def test_a_hang_is_noticed_and_told_with_the_rank_that_was_silent_first(home: Ho
     api = home.start(hang_minutes=2 / 60).api
     script = (
         "import os, time\n"
-        "where = os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR'] + '/go-on'\n"
+        "where = os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR'] + '/'\n"
         "print('begin', flush=True)\n"
         "if os.environ['RANK'] == '0':\n"
-        "    time.sleep(1.5)\n"
+        "    while not os.path.exists(where + 'seen'): sum(range(100000))\n"
+        "    seen = time.time()\n"
+        "    while time.time() < seen + 1.1: sum(range(100000))\n"
         "    print('waits for rank 1', flush=True)\n"
-        "while not os.path.exists(where): time.sleep(0.2)\n"
+        "while not os.path.exists(where + 'go-on'): time.sleep(0.2)\n"
         "print('end', flush=True)\n"
         "end = time.monotonic() + 600\n"
         "while time.monotonic() < end: sum(range(100000))\n"
     )
     job_id = api.submit(python(script), nodes=2)["job_id"]
+    for rank in (0, 1):  # from here on only the first one prints
+        api.printed(job_id, f"[rank {rank}] begin")
+    checkpoints = home.data_dir / "jobs" / job_id / "checkpoints"
+    (checkpoints / "seen").touch()
     job = api.until(job_id, lambda told: told["hung_since"] is not None)
     assert job["status"] == "running"
     assert job["reason"].startswith("seems to hang: no output, no CPU time and no work of GPUs")
     assert "(the first to fall silent: rank 1, at " in job["reason"]
-    (home.data_dir / "jobs" / job_id / "checkpoints" / "go-on").touch()
+    (checkpoints / "go-on").touch()
     job = api.until(job_id, lambda told: told["hung_since"] is None)
     assert job["reason"].startswith("runs with 2 nodes")
     told = api.get(f"api/training-jobs/{job_id}/events").json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from jupyter_training.points import VARIABLE, Point
 from jupyter_training.server.identity import TrainingTokens
 from tests.conftest import Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
+from tests.patience import PATIENCE_S, until
 
 IN_IMAGE: dict[str, Any] = {"image": IMAGE, "nodes": 2, "cpu_cores": 1, "memory_gb": 1}
 TALK = """
@@ -36,8 +36,11 @@ FAIL = """
 import os, sys, time
 from jupyter_training import report
 report(step=1, loss=float(os.environ["RANK"]) + 1)
+first = os.path.join(os.environ["JUPYTER_TRAINING_CHECKPOINT_DIR"], "first")
 if os.environ["RANK"] == "1":
+    while not os.path.exists(first): time.sleep(0.01)
     sys.exit("out of patience")
+open(first, "w").close()
 time.sleep(600)
 """
 
@@ -58,15 +61,14 @@ def ours(home: Home) -> dict[str, str]:
 
 def left(engine: Engine, home: Home) -> tuple[list[Any], list[Any]]:
     """The containers and networks of ours that are left, once none is being removed any more."""
-    deadline = time.monotonic() + 30
-    client = engine.client
+    client, label = engine.client, ours(home)
+
+    def found() -> tuple[list[Any], list[Any]]:
+        return client.containers(all=True, filters=label), client.networks(filters=label)
+
     try:
-        while True:
-            label = ours(home)
-            found = client.containers(all=True, filters=label), client.networks(filters=label)
-            if not any(found) or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
+        until(lambda: not any(found()))
+        return found()
     finally:
         client.close()
 
@@ -132,10 +134,7 @@ def test_a_network_that_a_crash_has_left_is_removed_and_no_other(
     client.create_network("jupyter-training-abc", labels=labels)
     client.create_network("not-ours", labels={**labels, INSTALLATION: "another"})
     home.start(docker_url=engine.url)
-    deadline = time.monotonic() + 30
-    while client.networks(names=["jupyter-training-abc"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: not client.networks(names=["jupyter-training-abc"]))
     assert client.networks(names=["not-ours"])
     client.remove_network("not-ours")
     client.close()
@@ -148,7 +147,7 @@ def test_a_server_that_dies_between_two_nodes_leaves_nothing_half(
     home.variables[VARIABLE] = point.value
     first = home.start(docker_url=engine.url)
     job_id = first.api.submit(**script(TALK), **IN_IMAGE)["job_id"]
-    assert first.process.wait(60) == -9
+    assert first.process.wait(PATIENCE_S) == -9
     home.variables.clear()
     job = home.start(docker_url=engine.url).api.ended(job_id)
     assert (job["status"], job["retry_count"]) == ("completed", 0), job["reason"]

@@ -85,10 +85,11 @@ def test_a_new_point_is_told_to_whoever_waits(api: Api, tmp_path: Path) -> None:
         f"for step in range(3): report(step=step, loss=step); open({str(go)!r}).read()"
     )
     job_id = api.submit(python(code))["job_id"]
-    path, tag, seen, over = f"api/training-jobs/{job_id}/metrics?wait=30", "", list[int](), False
+    api.until(job_id, lambda told: told["metrics"] != {})
+    path, tag, seen, over = f"api/training-jobs/{job_id}/metrics?wait=60", "", list[int](), False
     while not over:
         answer = api.get(path, headers={"If-None-Match": tag})
-        assert answer.status_code == 200  # within 30 s
+        assert answer.status_code == 200  # within a minute
         tag, told = answer.headers["ETag"], answer.json()
         over = told["over"]
         steps = told["series"][0]["steps"] if told["series"] else []
@@ -234,7 +235,7 @@ def test_a_server_that_does_not_schedule_tells_of_new_points_too(
     path = f"api/training-jobs/{job_id}/metrics"
     tag = other.api.get(path).headers["ETag"]
     threading.Timer(0.3, lambda: go.open("w").close()).start()
-    answer = other.api.get(f"{path}?wait=30", headers={"If-None-Match": tag})
+    answer = other.api.get(f"{path}?wait=60", headers={"If-None-Match": tag})
     assert answer.json()["series"][0]["values"] == [1]
-    assert answer.elapsed.total_seconds() < 20
+    assert answer.elapsed.total_seconds() < 50  # not when the minute was over
     go.open("w").close()

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from jupyter_training.points import VARIABLE, Point
-from tests.conftest import NAP, Api, Home, Server, free_port, python
+from tests.conftest import NAP, Api, Home, Server, python
+from tests.patience import PATIENCE_S, until
 from tests.postgres import Postgres
-from tests.server.receiver import Webhook, webhook
+from tests.server.receiver import Webhook, taking, webhook
 
 FAILS = "print('epoch 1'); print('no such file'); raise SystemExit(3)"
 
@@ -32,12 +33,8 @@ def noted(api: Api, job_id: str) -> list[dict[str, Any]]:
 
 
 def until_noted(api: Api, job_id: str, count: int = 1) -> list[dict[str, Any]]:
-    for _ in range(600):
-        if len(found := noted(api, job_id)) >= count:
-            return found
-        api.get(f"api/training-jobs/{job_id}?wait=1", headers={"If-None-Match": '""'})
-        api.get("api/training-changes")
-    raise AssertionError(f"not noted: {noted(api, job_id)}")
+    until(lambda: len(noted(api, job_id)) >= count)
+    return noted(api, job_id)
 
 
 def test_a_job_that_completed_is_told_of_and_that_is_in_its_history(
@@ -102,28 +99,19 @@ def test_a_receiver_that_does_not_answer_keeps_nobody_waiting(api: Api, receiver
 def test_a_receiver_that_is_down_is_told_when_it_is_back_also_by_another_server(
     home: Home,
 ) -> None:
-    port = free_port()
-    url = f"json://me:the-password@127.0.0.1:{port}/hook"
-    first = home.start()
-    job_id = first.api.submit(["true"], name="fit", notify=[url])["job_id"]
-    first.api.ended(job_id)
-    log = home.path / "server.log"
-    wait_for_text(first, log, f"json://… was not told of {job_id}")
-    first.kill()
-    second = home.start()
-    with webhook(port) as back:
-        assert back.next().title.startswith("fit completed")
-        until_noted(second.api, job_id)
-        assert back.rest == []
-    assert "the-password" not in log.read_text()
-
-
-def wait_for_text(server: Server, path: Path, text: str) -> None:
-    for _ in range(600):
-        if text in path.read_text():
-            return
-        server.api.get("api/status")
-    raise AssertionError(path.read_text())
+    with Webhook() as back:
+        first = home.start()
+        job_id = first.api.submit(["true"], name="fit", notify=[back.url("hook")])["job_id"]
+        first.api.ended(job_id)
+        log = home.path / "server.log"
+        until(lambda: f"json://… was not told of {job_id}" in log.read_text())
+        first.kill()
+        second = home.start()
+        with taking(back):
+            assert back.next().title.startswith("fit completed")
+            until_noted(second.api, job_id)
+            assert back.rest == []
+        assert "the-password" not in log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +125,7 @@ def test_a_server_that_is_killed_while_it_tells_has_told_or_is_followed_by_one_t
     home.variables[VARIABLE] = point.value
     first = home.start()
     job_id = first.api.submit(["true"], notify=[receiver.url("hook")])["job_id"]
-    assert first.process.wait(60) == -signal.SIGKILL
+    assert first.process.wait(PATIENCE_S) == -signal.SIGKILL
     home.variables.clear()
     second = home.start()
     assert second.api.ended(job_id)["status"] == "completed"

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.conftest import NAP, Api, Home, Server
+from tests.patience import PATIENCE_S
 
 SECRET = "nobody is to read this"
 
@@ -53,7 +54,7 @@ def connected(
 ) -> Iterator[socket.socket]:
     place = urlsplit(server.url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), 60) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), PATIENCE_S) as connection:
         lines = [
             f"Host: {place.netloc}",
             "Authorization: token the-servers-own",

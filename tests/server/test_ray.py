@@ -14,11 +14,6 @@ from tests.clusters import appends, runs_of, submit_to_servers_that_die
 from tests.conftest import Api, Home, Server, python
 from tests.ray_cluster import NODES, RayCluster, at_length, with_ray
 
-# Ray starts an interpreter with all of itself for each job, and others want the machine, too.
-pytestmark = pytest.mark.timeout(600)
-
-PATIENCE_S = 240
-
 NAP = "import time; print('up', flush=True); time.sleep(600)"
 
 
@@ -27,7 +22,6 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory, ray_cluster: RayCluster) ->
     """A server with 2 cores of its own and a cluster."""
     home = with_ray(Home(tmp_path_factory.mktemp("home")), ray_cluster.url)
     server = home.start()
-    server.api.patience = PATIENCE_S
     yield server
     home.close()
 
@@ -200,7 +194,7 @@ def test_a_server_that_dies_while_it_submits_loses_and_doubles_nothing(
     home: Home, ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
     home = with_ray(home, ray_cluster.url)
-    submit_to_servers_that_die(home, "ray", tmp_path / "runs", PATIENCE_S)
+    submit_to_servers_that_die(home, "ray", tmp_path / "runs")
 
 
 @at_length

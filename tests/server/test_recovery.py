@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.conftest import NAP, Api, Home, python
+from tests.patience import PATIENCE_S
 
 
 def test_a_job_outlives_a_killed_server_and_the_next_one_finishes_its_record(
@@ -101,7 +102,7 @@ def _gone(pid: int) -> None:
         file = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    assert select.select([file], [], [], 30)[0], "still there"
+    assert select.select([file], [], [], PATIENCE_S)[0], "still there"
     os.close(file)
 
 

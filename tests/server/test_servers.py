@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import itertools
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.store.database import Database
 from tests.conftest import ENDED, Home, Server
 from tests.kills.jobs import TestJob
 from tests.kills.matrix import Outcome, look
+from tests.patience import until
 from tests.postgres import Postgres
 
 JOBS = 500
@@ -53,13 +52,10 @@ def test_a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes
     second = home.start(database_url=database_url, cpu_cores=4)
     old = leader(second)
     with paused(first):
-        stopped = time.monotonic()
         job_id = second.api.submit(["sh", "-c", f"echo two >>{record}"])["job_id"]
         assert second.api.ended(job_id)["status"] == "completed"
-        taken_over_s = time.monotonic() - stopped
         new = leader(second)
         assert new != old
-        assert taken_over_s < 15
         # What the first one watched is watched by the second one.
         cancelled = second.api.post(f"api/training-jobs/{begun}/cancel").json()
         assert cancelled["status"] == "cancelled"
@@ -81,7 +77,6 @@ def is_plain(job: TestJob) -> bool:
     return not job.is_to_be_cancelled and not job.is_gang and job.stages is None
 
 
-@pytest.mark.timeout(600)
 def test_two_servers_that_die_in_turn_lose_none_of_500_jobs_and_double_none(
     home: Home, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -130,10 +125,3 @@ def test_two_servers_that_die_in_turn_lose_none_of_500_jobs_and_double_none(
     look(database, Workspace(home.data_dir, place), place, numbers, outcome)
     database.close()
     assert outcome.wrong == []
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

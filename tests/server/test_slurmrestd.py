@@ -16,6 +16,7 @@ from jupyter_training.executors.slurm import transport
 from jupyter_training.executors.slurm_transport import Way
 from tests.clusters import appends
 from tests.conftest import Api, Home
+from tests.patience import PATIENCE_S
 from tests.server.test_slurm import NAP, submit, waits
 from tests.slurm import CONFIGURATION, Slurm, with_slurm
 
@@ -127,9 +128,9 @@ def test_a_token_is_read_each_time_and_one_that_is_not_taken_is_told(
         api = by_rest(home, slurm, url, more).start().api
         job = submit(api, "", gpu_count=0)
         waits(api, job, "it does not take the token of this user")
-        assert Picky.told.get(timeout=60) == ("me", "first")
+        assert Picky.told.get(timeout=PATIENCE_S) == ("me", "first")
         file.write_text("second")
-        while Picky.told.get(timeout=60) != ("me", "second"):
+        while Picky.told.get(timeout=PATIENCE_S) != ("me", "second"):
             pass
         picky.shutdown()
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.jobs.snapshots import File, Manifest, digest
 from tests.conftest import Api, Home, Server
+from tests.patience import until
 
 
 def put(api: Api, content: bytes) -> str:
@@ -191,8 +190,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Server) -> None:
             "Authorization: token the-servers-own\r\nContent-Length: 5000000\r\n\r\n"
         )
         connection.sendall(head.encode() + b"x" * 2_000_000)
-        _until(lambda: any(path.stat().st_size for path in drafts.glob("*/drafts/*")))
-    _until(lambda: not list(drafts.glob("*/drafts/*")))
+        until(lambda: any(path.stat().st_size for path in drafts.glob("*/drafts/*")))
+    until(lambda: not list(drafts.glob("*/drafts/*")))
 
 
 def test_larger_contents_and_snapshots_than_allowed_are_refused(home: Home) -> None:
@@ -207,12 +206,3 @@ def test_larger_contents_and_snapshots_than_allowed_are_refused(home: Home) -> N
     spec["snapshot"] = snapshot(api, home.path, many)
     refused = api.post("api/training-jobs", json=spec).json()["errors"][0]["message"]
     assert refused == "has 3 files; at most 2 are taken"
-
-
-def _until(true: Any) -> None:
-    """Wait for what another process does to files, of which there is no event here."""
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        os.sched_yield()
-        time.sleep(0.01)

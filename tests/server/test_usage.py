@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tests import fake_nvml
 from tests.conftest import Api, Home, Server, python
 from tests.executors.docker_engine import IMAGE, Engine
 from tests.fake_nvml import FakeGpus
+from tests.patience import until
 from tests.server.receiver import webhook
 
 MB = 1024**2
@@ -92,8 +93,10 @@ def test_a_driver_that_hangs_delays_no_sample_of_the_rest(home: Home, cards: Fak
     home.configure(f"c.TrainingApp.gpus = [{fake_nvml.uuid(0)!r}]")
     api = home.start(gpus=None).api
     cards.hang("nvmlDeviceGetUtilizationRates")
-    code = f"{HOLDS} import time; time.sleep(2)"
-    told = api.ended(api.submit(python(code), gpu_count=1)["job_id"])
+    code = f"{HOLDS} import time; time.sleep(600)"
+    job_id = api.submit(python(code), gpu_count=1)["job_id"]
+    usage_with(api, job_id, lambda told: max(told["memory_bytes"], default=0) > 120 * MB)
+    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
     cards.answer()
     assert told["peak_memory_bytes"] > 120 * MB
     assert told["mean_gpu_utilization_percent"] is None
@@ -103,12 +106,19 @@ def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
     home: Home, cards: FakeGpus, tmp_path: Path
 ) -> None:
     api = home.start(gpus=None).api
-    burn = "import time\nend = time.time() + 1.5\nwhile time.time() < end: pass\n"
+    seen = tmp_path / "seen"
+    burn = f"import os, time\nwhile not os.path.exists({str(seen)!r}): pass\n"
     code = f"block = b'x' * (120 << 20)\nprint('held', flush=True)\n{burn}time.sleep(600)"
     job_id = api.submit(python(code), gpu_count=1, memory_gb=2)["job_id"]
     api.printed(job_id, "held")
     cards.card(0, utilization=80, memory_used=40 * GB)
-    told = usage_with(api, job_id, samples=5)
+
+    def works(told: dict[str, Any]) -> bool:
+        cores, busy = told["cpu_cores"], told["gpus"] and told["gpus"][0]["utilization_percent"]
+        return max((one or 0 for one in cores), default=0) > 0.1 and 80 in (busy or ())
+
+    told = usage_with(api, job_id, works)
+    seen.touch()
     assert told["requested"] == {"cpu_cores": 1, "memory_bytes": 2 * GB, "gpu_count": 1}
     assert max(one or 0 for one in told["memory_bytes"]) > 120 * MB
     assert max(one or 0 for one in told["cpu_cores"]) > 0.1
@@ -120,7 +130,7 @@ def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
     assert told["ended_at"] is None
     home.servers[-1].kill()
     api = home.start(gpus=None).api
-    again = usage_with(api, job_id, samples=told["samples"] + 1)
+    again = usage_with(api, job_id, lambda now: now["samples"] > told["samples"])
     assert again["time"][: told["samples"]] == told["time"]
     assert again["cpu_seconds"] >= told["cpu_seconds"]
     api.post(f"api/training-jobs/{job_id}/cancel")
@@ -134,15 +144,16 @@ def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
     assert api.get(f"api/training-jobs/{job_id}/usage?max_points=9").status_code == 400
 
 
-def usage_with(api: Api, job_id: str, samples: int) -> dict[str, Any]:
-    """What a job used, as soon as there are so many samples, which it is looked at for."""
-    deadline = time.monotonic() + 60
-    while True:
-        told: dict[str, Any] = api.get(f"api/training-jobs/{job_id}/usage").json()
-        if told["samples"] >= samples:
-            return told
-        assert time.monotonic() < deadline, told
-        time.sleep(0.2)  # of a sample nobody is told
+def usage_with(api: Api, job_id: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What a job used, as soon as that is as wanted; while it is looked at, it is sampled."""
+    told: dict[str, Any] = {}
+
+    def look() -> bool:
+        told.update(api.get(f"api/training-jobs/{job_id}/usage").json())
+        return enough(told)
+
+    until(look, pause_s=0.2)  # of a sample nobody is told
+    return told
 
 
 def test_gpu_hours_are_read_per_job_and_per_customer(server: Server, api: Api, me: str) -> None:
@@ -176,7 +187,7 @@ def test_a_container_tells_what_it_uses(engine: Engine, home: Home) -> None:
     code = "x = b'x' * (90 << 20); import time; time.sleep(600)"
     job_id = api.submit(["python3", "-c", code], image=IMAGE)["job_id"]
     api.status(job_id, "running")
-    told = usage_with(api, job_id, samples=3)
+    told = usage_with(api, job_id, lambda told: told["samples"] >= 3)
     assert told["peaks"]["memory_bytes"] > 90 * MB
     assert told["peaks"]["cpu_cores"] > 0
     told = api.post(f"api/training-jobs/{job_id}/cancel").json()
@@ -198,7 +209,7 @@ def test_what_was_idle_before_a_restart_is_idle_after_it_and_told_once(
     samples = first.api.get(f"api/training-jobs/{job_id}/usage").json()["samples"]
     first.kill()
     api = home.start(gpus=None, idle_gpu_minutes=1 / 60).api
-    again = usage_with(api, job_id, samples=samples + 3)
+    again = usage_with(api, job_id, lambda told: told["samples"] >= samples + 3)
     assert again["idle_since"] == marked["idle_since"]
     events = api.get(f"api/training-jobs/{job_id}/events").json()
     assert [one["kind"] for one in events if one["kind"] in ("idle", "busy")] == ["idle"]

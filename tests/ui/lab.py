@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.conftest import Home, Server
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 BINDER = ROOT / "binder"
@@ -26,7 +27,8 @@ _KERNEL_IS_READY = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 1000 * PATIENCE_S
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 def start_lab(home: Home, **options: Any) -> Server:

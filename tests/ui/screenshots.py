@@ -48,7 +48,7 @@ def main() -> None:
                 book.run("%load_ext jupyter_training")
                 output = book.run("%%train --name digits")
                 book.run("%train_monitor")
-                expect(output).to_contain_text("Epoch 45/60", timeout=60_000)
+                expect(output).to_contain_text("Epoch 45/60")
                 page.keyboard.press("Escape")
                 page.screenshot(path=DOCS / "quickstart.png")
                 output.locator(".jt-live").get_by_role("button", name="Options").click()
@@ -58,7 +58,7 @@ def main() -> None:
                     " {theme: 'JupyterLab Dark'})"
                 )
                 page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-                expect(output.locator(".jt-live")).to_contain_text("completed", timeout=60_000)
+                expect(output.locator(".jt-live")).to_contain_text("completed")
                 page.screenshot(path=DOCS / "monitor-dark.png")
         finally:
             home.close()

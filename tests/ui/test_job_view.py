@@ -15,7 +15,6 @@ from tests.server.test_snapshots import put, snapshot
 from tests.ui.accessibility import OF_COLOURS, other_looks, violations
 from tests.ui.lab import Lab
 
-LONG = 60_000
 VIEW = ".jp-Training-view:not(.lm-mod-hidden)"
 SMALL = {"cpu_cores": 1, "memory_gb": 1, "gpu_count": 0, "max_retries": 0}
 FINE = python("print('fine')")
@@ -28,7 +27,10 @@ CURVE = (
 THIRD_FAILS = (
     "import os, sys, time\n"
     "print('begin', flush=True)\n"
+    "where = os.environ['JUPYTER_TRAINING_CHECKPOINT_DIR']\n"
+    "open(f'{where}/' + os.environ['RANK'], 'w').close()\n"
     "if os.environ['RANK'] != '2': time.sleep(600)\n"
+    "while len(os.listdir(where)) < 4: time.sleep(0.01)\n"
     "sys.exit('the loss is NaN')\n"
 )
 
@@ -55,9 +57,9 @@ def test_a_pipeline_is_a_graph_of_stages_with_what_became_of_each(lab: Lab) -> N
     def stage(name: str) -> Locator:
         return graph.get_by_role("button", name=re.compile(f"^{name}"))
 
-    expect(stage("fit")).to_contain_text("script error", timeout=LONG)
+    expect(stage("fit")).to_contain_text("script error")
     expect(stage("prepare")).to_contain_text("completed")
-    expect(stage("baseline")).to_contain_text("running", timeout=LONG)
+    expect(stage("baseline")).to_contain_text("running")
     expect(stage("publish")).to_contain_text("cancelled")
     expect(lab.view.get_by_role("row").filter(has_text="publish")).to_contain_text(
         "not run, because fit did not complete"
@@ -82,7 +84,7 @@ def test_the_rank_that_failed_first_is_shown_with_its_log(lab: Lab) -> None:
     )
     lab.do("training:open", job=job["job_id"], tab="ranks")
     failure = lab.view.get_by_role("region", name="What failed first")
-    expect(failure).to_contain_text("Rank 2 of 4 failed first: exit code 1", timeout=LONG)
+    expect(failure).to_contain_text("Rank 2 of 4 failed first: exit code 1")
     expect(failure.get_by_role("region", name="Its last lines")).to_contain_text("the loss is NaN")
     second = lab.view.get_by_role("table", name="Node 1 on")
     expect(second.get_by_role("row").filter(has_text="failed first")).to_have_count(1)
@@ -109,19 +111,19 @@ def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
     lab.page.on("request", note)
     lab.do("training:open", job=job["job_id"], tab="resources")
     chart = lab.view.get_by_role("img", name="Chart of Memory, peak")
-    expect(chart).to_be_visible(timeout=LONG)
+    expect(chart).to_be_visible()
     expect(lab.view.locator("figcaption").filter(has_text="Memory")).to_contain_text("limit 1.0 GB")
     expect(lab.view.locator("figure")).to_have_count(2)  # nothing of GPUs
     assert violations(lab.page, VIEW) == []
     before = len(asked)
-    with lab.page.expect_request(lambda request: "/usage" in request.url, timeout=LONG):
+    with lab.page.expect_request(lambda request: "/usage" in request.url):
         pass  # it goes on by itself
     lab.do("training:open", job=job["job_id"], tab="code")
     expect(lab.view.get_by_role("heading", name="Command")).to_be_visible()
     count = len(asked)
     assert count > before
     lab.server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
-    expect(lab.row("uses")).to_have_attribute("data-status", "cancelled", timeout=LONG)
+    expect(lab.row("uses")).to_have_attribute("data-status", "cancelled")
     assert len(asked) == count  # nobody looks at it any more
     lab.page.remove_listener("request", note)
 
@@ -150,7 +152,7 @@ def test_the_trials_of_a_search_are_sorted_and_its_best_one_is_marked(lab: Lab) 
     best = job["search"]["best"]
     lab.do("training:open", job=job["job_id"], tab="trials")
     table = lab.view.get_by_role("table", name="Trials")
-    expect(table.get_by_role("row")).to_have_count(9, timeout=LONG)
+    expect(table.get_by_role("row")).to_have_count(9)
     marked = table.get_by_role("row").filter(has_text="★ best")
     expect(marked.get_by_role("rowheader")).to_have_text(str(best["number"]))
     table.get_by_role("button", name="loss").click()

@@ -13,10 +13,9 @@ from playwright.sync_api import Browser, Locator, expect
 
 from jupyter_training.notebook import specs
 from tests.conftest import NAP, Home
+from tests.patience import until
 from tests.ui.accessibility import violations
 from tests.ui.lab import Lab, page_of, start_lab, write_notebook
-
-LONG = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def submit(lab: Lab, dialog: Locator, name: str, cores: int = 1) -> dict[str, st
     dialog.get_by_role("button", name="Submit").click()
     expect(dialog).to_have_count(0)
     lab.do("training:show-panel")
-    expect(lab.row(name)).to_have_attribute("data-status", "completed", timeout=LONG)
+    expect(lab.row(name)).to_have_attribute("data-status", "completed")
     (job,) = lab.server.api.get(f"api/training-jobs?q={name}&limit=1").json()
     told: dict[str, str] = job
     return told
@@ -224,10 +223,7 @@ def test_without_the_server_part_the_panel_says_what_to_do(home: Home, browser: 
     home.configure("c.ServerApp.jpserver_extensions = {'jupyter_training': False}")
     server = start_lab(home, wait=False)
     with page_of(browser) as page:
-        for _ in range(600):
-            if server.answers:
-                break
-            page.wait_for_timeout(100)  # it has nothing that could tell that it is ready
+        until(lambda: server.answers)  # it has nothing that could tell that it is ready
         lab = Lab(page, server)
         lab.open()
         expect(lab.panel.get_by_role("alert")).to_contain_text(

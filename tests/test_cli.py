@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Home, Server
 from tests.notebook.conftest import end
+from tests.patience import PATIENCE_S, until
 
 TRAINING = [sys.executable, "-m", "jupyter_training"]
 SMALL = ["--cpus", "1", "--memory", "1"]
@@ -35,7 +36,7 @@ class Terminal:
             cwd=self.work,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -84,7 +85,7 @@ def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None
     assert "completed: train (job-" in done.stdout
     assert "exit code 0" in done.stdout
     assert terminal.servers == []
-    assert processes_of(terminal.home) == []
+    until(lambda: processes_of(terminal.home) == [])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_ctrl_c_leaves_the_job_running(terminal: Terminal) -> None:
     os.killpg(process.pid, signal.SIGINT)
     rest = process.stdout.read()
     process.stdout.close()
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE_S) == 130
     assert "goes on without this terminal" in rest
     assert len(terminal.servers) == 1
     (job,) = json.loads(terminal.run("list", "--json").stdout)
@@ -217,7 +218,7 @@ def test_a_jupyter_server_of_the_same_user_is_used(home: Home) -> None:
         cwd=home.path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

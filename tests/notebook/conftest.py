@@ -16,11 +16,10 @@ from jupyter_client.channels import HBChannel
 from jupyter_client.manager import KernelManager
 
 from tests.conftest import Home, Server
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S, until
 
 # On a busy machine a kernel may well need longer than a second for its first sign of life.
-HBChannel.time_to_dead = 10.0
+HBChannel.time_to_dead = PATIENCE_S
 
 
 class Kernel:
@@ -166,6 +165,4 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         return
-    deadline = time.monotonic() + PATIENCE_S
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not Path(f"/proc/{pid}").exists())

@@ -16,6 +16,7 @@ from jupyter_training.notebook import log_stream
 from jupyter_training.notebook.follow import Terminal
 from jupyter_training.notebook.log_stream import LogStream, Shown
 from tests.conftest import Home, python
+from tests.patience import PATIENCE_S
 
 FOLLOW = """
 import json, sys
@@ -64,7 +65,7 @@ def test_who_follows_loses_and_repeats_nothing_when_the_server_is_killed(
         finally:
             follower.kill()
             told.close()
-            ended = follower.wait(60)
+            ended = follower.wait(PATIENCE_S)
         trouble.seek(0)
         assert found == [f"{number} {i}\n" for number in range(3) for i in range(1000)]
         assert ended == 0, trouble.read()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.conftest import Home, Server
-from tests.notebook.conftest import PATIENCE_S, Kernel
+from tests.notebook.conftest import Kernel
+from tests.patience import PATIENCE_S
 
 
 def completions(kernel: Kernel, code: str) -> list[str]:
@@ -34,11 +35,13 @@ def test_values_are_completed_with_what_there_is(kernel: Kernel, server: Server)
     server.api.post("api/training-datasets", json={"name": "mnist-3", "path": str(work / "digits")})
     job = server.api.submit("true", name="my model")
     kernel.run("my_data = 1; my_config = 2")
+    # Who presses Tab waits for a moment at most, and the server may take longer on a busy machine.
+    kernel.run(f"import jupyter_training.notebook.completion as it; it._PATIENCE_S = {PATIENCE_S}")
     assert completions(kernel, "%%train --dataset mni\n1") == ["mnist-3"]
     assert completions(kernel, "%%train --in my_\n1") == ["my_config", "my_data"]
     assert completions(kernel, "%%train --in my_data,my_c\n1") == ["my_config"]
     assert completions(kernel, "%%train --executor d\n1") == ["docker"]
-    assert completions(kernel, f"%train_logs {job['job_id'][:8]}") == [job["job_id"]]
+    assert completions(kernel, f"%train_logs {job['job_id'][:12]}") == [job["job_id"]]
     assert "'my model'" in completions(kernel, "%train_cancel ")
     assert "completed" in completions(kernel, "%train_jobs --status com")
 

@@ -16,6 +16,7 @@ import zmq
 from tests.conftest import Home, Server
 from tests.executors.docker_engine import IMAGE, Engine
 from tests.notebook.conftest import Kernel
+from tests.patience import PATIENCE_S
 
 
 def test_a_container_from_a_terminal_and_from_a_notebook(
@@ -33,7 +34,7 @@ def test_a_container_from_a_terminal_and_from_a_notebook(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "['train.py', '--lr', '1e-3'] 3" in shown.stdout

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Home, Server
 from tests.notebook.conftest import Kernel, end
+from tests.patience import PATIENCE_S, until
 
 LOAD = "%load_ext jupyter_training"
 
@@ -38,7 +39,7 @@ def test_a_cell_becomes_a_job_and_its_output_follows_it(kernel: Kernel, server: 
 def test_the_handle_tells_and_does(kernel: Kernel, server: Server) -> None:
     kernel.run("%%train --name handle --cpus 1 --memory 1\nprint('a'); print('b')")
     kernel.run("from jupyter_training import get_job, list_jobs, submit; job = get_job('handle')")
-    assert kernel.value("job.wait(60).status") == "completed"
+    assert kernel.value("job.wait(300).status") == "completed"
     assert kernel.value("(job.progress, job.reason, job.exit_code)") == (100, "finished", 0)
     assert kernel.value("job.logs(tail=1)") == "b"
     assert kernel.value("[j.name for j in list_jobs(limit=1)]") == ["handle"]
@@ -56,7 +57,7 @@ def test_a_script_runs_with_its_arguments(kernel: Kernel, server: Server) -> Non
     script.write_text("import sys; print(sys.argv, __file__)\n")
     kernel.run("%train --cpus 1 --memory 1 --name 'my job' script.py --name x '{a} $HOME'")
     kernel.run("from jupyter_training import get_job")
-    kernel.run("get_job('my job').wait(60)")
+    kernel.run("get_job('my job').wait(300)")
     printed = kernel.value("get_job('my job').logs()")
     argv, _, file = printed.rpartition(" ")
     assert argv == str(["script.py", "--name", "x", "{a} $HOME"])
@@ -167,6 +168,22 @@ def test_a_job_outlives_its_kernel(
     assert server.api.ended(job["job_id"])["status"] == "completed"
 
 
+LET_GO = """
+import sys, threading, time
+def let_go(pipe):
+    def waits():
+        frame = sys._current_frames()[threading.main_thread().ident]
+        while frame is not None and frame.f_code.co_name != "ask":
+            frame = frame.f_back
+        return frame is not None
+    def run():
+        while not waits():
+            time.sleep(0.01)
+        open(pipe, "w").close()
+    threading.Thread(target=run).start()
+"""
+
+
 def test_without_a_server_one_is_started_once_and_ends_when_nobody_needs_it(
     home: Home, lone_kernel: Callable[[], Kernel], tmp_path: Path
 ) -> None:
@@ -186,13 +203,16 @@ def test_without_a_server_one_is_started_once_and_ends_when_nobody_needs_it(
     # The job and its server outlive the kernel that asked for them.
     os.kill(first.value("__import__('os').getpid()"), 9)
     server = os.pidfd_open(int(entry.stem))
-    go.open("w").close()
-    second.run("from jupyter_training import get_job")
-    assert second.value("get_job('lone').wait(60).status") == "completed"
-    assert select.select([server], [], [], 30)[0], "the embedded server did not end"
+    second.run("from jupyter_training import get_job; job = get_job('lone')")
+    # Opened when it is waited for: nobody needs the server any more when the job has ended.
+    second.run(LET_GO)
+    assert second.run(f"let_go({str(go)!r})\njob.wait(300).status").text == "'completed'"
+    assert select.select([server], [], [], PATIENCE_S)[0], "the embedded server did not end"
     os.close(server)
     assert not entry.exists()
+    until(lambda: not list(entry.parent.glob("*.json")))
     # The next one knows what was before.
+    home.configure("")
     assert "starting one in the background" in second.run("%train_jobs").text
     (entry,) = (home.path / "runtime" / "training-servers").glob("*.json")
     end(int(entry.stem))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Api, Home, Server
+from tests.patience import PATIENCE_S
 from tests.server.test_outputs import done
 
 MB = 1 << 20
@@ -55,7 +56,7 @@ def training(server: Server, away: Path, *words: str) -> subprocess.CompletedPro
         cwd=away,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -180,14 +181,34 @@ def test_what_cannot_be_brought(
     assert tree(away) == {"file": b"in the way"}
 
 
-def halt(away: Path, process: subprocess.Popen[bytes]) -> Path:
-    """Let a download stand still in its midst; what there is of it."""
-    while process.poll() is None:
-        for part in away.glob("*.part"):
-            if part.stat().st_size >= 16 * MB:
-                process.send_signal(signal.SIGSTOP)
-                return part
-    raise AssertionError("it ended before")
+HALTS = f"""
+import os, signal, sys
+import httpx
+from jupyter_training.cli import main
+
+as_ever, taken = httpx.Response.iter_raw, 0
+
+def halting(answer, *arguments):
+    global taken
+    for piece in as_ever(answer, *arguments):
+        yield piece
+        before, taken = taken, taken + len(piece)
+        if before < {16 * MB} <= taken:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+httpx.Response.iter_raw = halting
+sys.exit(main())
+"""
+"""The command, but that it stands still in the midst of a download."""
+
+
+def halted(away: Path, process: subprocess.Popen[bytes]) -> Path:
+    """Return when a download stands still; what there is of it."""
+    told = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert told is not None
+    assert told.si_code == os.CLD_STOPPED, "it ended before"
+    (part,) = away.glob("*.part")
+    return part
 
 
 LARGE = f"""
@@ -200,7 +221,7 @@ with open(out / "model.pt", "wb") as file:
 
 def begin(server: Server, away: Path, job_id: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "jupyter_training", "download", job_id, "model.pt"],
+        [sys.executable, "-c", HALTS, "download", job_id, "model.pt"],
         env=environment(server),
         cwd=away,
         stdout=subprocess.DEVNULL,
@@ -217,7 +238,7 @@ def test_an_interrupted_download_goes_on(server: Server, api: Api, away: Path) -
     place = done(api, LARGE)
     settle(api, place)
     first = begin(server, away, job_of(place))
-    part = halt(away, first)
+    part = halted(away, first)
     second = training(server, away, "download", job_of(place), "model.pt")
     assert "is being written by another download" in second.stderr
     first.kill()
@@ -238,7 +259,7 @@ def test_a_part_of_what_it_was_before_is_of_no_use(server: Server, api: Api, awa
     place = done(api, LARGE)
     settle(api, place)
     first = begin(server, away, job_of(place))
-    halt(away, first)
+    halted(away, first)
     first.kill()
     first.wait()
     output = Path(api.job(job_of(place))["output_dir"])
@@ -253,13 +274,13 @@ def test_a_server_that_is_killed_meanwhile(home: Home, away: Path) -> None:
     settle(server.api, place)
     # It has to find the next server by itself.
     downloading = subprocess.Popen(
-        [sys.executable, "-m", "jupyter_training", "download", job_of(place), "model.pt"],
+        [sys.executable, "-c", HALTS, "download", job_of(place), "model.pt"],
         env=home.env,
         cwd=away,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    halt(away, downloading)
+    halted(away, downloading)
     server.kill()
     home.start()
     downloading.send_signal(signal.SIGCONT)

@@ -206,7 +206,7 @@ def test_a_function_becomes_a_job_that_returns_or_raises(kernel: Kernel, server:
     )
     assert kernel.value("fit(1), fit.__doc__, fit.__name__") == ({"loss": 5.0}, "Fit it.", "fit")
     kernel.run("jobs = [fit.submit(0.1, steps=2), fit.submit(1)]")
-    assert kernel.value("[job.result(timeout=100) for job in jobs]") == [
+    assert kernel.value("[job.result(timeout=300) for job in jobs]") == [
         {"loss": 2.0},
         {"loss": 5.0},
     ]

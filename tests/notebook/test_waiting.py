@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from pathlib import Path
 
@@ -11,6 +10,23 @@ import pytest
 
 from tests.conftest import Api, Server
 from tests.notebook.conftest import Kernel
+from tests.patience import PATIENCE_S
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+def interrupted_in(name):
+    '''Interrupt this kernel as soon as a cell is in a function that asks the server.'''
+    def called():
+        frame = sys._current_frames()[threading.main_thread().ident]
+        while frame is not None:
+            yield frame.f_code.co_name
+            frame = frame.f_back
+    def run():
+        while not {name, "ask"} <= set(called()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=run).start()
+"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -21,7 +37,7 @@ def waits(kernel: Kernel) -> None:
         "def waits(pipe):\n"
         "    return submit(['sh', '-c', f'cat {pipe}'], name=pipe.name, cpu_cores=1, memory_gb=1,\n"
         "                  snapshot=False)\n"
-        "from pathlib import Path"
+        "from pathlib import Path\n" + INTERRUPTED
     )
 
 
@@ -29,7 +45,7 @@ def test_jobs_come_in_the_order_of_their_ends(kernel: Kernel, tmp_path: Path) ->
     for name in ("first", "second"):
         os.mkfifo(tmp_path / name)
     kernel.run(f"jobs = [waits(Path({str(tmp_path)!r}) / name) for name in ('first', 'second')]")
-    kernel.run("ended = as_completed(jobs, timeout=100)")
+    kernel.run("ended = as_completed(jobs, timeout=300)")
     (tmp_path / "second").open("w").close()
     assert kernel.value("next(ended).name") == "second"
     (tmp_path / "first").open("w").close()
@@ -65,21 +81,16 @@ def test_who_interrupts_a_wait_is_told_that_the_job_goes_on(
     kernel: Kernel, server: Server, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    pid = kernel.value("__import__('os').getpid()")
     kernel.run(f"job = waits(Path({str(tmp_path / 'pipe')!r}))")
     job_id = kernel.value("job.id")
-    for code in ("job.wait()", "wait_all([job])"):
-        marked = f"print('waits', flush=True)\n{code}"
-        timer = threading.Timer(3.0, os.kill, (pid, signal.SIGINT))
-        timer.start()
-        cell = kernel.run(marked)
-        timer.join()
+    for name, code in (("wait", "job.wait()"), ("wait_all", "wait_all([job])")):
+        cell = kernel.run(f"interrupted_in({name!r})\n{code}")
         assert cell.error.startswith("KeyboardInterrupt")
         # What matters is said, and no stack trace hides it.
         assert cell.reply["traceback"] == ["KeyboardInterrupt"]
         printed = "".join(one["content"].get("text", "") for one in cell.messages)
         assert "goes on" in printed or "go on" in printed
-    assert server.api.job(job_id)["status"] == "running"
+    server.api.status(job_id, "running")
     (tmp_path / "pipe").open("w").close()
     assert server.api.ended(job_id)["status"] == "completed"
 
@@ -96,6 +107,6 @@ def test_changes_are_told_as_soon_as_there_are_some(api: Api) -> None:
     waiting = threading.Thread(target=wait)
     waiting.start()
     job = api.submit("true")
-    waiting.join(50)
+    waiting.join(PATIENCE_S)
     assert found[0] == job["job_id"]
     assert api.get("api/training-changes?since=0&wait=61").status_code == 400

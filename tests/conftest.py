@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -121,6 +122,16 @@ class Api:
         assert answer.status_code == 201, answer.text
         told: dict[str, Any] = answer.json()
         return told
+
+    def submit_to_one_that_dies(self, command: str | list[str], **fields: Any) -> None:
+        """Submit a small job to a server that may die of it before it has answered."""
+        with contextlib.suppress(httpx.TransportError):
+            self.submit(command, **fields)
+
+    def only_job(self) -> str:
+        """The id of the only job there is."""
+        (job,) = self.get("api/training-jobs").json()
+        return str(job["job_id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         told: dict[str, Any] = self.get(f"api/training-jobs/{job_id}").json()

@@ -79,10 +79,11 @@ def test_the_checks_see_what_should_not_be_of_stages(tmp_path: Path) -> None:
 def test_a_real_server_dies_where_it_is_told_to(home: Home) -> None:
     home.variables[VARIABLE] = Point.START_ASKED.value
     first = home.start()
-    job_id = first.api.submit(["echo", "done"])["job_id"]
+    first.api.submit_to_one_that_dies(["echo", "done"])
     assert first.process.wait(PATIENCE_S) == -9
     home.variables.clear()
     second = home.start()
+    job_id = second.api.only_job()
     assert second.api.ended(job_id)["status"] == "completed"
     events = second.api.get(f"api/training-jobs/{job_id}/events").json()
     assert "adopted" in {event["kind"] for event in events}, json.dumps(events)

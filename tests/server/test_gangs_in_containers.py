@@ -146,9 +146,10 @@ def test_a_server_that_dies_between_two_nodes_leaves_nothing_half(
 ) -> None:
     home.variables[VARIABLE] = point.value
     first = home.start(docker_url=engine.url)
-    job_id = first.api.submit(**script(TALK), **IN_IMAGE)["job_id"]
+    first.api.submit_to_one_that_dies(**script(TALK), **IN_IMAGE)
     assert first.process.wait(PATIENCE_S) == -9
     home.variables.clear()
-    job = home.start(docker_url=engine.url).api.ended(job_id)
+    api = home.start(docker_url=engine.url).api
+    job = api.ended(api.only_job())
     assert (job["status"], job["retry_count"]) == ("completed", 0), job["reason"]
     assert left(engine, home) == ([], [])

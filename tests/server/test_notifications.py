@@ -124,10 +124,11 @@ def test_a_server_that_is_killed_while_it_tells_has_told_or_is_followed_by_one_t
     """Twice only if it died between the answer of the receiver and its own note of it."""
     home.variables[VARIABLE] = point.value
     first = home.start()
-    job_id = first.api.submit(["true"], notify=[receiver.url("hook")])["job_id"]
+    first.api.submit_to_one_that_dies(["true"], notify=[receiver.url("hook")])
     assert first.process.wait(PATIENCE_S) == -signal.SIGKILL
     home.variables.clear()
     second = home.start()
+    job_id = second.api.only_job()
     assert second.api.ended(job_id)["status"] == "completed"
     assert len(until_noted(second.api, job_id)) == 1
     last = second.api.submit(["true"], notify=[receiver.url("last")])["job_id"]

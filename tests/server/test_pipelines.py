@@ -291,8 +291,9 @@ def test_a_pipeline_goes_on_when_its_server_was_killed(home: Home, tmp_path: Pat
         stage("publish", "evaluate"),
     ]
     pipe = submit(server.api, stages)
-    fit = children(server.api, pipe["job_id"])["fit"]
-    server.api.status(fit["job_id"], "running")
+    stages_of = children(server.api, pipe["job_id"])
+    server.api.status(stages_of["fit"]["job_id"], "running")
+    server.api.ended(stages_of["augment"]["job_id"])
     server.kill()
     go.touch()
     api = home.start().api

@@ -120,7 +120,7 @@ def _parser() -> Parser:
     added = command("list", _list, "List your jobs, newest first.")
     added.add_argument("--status", metavar="S", help="only these, such as failed,queued")
     added.add_argument("--limit", type=int, default=20, metavar="N", help="how many at most")
-    added = command("show", _show, "Show all that is known of a job, and its history.")
+    added = command("show", _show, "Show a job at a glance; --json has all that is known of it.")
     _add_job(added)
     added = command("logs", _logs, "Print what a job has printed.")
     _add_job(added)

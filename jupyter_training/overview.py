@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,10 @@ from jupyter_training.notebook.tables import Table
 from jupyter_training.terminal import STYLES, print_table
 
 _INDENT = "  "
+_UNIT = re.compile(r"(?<=\d) (?=%|(?:[KMGT]?B|d|h|min|s)\b)")
+_GLUE = "\ue000"
+"""Stands for a space at which no line is broken; no text that is shown has it."""
+
 _TROUBLED = frozenset({"failed", "retrying"})
 """What is said of jobs in these states has their colour, too."""
 
@@ -44,8 +49,9 @@ def print_overview(known: Known) -> None:
         (of(told["status"]).word, f"bold {style}"),
     )
     _say(console, head)
+    warned = "yellow" if told.get("idle_since") or told.get("hung_since") else ""
     for sentence in facts.reasons(known):
-        _say(console, Text(sentence, style=style if told["status"] in _TROUBLED else ""))
+        _say(console, Text(sentence, style=style if told["status"] in _TROUBLED else warned))
     _bar(console, known)
     print()
     _fields(console, facts.facts(known))
@@ -157,7 +163,7 @@ def _commands(console: Console, commands: Sequence[tuple[str, str]]) -> None:
 
 
 def _say(console: Console, text: Text, before: Text | None = None) -> None:
-    """Print a text, on a terminal in lines that break between words.
+    """Print a text, on a terminal in lines that break between words, with no number from its unit.
 
     A word that is longer than a line is left to the terminal, so that it can be copied.
     """
@@ -168,6 +174,8 @@ def _say(console: Console, text: Text, before: Text | None = None) -> None:
     elif max(map(cell_len, text.plain.split()), default=0) > room:
         console.print(Text.assemble(before, text), soft_wrap=True)
     else:
+        text.plain = _UNIT.sub(_GLUE, text.plain)
         for line in text.wrap(console, room):
+            line.plain = line.plain.replace(_GLUE, " ")
             console.print(Text.assemble(before, line))
             before = Text(" " * cell_len(before.plain))

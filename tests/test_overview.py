@@ -95,6 +95,7 @@ RUNNING = Known(
         "running",
         reason=f"its GPUs have done nothing since 18:58 UTC; {GIVEN}",
         idle_since=at("18:58:00"),
+        description="The baseline, as it is in the paper, but for a first part of 120 min",
         progress=45,
         remaining_text="about 5 to 8 min left",
         remaining_s=390.0,
@@ -427,6 +428,7 @@ def test_on_a_terminal_every_word_is_whole_and_every_line_fits(
     shown = Text.from_ansi(coloured).plain
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
     assert set(plain.split()) - {"reason"} <= set(shown.split())
+    assert not any(line.split()[:1] == ["min"] for line in shown.splitlines())
     assert ("━" in shown) == (known in (RUNNING, FAILED, PIPELINE))
     monkeypatch.setenv("NO_COLOR", "1")
     print_overview(known)

@@ -96,7 +96,11 @@ def get_job(reference: str | int) -> Job:
     for told in ask(lambda client: client.jobs(q=wanted, include="children")):
         if told["name"] == wanted:
             return Job(told)
-    raise TrainingError(f"There is no job {wanted}; %train_jobs lists yours.", 404, "no_such_job")
+    raise TrainingError(
+        f"There is no job {wanted}; %train_jobs or `jupyter training list` lists yours.",
+        404,
+        "no_such_job",
+    )
 
 
 def list_jobs(*, status: str | Iterable[str] | None = None, limit: int = 100) -> list[Job]:

@@ -287,7 +287,7 @@ def _overwrites(text: str) -> bool:
     """Whether there is anything but text and colours in it; usually it takes no time to see."""
     if "\r" in text or "\b" in text:
         return True
-    return _NOT_COLOUR.search(text) is not None
+    return "\x1b" in text and _NOT_COLOUR.search(text) is not None
 
 
 def _cells(text: str) -> list[str]:

@@ -112,11 +112,16 @@ class LogStreamHandler(TrainingHandler, WebSocketHandler):
 
     async def _send(self) -> None:
         code, why = NORMAL, ""
+        sent: asyncio.Future[None] | None = None
         try:
             async for frame in self._follower.frames():
                 message = log_messages.message(frame, timestamps=self._timestamps)
-                # A client that is slow holds up nothing but this.
-                await self.write_message(message.content, binary=message.binary)
+                # The next frame is made while this one is sent, and no more than that: a client
+                # that is slow holds up nothing but this.
+                if sent is not None:
+                    await sent
+                sent = self.write_message(message.content, binary=message.binary)
+                sent.add_done_callback(_bear)
                 if isinstance(frame, Ended):
                     why = frame.job.status.value
         except WebSocketClosedError:
@@ -129,6 +134,12 @@ class LogStreamHandler(TrainingHandler, WebSocketHandler):
             self.log.exception("A log could not be followed")
             code, why = TROUBLE, "the log could not be read; the server's own log says more"
         self.close(code, why)
+
+
+def _bear(sent: asyncio.Future[None]) -> None:
+    """Whoever waits for the next frame when the connection ends, learns it from the connection."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 HANDLERS: list[tuple[str, type[TrainingHandler]]] = [

@@ -163,12 +163,12 @@ class Screen:
         if len(pieces) == 1:
             row.text += pieces[0]
             return Update()
+        self._rows = [_Row(ends[-1], pieces.pop())]
+        pieces[0] = row.text + pieces[0]
         starts = [row.start, *ends[:-1]]
-        lines = [row.text + pieces[0], *pieces[1:-1]]
-        last = zip(starts[-_ROWS:], lines[-_ROWS:], strict=True)
+        last = zip(starts[-_ROWS:], pieces[-_ROWS:], strict=True)
         self._finished.extend(_Row(start, line) for start, line in last)
-        self._rows = [_Row(ends[-1], pieces[-1])]
-        return Update(lines, 0, starts if self.starts else [])
+        return Update(pieces, 0, starts if self.starts else [])
 
     def _write(self, pieces: list[str], ends: list[int]) -> Update:
         back = 0

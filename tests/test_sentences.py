@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from math import inf
 from typing import Any
 
+import pynvml
+
+from jupyter_training.engine.gpus import CRITICAL_XIDS
+from jupyter_training.engine.nvml import of_card, of_driver
 from jupyter_training.jobs import families
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.families import Child
 from jupyter_training.jobs.lifecycle import Cause, Exit, Status, diagnose
+from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.spec import InvalidJob
+from jupyter_training.jobs.trials import in_words
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+from jupyter_training.store.usage import hangs
 from tests.test_translations import SOURCES
 
 A100 = "NVIDIA A100-SXM4-80GB"
@@ -49,6 +58,13 @@ def of_the_queue() -> Iterator[str]:
         plan([Waiting(9, "gang", Resources(8, 16, 2), nodes=3)], [machine], held, 0).waits[0].reason
     )
     yield plan([Waiting(9, "waits", Resources())], [], [], 0).waits[0].reason
+    broken = (Gpu("GPU-0", A100, 80, "drained: reported Xid 79 (fallen off the bus)"), *cards[1:])
+    for wants in (Resources(1, 1, 4), Resources(1, 1, 4, "A100")):
+        node = Node("a", 32, 256, broken)
+        yield plan([Waiting(9, "waits", wants)], [node], held[1:], 0).waits[0].reason
+        several = Waiting(9, "gang", wants, nodes=3, min_nodes=2)
+        nodes = [node, replace(node, name="b")]
+        yield plan([several], nodes, held[1:], 0).waits[0].reason
     first, second = Waiting(8, "llama", Resources(1, 1, 4)), Waiting(9, "waits", Resources(1, 1, 1))
     yield plan([first, second], [machine], held, 0).waits[1].reason
 
@@ -78,6 +94,45 @@ def of_ends() -> Iterator[str]:
         yield families.standing(children).reason or ""
 
 
+def of_children() -> Iterator[str]:
+    for status in (Status.FAILED, Status.CANCELLED):
+        child = Child("fit", status, *diagnose(Exit(), cancelled_by="ada"))
+        for children in ([child], [child] * 3):
+            yield families.standing(children).reason or ""
+    space = {"lr": {"type": "uniform", "low": 0, "high": 1}}
+    search = Search.model_validate({"metric": "loss", "trials": 20, "space": space})
+    for counts in ({}, {"complete": 2}, {"complete": 2, "running": 4, "pruned": 1}):
+        for best in (None, (7, 0.231)):
+            yield in_words(search, 20, counts, best)
+
+
+def of_gpus() -> Iterator[str]:
+    nvml = pynvml.NVMLError
+    for code in (
+        pynvml.NVML_ERROR_GPU_IS_LOST,
+        pynvml.NVML_ERROR_RESET_REQUIRED,
+        pynvml.NVML_ERROR_INSUFFICIENT_POWER,
+        pynvml.NVML_ERROR_IRQ_ISSUE,
+        pynvml.NVML_ERROR_NO_PERMISSION,
+    ):
+        yield f"drained: {of_card(nvml(code))}"
+    for code in (
+        pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+        pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        pynvml.NVML_ERROR_NO_PERMISSION,
+        pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+    ):
+        yield f"drained: cannot be used: {of_driver(nvml(code))}"
+    for xid, meaning in CRITICAL_XIDS.items():
+        yield f"drained: reported Xid {xid} ({meaning})"
+
+
+def of_runs() -> Iterator[str]:
+    since = datetime(2026, 1, 26, 10, 2)
+    yield hangs(since, None)
+    yield hangs(since, "the first to fall silent: rank 3, at 10:02:03 UTC", date="%Y-%m-%d %H:%M")
+
+
 def of_requests() -> Iterator[str]:
     search: dict[str, Any] = {"metric": "loss", "trials": 2}
     space: dict[str, Any] = {"lr": {"type": "uniform", "low": 1, "high": 0}}
@@ -93,6 +148,11 @@ def of_requests() -> Iterator[str]:
         {"job_type": "hyperparameter", "search": {**search, "space": space}},
         {"job_type": "hyperparameter", "search": {**search, "space": {}}},
         {"search": {**search, "space": {"lr": "loguniform:1e-5:1e-1"}}, "job_type": "single"},
+        *({"job_type": "hyperparameter", "search": one} for one in wrong_searches()),
+        *({"job_type": "pipeline", "command": None, "stages": one} for one in wrong_stages()),
+        {"nodes": 2, "min_nodes": 3},
+        {"nodes": 2, "launcher": "mpi"},
+        {"gpu_count": "one", "image": 5, "gpus": 2},
     )
     for fields in wrong:
         try:
@@ -101,7 +161,35 @@ def of_requests() -> Iterator[str]:
             yield from (error.message for error in invalid.errors)
 
 
+def wrong_searches() -> Iterator[dict[str, Any]]:
+    search = {"metric": "loss", "trials": 2}
+    numbers = {"type": "uniform", "low": 0, "high": 1}
+    for dimension in (
+        {**numbers, "type": "loguniform"},
+        {**numbers, "step": 2},
+        {**numbers, "type": "logint", "low": 1, "high": 9, "step": 2},
+        {**numbers, "type": "int", "low": 0.5},
+        {"type": "uniform", "low": 0},
+        {"type": "choice", "values": []},
+        {"type": "choice", "values": [1, 1]},
+        {"type": "uniform", "values": [1]},
+    ):
+        yield {**search, "space": {"lr": dimension}}
+    yield {**search, "sampler": "grid", "space": {"lr": numbers}}
+    yield {**search, "sampler": "cmaes", "space": {"lr": {"type": "choice", "values": [1, 2]}}}
+    yield {"metric": "loss", "space": {"lr": numbers}}
+
+
+def wrong_stages() -> Iterator[list[dict[str, Any]]]:
+    one = {"name": "fit", "command": "true"}
+    yield [one, one]
+    yield [{**one, "depends_on": ["prepared"]}, {**one, "name": "prepare"}]
+    yield [{**one, "depends_on": ["none"]}]
+    yield [{**one, "depends_on": ["fit"]}]
+    yield [{**one, "depends_on": ["last"]}, {**one, "name": "last", "depends_on": ["fit"]}]
+
+
 def test_the_sidebar_knows_what_the_scheduler_the_ends_and_the_checks_of_requests_say() -> None:
     known = json.loads((SOURCES / "__tests__" / "sentences.json").read_text(encoding="utf-8"))
-    said = {*of_the_queue(), *of_ends(), *of_requests()}
+    said = {*of_the_queue(), *of_ends(), *of_children(), *of_gpus(), *of_runs(), *of_requests()}
     assert said - known.keys() == set()

@@ -58,8 +58,8 @@ class Resources:
     gpu_type: str | None = None
 
     def __str__(self) -> str:
-        gpu = f" {self.gpu_type}" if self.gpu_type else ""
-        return f"{self.cpu_cores}C / {self.memory_gb}GB / {self.gpu_count}{gpu} GPU"
+        gpu = f" \N{MULTIPLICATION SIGN} {self.gpu_type}" if self.gpu_type else "GPU"
+        return f"{self.cpu_cores}C / {self.memory_gb}GB / {self.gpu_count}{gpu}"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def test_a_gang_starts_as_a_whole_or_not_at_all() -> None:
     decided = plan([waits(2, nodes=2, gpus=2)], [node(gpus=4)], held, NOW)
     assert decided.starts == ()
     assert reason(decided, 2) == (
-        "waits for 2 nodes, each of 1C / 1GB / 2 GPU (there is room for 1), held by job 1"
+        "waits for 2 nodes, each of 1C / 1GB / 2GPU (there is room for 1), held by job 1"
     )
 
 
@@ -40,7 +40,7 @@ def test_one_that_may_be_smaller_takes_what_there_is() -> None:
     assert len(plan([job], [node(gpus=4)], [], NOW).starts[0].placements) == 4
     held = [runs(1, gpus=("a0", "a1", "a2"))]
     assert reason(plan([job], [node(gpus=4)], held, NOW), 2).startswith(
-        "waits for 4 nodes, or at least 2, each of 1C / 1GB / 1 GPU (there is room for 1)"
+        "waits for 4 nodes, or at least 2, each of 1C / 1GB / 1GPU (there is room for 1)"
     )
 
 
@@ -48,7 +48,7 @@ def test_a_gang_that_the_machines_could_never_hold_is_told_so_and_blocks_nobody(
     decided = plan([waits(1, nodes=3, gpus=2), waits(2)], [node(gpus=4)], [], NOW)
     assert started(decided) == [2]
     assert reason(decided, 1) == (
-        "can never start here: asks for 3 nodes, each of 1C / 1GB / 2 GPU, "
+        "can never start here: asks for 3 nodes, each of 1C / 1GB / 2GPU, "
         "and there is room for 2 at most"
     )
 

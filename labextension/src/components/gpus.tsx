@@ -4,6 +4,7 @@
 import React from 'react';
 
 import type { JobsModel } from '../model/jobs';
+import { worded } from '../model/sentences';
 import { figure } from '../model/times';
 import type { IGpu, IMachines } from '../model/types';
 import { shortModel } from '../model/words';
@@ -124,7 +125,12 @@ function Gpu(props: {
   return (
     <li
       className={`jp-Training-gpu jp-mod-${idle ? 'idle' : gpu.state}`}
-      title={[gpu.model, memory, gpu.uuid, gpu.unavailable]
+      title={[
+        gpu.model,
+        memory,
+        gpu.uuid,
+        gpu.unavailable && worded(gpu.unavailable, trans)
+      ]
         .filter(Boolean)
         .join('\n')}
     >
@@ -150,7 +156,7 @@ function Gpu(props: {
       case 'free':
         return trans.__('free');
       case 'drained':
-        return trans.__('out of order: %1', gpu.unavailable ?? '');
+        return worded(gpu.unavailable ?? '', trans);
       case 'in_use':
         return trans.__('in use by others');
       case 'held':

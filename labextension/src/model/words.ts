@@ -81,10 +81,16 @@ export function resourcesWord(
   job: Pick<IJob, 'cpu_cores' | 'memory_gb' | 'gpu_count' | 'gpu_type'>,
   trans: TranslationBundle
 ): string {
-  const gpu = job.gpu_type
-    ? trans.__('%1 × %2', job.gpu_count, job.gpu_type)
-    : trans.__('%1 GPU', job.gpu_count);
-  return trans.__('%1 C / %2 GB / %3', job.cpu_cores, job.memory_gb, gpu);
+  const { cpu_cores, memory_gb, gpu_count, gpu_type } = job;
+  return gpu_type
+    ? trans.__(
+        '%1C / %2GB / %3 × %4',
+        cpu_cores,
+        memory_gb,
+        gpu_count,
+        gpu_type
+      )
+    : trans.__('%1C / %2GB / %3GPU', cpu_cores, memory_gb, gpu_count);
 }
 
 /** What a row says on its right: the GPUs, or what it takes else. */
@@ -94,7 +100,7 @@ export function shortResources(
   trans: TranslationBundle
 ): string {
   if (job.gpu_count === 0) {
-    return trans.__('%1 C / %2 GB', job.cpu_cores, job.memory_gb);
+    return trans.__('%1C / %2GB', job.cpu_cores, job.memory_gb);
   }
   const type = model ?? job.gpu_type;
   return type
@@ -112,4 +118,34 @@ export function shortModel(model: string): string {
     .replace(/[-\s]?\d+\s?GB/i, '')
     .trim();
   return memory ? `${name} ${memory}G` : name;
+}
+
+/** What happened to a job, where its status did not change. */
+export function eventWord(kind: string, trans: TranslationBundle): string {
+  switch (kind) {
+    case 'cancel':
+      return trans.__('cancel asked for');
+    case 'handed_over':
+      return trans.__('handed over');
+    case 'adopted':
+      return trans.__('watched by another server');
+    case 'stale':
+      return trans.__('late report');
+    case 'waits':
+      return trans.__('waits');
+    case 'idle':
+      return trans.__('GPUs idle');
+    case 'busy':
+      return trans.__('GPUs busy again');
+    case 'hung':
+      return trans.__('seems to hang');
+    case 'moved':
+      return trans.__('goes on again');
+    case 'notified':
+      return trans.__('told of');
+    case 'not_notified':
+      return trans.__('could not be told of');
+    default:
+      return kind.replace(/_/g, ' ');
+  }
 }

@@ -8,7 +8,7 @@ import { StatusIcon } from '../components/icons';
 import { worded } from '../model/sentences';
 import { fullMoment } from '../model/times';
 import type { IHistoryEvent } from '../model/types';
-import { causeWord, statusWord } from '../model/words';
+import { causeWord, eventWord, statusWord } from '../model/words';
 
 export function HistoryTab(props: {
   history: readonly IHistoryEvent[];
@@ -39,7 +39,7 @@ export function HistoryTab(props: {
                   {statusWord(event.to_status, trans)}
                 </>
               ) : (
-                event.kind.replace(/_/g, ' ')
+                eventWord(event.kind, trans)
               )}
             </td>
             <td>

@@ -119,7 +119,7 @@ function Node(props: {
     uuid => model.gpu(uuid)?.index?.toString() ?? uuid
   );
   const given = [
-    trans.__('%1 C / %2 GB', node.cpu_cores, node.memory_gb),
+    trans.__('%1C / %2GB', node.cpu_cores, node.memory_gb),
     cards.length ? trans.__('GPUs %1', cards.join(', ')) : ''
   ]
     .filter(Boolean)

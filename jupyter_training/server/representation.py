@@ -1,32 +1,27 @@
-"""Jobs and machines as the JSON of the REST interface."""
+"""Jobs, and what belongs to them, as the JSON of the REST interface."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from jupyter_training.engine import output_paths
 from jupyter_training.engine.feed import Page
 from jupyter_training.engine.forecasts import ExpectedStart, Forecast
-from jupyter_training.engine.gpus import is_drained
 from jupyter_training.engine.job_logs import LogPage
-from jupyter_training.engine.live_gpus import LiveGpu, LiveProcess
 from jupyter_training.engine.metrics.curves import Array, Curve
 from jupyter_training.engine.metrics.queries import Measured
-from jupyter_training.engine.nvml import GpuReading
 from jupyter_training.engine.outputs import Listing
-from jupyter_training.engine.service import Holdings
 from jupyter_training.engine.trials import Found, SeenTrial
 from jupyter_training.engine.views import Seen
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
 from jupyter_training.jobs.trials import TrialState, states
 from jupyter_training.jobs.usage import summary
-from jupyter_training.scheduling.demand import Running
-from jupyter_training.scheduling.resources import UNNAMED, ClusterNode, Gpu, Resources
+from jupyter_training.scheduling.resources import UNNAMED, Resources
 from jupyter_training.server.log_messages import iso
 from jupyter_training.store.records import Change, Event, Job
 from jupyter_training.store.trials import SearchSummary
@@ -218,11 +213,11 @@ def usage_of(it: Job) -> dict[str, Any]:
     if started is not None and until is not None and until > started and it.cpu_seconds is not None:
         cores = it.cpu_seconds / (until - started).total_seconds()
     return {
-        "cpu_seconds": _rounded(it.cpu_seconds, 3),
-        "mean_cpu_cores": _rounded(cores, 3),
+        "cpu_seconds": rounded(it.cpu_seconds, 3),
+        "mean_cpu_cores": rounded(cores, 3),
         "peak_memory_bytes": it.peak_memory_bytes,
         "peak_gpu_memory_bytes": it.peak_gpu_memory_bytes,
-        "mean_gpu_utilization_percent": _rounded(it.gpu_utilization_percent, 1),
+        "mean_gpu_utilization_percent": rounded(it.gpu_utilization_percent, 1),
         "usage": summary(
             peak_memory_bytes=it.peak_memory_bytes,
             memory_gb=it.given.memory_gb,
@@ -375,133 +370,8 @@ def changes(it: Page) -> dict[str, Any]:
     }
 
 
-def holdings(it: Holdings) -> dict[str, Any]:
-    """The machines, what is free on them and who holds the rest."""
-    running_jobs = {running.job_id: running for running in it.held}
-    of_token = {
-        token: running_jobs[number]
-        for token, number in it.attempts.items()
-        if number in running_jobs
-    }
-    nodes = []
-    for node in it.nodes:
-        here = [running for running in it.held if running.holds.node == node.name]
-        holders = {uuid: running for running in here for uuid in running.holds.gpus}
-        nodes.append(
-            {
-                "name": node.name,
-                "executor": None,
-                "state": None,
-                "cpu_cores": node.cpu_cores,
-                "cpu_cores_free": node.cpu_cores - sum(one.holds.cpu_cores for one in here),
-                "memory_gb": node.memory_gb,
-                "memory_gb_free": node.memory_gb - sum(one.holds.memory_gb for one in here),
-                "gpu_count": len(node.gpus),
-                "gpu_count_free": sum(
-                    gpu.uuid not in holders and not gpu.unavailable for gpu in node.gpus
-                ),
-                "gpus": [
-                    _gpu(gpu, holders.get(gpu.uuid), it.live_gpus.get(gpu.uuid), of_token)
-                    for gpu in node.gpus
-                ],
-                "held": [_held(running) for running in here],
-            }
-        )
-    nodes += [
-        _cluster_node(executor, one, it.held_elsewhere.get(executor, ()))
-        for executor, several in it.clusters.items()
-        for one in several
-    ]
-    totals = ("cpu_cores", "memory_gb", "gpu_count")
-    return {
-        "nodes": nodes,
-        "free": {name: sum(node[f"{name}_free"] for node in nodes) for name in totals},
-        "total": {name: sum(node[name] for node in nodes) for name in totals},
-        "waiting": it.waiting,
-    }
-
-
-def _held(it: Running) -> dict[str, Any]:
-    return {
-        "id": it.job_id,
-        "held_by": it.name,
-        "cpu_cores": it.holds.cpu_cores,
-        "memory_gb": it.holds.memory_gb,
-        "gpus": [gpu for gpu in it.holds.gpus if gpu != UNNAMED],
-    }
-
-
-def _cluster_node(executor: str, it: ClusterNode, held: Iterable[Running]) -> dict[str, Any]:
-    """A machine of a cluster, which others use too."""
-    node, here = it.node, [one for one in held if one.holds.node == it.node.name]
-    holders = {uuid: one for one in here for uuid in one.holds.gpus}
-    taken = it.gpus_held | holders.keys()
-    gpus = []
-    for gpu in node.gpus:
-        told = _gpu(gpu, holders.get(gpu.uuid), None, {})
-        if told["state"] == "free" and gpu.uuid in taken:
-            told["state"] = "in_use"
-        gpus.append(told)
-    return {
-        "name": node.name,
-        "executor": executor,
-        "state": it.state,
-        "cpu_cores": node.cpu_cores,
-        "cpu_cores_free": it.cpu_cores_free,
-        "memory_gb": node.memory_gb,
-        "memory_gb_free": it.memory_gb_free,
-        "gpu_count": len(node.gpus),
-        "gpu_count_free": sum(gpu["state"] == "free" for gpu in gpus),
-        "gpus": gpus,
-        "held": [_held(one) for one in here],
-    }
-
-
-def _gpu(
-    gpu: Gpu, holder: Running | None, live: LiveGpu | None, of_token: Mapping[str, Running]
-) -> dict[str, Any]:
-    """A card: what is written of it, who holds it, and what it tells at the moment."""
-    reading = live.reading if live is not None else GpuReading(gpu.uuid, 0, gpu.model)
-    return {
-        "uuid": gpu.uuid,
-        "index": reading.index if live is not None else None,
-        "model": gpu.model or reading.model,
-        "state": _state(gpu, holder),
-        "unavailable": gpu.unavailable or None,
-        "held_by": holder.name if holder is not None else None,
-        "memory_gb": gpu.memory_gb or round(reading.memory_gb or 0.0, 1),
-        "memory_used_gb": _rounded(reading.memory_used_gb, 3),
-        "utilization_percent": reading.utilization_percent,
-        "temperature_c": reading.temperature_c,
-        "power_w": _rounded(reading.power_w, 1),
-        "power_limit_w": _rounded(reading.power_limit_w, 1),
-        "processes": None
-        if live is None or live.processes is None
-        else [_process(one, of_token.get(one.token or "")) for one in live.processes],
-        "read_at": time(live.at) if live is not None else None,
-    }
-
-
-def _state(gpu: Gpu, holder: Running | None) -> str:
-    if is_drained(gpu):
-        return "drained"
-    if holder is not None:
-        return "held"
-    return "in_use" if gpu.unavailable else "free"
-
-
-def _process(it: LiveProcess, of: Running | None) -> dict[str, Any]:
-    """A process on a card. What it is called and runs is nobody's business but its user's."""
-    return {
-        "pid": it.pid,
-        "user": it.user,
-        "memory_gb": _rounded(it.memory_gb, 3),
-        "id": of.job_id if of is not None else None,
-        "held_by": of.name if of is not None else None,
-    }
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
+def rounded(value: float | None, digits: int) -> float | None:
+    """A number with so many digits behind its point, if there is one."""
     return None if value is None else round(value, digits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jupyter_training.server import openapi, representation
 from jupyter_training.server.handlers.base import MAX_NUMBER, TrainingHandler, endpoint
 from jupyter_training.server.handlers.jobs import MAX_WAIT_S
+from jupyter_training.server.machines import holdings
 
 
 class ResourcesHandler(TrainingHandler):
@@ -14,7 +15,7 @@ class ResourcesHandler(TrainingHandler):
     async def get(self) -> None:
         """What there is, what is free, and who holds the rest."""
         service = await self.service()
-        self.answer(representation.holdings(await service.holdings(self.user)))
+        self.answer(holdings(await service.holdings(self.user)))
 
 
 class ServerEventsHandler(TrainingHandler):

@@ -314,7 +314,7 @@ CASES = [
             "directory     /home/me/work (as it was when it was submitted)",
             "13:44:00           queued   submitted by me",
             "13:52:00  1        running  runs with 4 CPU cores, 16 GB, GPU 2, 3 on gpubox",
-            "14:01:00  1        idle     its 2 GPUs have done nothing since 13:58",
+            "14:01:00  1        GPUs idle  its 2 GPUs have done nothing since 13:58",
             "  epoch 10",
             f"jupyter training logs -f {ID}",
             f"jupyter training cancel {ID}   end it",

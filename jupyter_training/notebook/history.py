@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_training.notebook.facts import Known, one_line, readable
 from jupyter_training.notebook.formats import moment, time
-from jupyter_training.notebook.states import cause_word, of
+from jupyter_training.notebook.states import cause_word, event_word, of
 from jupyter_training.notebook.tables import Table
 
 MOST_EVENTS = 12
@@ -34,9 +34,7 @@ class HistoryTable(Table):
             (
                 moment(time(event["at"]), now, to_the_second=True),
                 str(event["attempt"] or ""),
-                of(event["to_status"]).word
-                if event["to_status"]
-                else event["kind"].replace("_", " "),
+                of(event["to_status"]).word if event["to_status"] else event_word(event["kind"]),
                 one_line(readable(known, _cause(event))),
             )
             for event in events[self.earlier :]

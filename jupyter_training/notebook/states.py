@@ -142,6 +142,27 @@ CAUSES = {
 """Why an attempt ended, in a word or two."""
 
 
+EVENTS = {
+    "cancel": "cancel asked for",
+    "handed_over": "handed over",
+    "adopted": "watched by another server",
+    "stale": "late report",
+    "waits": "waits",
+    "idle": "GPUs idle",
+    "busy": "GPUs busy again",
+    "hung": "seems to hang",
+    "moved": "goes on again",
+    "notified": "told of",
+    "not_notified": "could not be told of",
+}
+"""What happened to a job, where its status did not change."""
+
+
+def event_word(kind: str) -> str:
+    """What happened to a job; a kind that is new to this version as it is."""
+    return EVENTS.get(kind) or kind.replace("_", " ")
+
+
 def cause_word(cause: str) -> str:
     """Why an attempt ended; a cause that is new to this version as it is."""
     return CAUSES.get(cause) or cause.replace("_", " ")

@@ -10,7 +10,15 @@ from xml.etree import ElementTree
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.notebook import chart
 from jupyter_training.notebook.formats import duration, figure
-from jupyter_training.notebook.states import CAUSES, STATES, badge, cause_word, status_of
+from jupyter_training.notebook.states import (
+    CAUSES,
+    EVENTS,
+    STATES,
+    badge,
+    cause_word,
+    event_word,
+    status_of,
+)
 
 SIDEBAR = Path(__file__).parents[2] / "labextension" / "src"
 
@@ -46,10 +54,12 @@ def test_a_state_has_the_word_and_the_shape_of_the_sidebar() -> None:
         assert [(one.tag, one.attrib) for one in drawn] == wanted
 
 
-def test_a_cause_has_the_words_of_the_sidebar() -> None:
+def test_causes_and_events_have_the_words_of_the_sidebar() -> None:
     assert dict(table("__tests__/examples.json")["causes"]) == CAUSES
     assert set(CAUSES) == {one.value for one in Cause}
     assert cause_word("struck_by_lightning") == "struck by lightning"
+    assert dict(table("__tests__/examples.json")["events"]) == EVENTS
+    assert event_word("moved_house") == "moved house"
 
 
 def kebab(name: str) -> str:

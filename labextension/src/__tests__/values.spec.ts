@@ -6,7 +6,7 @@ import EXAMPLES from './examples.json';
 import STATES from '../model/states.json';
 import { duration, figure, remaining, size } from '../model/times';
 import type { JobStatus } from '../model/types';
-import { causeWord, shortModel, statusWord } from '../model/words';
+import { causeWord, eventWord, shortModel, statusWord } from '../model/words';
 import { job, trans } from './helpers';
 
 describe('what notebooks show too', () => {
@@ -25,6 +25,10 @@ describe('what notebooks show too', () => {
 
   test.each(EXAMPLES.causes)('%s is told as %s', (cause, word) => {
     expect(causeWord(cause, trans)).toBe(word);
+  });
+
+  test.each(EXAMPLES.events)('%s is told as %s', (kind, word) => {
+    expect(eventWord(kind, trans)).toBe(word);
   });
 });
 

@@ -3,7 +3,7 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { worded } from './index';
+import { worded } from '../sentences';
 
 export type Words = (trans: TranslationBundle, ...values: string[]) => string;
 

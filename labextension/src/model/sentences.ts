@@ -8,11 +8,11 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { ENDING, HISTORY, PARENTS, RUNNING } from './ending';
-import { GPUS } from './gpus';
-import { REFUSED, WRONG } from './requests';
-import { read } from './rules';
-import { WAITING } from './waiting';
+import { ENDING, HISTORY, PARENTS, RUNNING } from './sentences/ending';
+import { GPUS } from './sentences/gpus';
+import { REFUSED, WRONG } from './sentences/requests';
+import { read } from './sentences/rules';
+import { WAITING } from './sentences/waiting';
 
 /** A sentence of the server in the user's language; as it is, if it is not known here. */
 export function worded(sentence: string, trans: TranslationBundle): string {

@@ -44,6 +44,9 @@ _TO_ONE = 2
 _SWEEP_S = 10.0
 _AGAIN_S = 1.0
 
+_REST_S = 0.1
+"""The shortest time between two looks (s): of most of what changes nobody is told."""
+
 
 class Notifier:
     """Tells receivers what the outbox has for them.
@@ -81,6 +84,7 @@ class Notifier:
                     pass
                 except Exception:
                     _log.exception("Notifications of training jobs are tried again")
+                await asyncio.sleep(_REST_S)
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._something.wait(), wait_s)
         finally:
@@ -106,7 +110,7 @@ class Notifier:
         wait_s = (due_at - _now()).total_seconds()
         free = _AT_ONCE - len(self._telling)
         if wait_s > 0 or free <= 0:
-            return min(max(wait_s, _AGAIN_S if free <= 0 else 0.01), _SWEEP_S)
+            return min(max(wait_s, _AGAIN_S if free <= 0 else 0.0), _SWEEP_S)
         urls = list(self._telling.values())
         busy = {url for url in urls if urls.count(url) >= _TO_ONE}
         ttl = timedelta(seconds=CLAIM_S)
@@ -119,7 +123,7 @@ class Notifier:
             task = asyncio.create_task(self._tell(one, claimed_at))
             self._telling[task] = one.receiver.url
             task.add_done_callback(self._ended)
-        return 0.01 if claimed else _AGAIN_S
+        return 0.0 if claimed else _AGAIN_S
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._telling.pop(task, None)

@@ -45,6 +45,9 @@ GRACE_S = 5.0
 
 _LOOK_S = 0.5
 _LAST_WORDS_S = 1.0
+_PIPE_BYTES = 1 << 20
+"""What a pipe may hold, at most."""
+
 _LONGEST_LINE = 1 << 15
 _CHUNK = 1 << 16
 _BLOCK = 4096
@@ -308,7 +311,10 @@ class _Process:
         return True
 
     def close(self) -> None:
-        """There will be no more."""
+        """There will be no more but what is in the pipe by now, whoever has its other end."""
+        for _ in range(_PIPE_BYTES // _CHUNK + 1):
+            if not self.copy():
+                break
         if self._rest:
             self._merge([self._rest])
             self._rest = b""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,25 @@ def test_it_runs_where_nothing_is_installed_on_python_3_8() -> None:
     assert "from jupyter_training" not in text
     # Small images have not even the library that this one needs.
     assert "\nimport ctypes" not in text
+
+
+def test_what_a_rank_printed_last_is_kept_however_late_it_is_read(tmp_path: Path) -> None:
+    told = f"print('x' * {3 << 14}, end='')"
+    # Somebody else has the other end of the pipe, so it never comes to its end.
+    inherits = "import subprocess, sys; subprocess.Popen(['sleep', '600'])"
+    merged = ranks._Log(str(tmp_path / "output.log"), 0)
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{inherits}; {told}"],
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    ) as process:
+        rank = ranks._Process(0, "rank 0", process, str(tmp_path), merged, 0)
+        process.wait()
+        rank.close()
+        rank.send(signal.SIGKILL, everybody=True)
+    assert (tmp_path / "output-0.log").read_bytes() == b"x" * (3 << 14)
+    assert (tmp_path / "output.log").read_bytes() == b"[rank 0] " + b"x" * (3 << 14) + b"\n"
 
 
 def test_a_log_keeps_its_beginning_and_its_end_within_its_limit(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ _AGAIN_S = 1.0
 _PATIENCE_S = 10.0
 """How long to wait for somebody to tell what machines there are (s)."""
 
-_STOP_MARGIN_S = 5.0
+_STOP_MARGIN_S = 20.0
 """How much longer than the grace period a cancel may take: to notice, to kill, to write."""
 
 

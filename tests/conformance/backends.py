@@ -37,7 +37,7 @@ from jupyter_training.executors.slurm_transport import Way
 from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE
 
-GRACE_S = 10.0
+GRACE_S = 60.0
 """More than any job here takes to end (s): what is killed in spite of it has not been asked."""
 
 PACE = Pace(poll_s=0.5, alive_s=1.0, settle_s=0.1)

@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_training.executors.base import Ended
 from jupyter_training.jobs.lifecycle import Cause, Exit, diagnose
-from tests.conformance.backends import Backend
+from tests.conformance.backends import GRACE_S, Backend
 from tests.conformance.jobs import (
     HOLD,
     go,
@@ -107,12 +107,13 @@ def test_a_job_that_does_not_end_is_killed_after_the_grace_period(backend: Backe
 def test_a_job_whose_time_is_over_is_asked_and_then_killed(
     backend: Backend, code: str, number: int | None
 ) -> None:
-    job = backend.python(code, time_limit_s=2)
+    # Long enough for an interpreter to begin and to say what it does about a signal.
+    job = backend.python(code, time_limit_s=5)
     if number is None:
         go(job)
-    exit_ = run(backend, job, grace_s=1 if number else 10).exit
+    exit_ = run(backend, job, grace_s=1 if number else GRACE_S).exit
     assert exit_.cause is Cause.TIMED_OUT
-    assert exit_.detail == "it ran for its time limit of 2 s"
+    assert exit_.detail == "it ran for its time limit of 5 s"
     assert exit_.signal == number
     assert (work_of(job) / "saved").exists() == (number is None)
 
@@ -153,7 +154,8 @@ def test_no_process_of_a_job_is_left_when_it_has_ended(backend: Backend, how: st
     job = backend.python(TREE + code + "\n")
 
     async def see() -> Ended:
-        async with opened(backend, grace_s=1) as executor:
+        # What is left when the script has ended ignores that it is asked to end.
+        async with opened(backend, grace_s=3 if how == "it is stopped" else 1) as executor:
             found = await executor.start(job)
             await has_printed(job, b"ready\n")
             if "stopped" in how:

@@ -12,6 +12,7 @@ from jupyter_training.jobs.lifecycle import Exit, Status
 from jupyter_training.store import changes, families, jobs, ledger, transitions
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Change
+from tests.patience import PATIENCE_S
 from tests.postgres import Postgres
 from tests.store.conftest import T0, Store, after
 
@@ -139,16 +140,16 @@ def test_a_transaction_that_is_committed_late_is_not_missed(postgres: Postgres) 
         with database.write() as connection:
             transitions.record(connection, first.id, "idle", now=T0, actor="monitor")
             begun.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE_S)
 
     thread = threading.Thread(target=slow)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE_S)
     store.write(transitions.record, second.id, "busy", now=T0, actor="monitor")
     (quick,) = told(store, since=seen)
     assert (quick.name, quick.change) == ("second", "busy")
     go_on.set()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     (late,) = told(store, since=quick.sequence)
     assert (late.name, late.change) == ("first", "idle")
     database.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from jupyter_training.executors.slurm_jobs import SlurmJob, SlurmNode, Wanted
+if TYPE_CHECKING:  # settings are read by those who have no use for the rest
+    from jupyter_training.executors.slurm_jobs import SlurmJob, SlurmNode, Wanted
 
 PATIENCE_S = 90.0
 """Slurm's own programs try for about so long by themselves to reach a controller (s)."""

@@ -21,18 +21,8 @@ from jupyter_training.executors.cluster_settings import ClusterSettings
 from jupyter_training.executors.local import PACKAGES
 from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.executors.slurm_commands import Commands, are_there
-from jupyter_training.executors.slurm_jobs import (
-    OPTIONS,
-    SAID,
-    Site,
-    SlurmJob,
-    Wanted,
-    end_of,
-    gres_type,
-    lost,
-    not_begun,
-    wanted,
-)
+from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun
+from jupyter_training.executors.slurm_request import OPTIONS, SAID, Site, Wanted, gres_type, wanted
 from jupyter_training.executors.slurm_rest import Rest
 from jupyter_training.executors.slurm_transport import Transport, Way
 from jupyter_training.jobs.lifecycle import Exit

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from jupyter_training.executors.base import ClusterAway
 from jupyter_training.executors.cluster_dialect import Refused, TooMany
-from jupyter_training.executors.slurm_jobs import (
+from jupyter_training.executors.slurm_inventory import SlurmNode
+from jupyter_training.executors.slurm_jobs import SlurmJob
+from jupyter_training.executors.slurm_request import Wanted
+from jupyter_training.executors.slurm_texts import (
     AWAY,
     FORMAT,
     LIMIT,
     PAST,
-    SlurmJob,
-    SlurmNode,
-    Wanted,
     jobs_of,
     nodes_of,
     past_jobs_of,

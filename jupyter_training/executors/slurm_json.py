@@ -14,15 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.executors.slurm_jobs import (
-    FINAL,
-    OPTIONS,
-    SlurmJob,
-    SlurmNode,
-    Wanted,
-    node_of,
-    token_of,
-)
+from jupyter_training.executors.slurm_inventory import SlurmNode, node_of
+from jupyter_training.executors.slurm_jobs import FINAL, SlurmJob, token_of
+from jupyter_training.executors.slurm_request import OPTIONS, Wanted
 
 VERSIONS = ("v0.0.43", "v0.0.42", "v0.0.41", "v0.0.40", "v0.0.38")
 """Those that we speak, the preferred ones first; between them they are served since Slurm 22.05."""

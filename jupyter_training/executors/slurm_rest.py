@@ -18,7 +18,8 @@ import orjson
 from jupyter_training.executors.base import ClusterAway
 from jupyter_training.executors.cluster_dialect import Refused, TooMany
 from jupyter_training.executors.slurm_commands import environment
-from jupyter_training.executors.slurm_jobs import AWAY, LIMIT, SlurmJob, SlurmNode, Wanted
+from jupyter_training.executors.slurm_inventory import SlurmNode
+from jupyter_training.executors.slurm_jobs import SlurmJob
 from jupyter_training.executors.slurm_json import (
     VERSIONS,
     exit_code_in,
@@ -31,6 +32,8 @@ from jupyter_training.executors.slurm_json import (
     submission,
     trouble_in,
 )
+from jupyter_training.executors.slurm_request import Wanted
+from jupyter_training.executors.slurm_texts import AWAY, LIMIT
 from jupyter_training.executors.slurm_transport import AT_ONCE, PATIENCE_S
 
 _NO_ACCOUNTING_S = 300.0

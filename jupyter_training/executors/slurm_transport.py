@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # settings are read by those who have no use for the rest
-    from jupyter_training.executors.slurm_jobs import SlurmJob, SlurmNode, Wanted
+    from jupyter_training.executors.slurm_inventory import SlurmNode
+    from jupyter_training.executors.slurm_jobs import SlurmJob
+    from jupyter_training.executors.slurm_request import Wanted
 
 PATIENCE_S = 90.0
 """Slurm's own programs try for about so long by themselves to reach a controller (s)."""

@@ -32,7 +32,7 @@ from jupyter_training.executors.ray_client import Client
 from jupyter_training.executors.ray_jobs import Site as RaySite
 from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.slurm import SlurmDialect, transport
-from jupyter_training.executors.slurm_jobs import Site
+from jupyter_training.executors.slurm_request import Site
 from jupyter_training.executors.slurm_transport import Way
 from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE

@@ -13,21 +13,15 @@ from jupyter_training.executors import slurm_node
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_records import Records, Step, step
 from jupyter_training.executors.slurm_commands import environment
-from jupyter_training.executors.slurm_jobs import (
+from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun
+from jupyter_training.executors.slurm_request import Site, gres, script, wanted
+from jupyter_training.executors.slurm_texts import (
     AWAY,
     LIMIT,
-    Site,
-    SlurmJob,
-    end_of,
-    gres,
     jobs_of,
-    lost,
     nodes_of,
-    not_begun,
     past_jobs_of,
     sbatch_arguments,
-    script,
-    wanted,
     words,
 )
 from jupyter_training.jobs.lifecycle import Cause, Exit, diagnose

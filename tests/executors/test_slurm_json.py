@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_training.executors.base import GangLaunch
-from jupyter_training.executors.slurm_jobs import SlurmJob, Wanted, wanted
+from jupyter_training.executors.slurm_jobs import SlurmJob
 from jupyter_training.executors.slurm_json import (
     VERSIONS,
     exit_code_in,
@@ -23,6 +23,7 @@ from jupyter_training.executors.slurm_json import (
     submission,
     trouble_in,
 )
+from jupyter_training.executors.slurm_request import Wanted, wanted
 from tests.executors.test_slurm_jobs import DIRECTORY, SITE, launch
 
 OLD, *_, NEW = reversed(VERSIONS)

@@ -47,7 +47,7 @@ def look(way: Way, data_dir: Path) -> SlurmFacts:
             version = await it.version()
             nodes = await it.nodes()
         except ClusterAway as away:
-            return SlurmFacts(version or "of an unknown version", str(away))
+            return SlurmFacts(version or "unknown", str(away))
         finally:
             await it.close()
         hosts = {one.host.partition(".")[0] for one in nodes}
@@ -57,8 +57,9 @@ def look(way: Way, data_dir: Path) -> SlurmFacts:
 
     try:
         return asyncio.run(ask())
-    except ValueError:  # there is none
-        return SlurmFacts()
+    except ValueError as wrong:
+        # There is none, or two ways to it that exclude each other.
+        return SlurmFacts("unknown", str(wrong)) if way.rest_url else SlurmFacts()
 
 
 def judge(facts: SlurmFacts, settings: Settings) -> Check:
@@ -68,16 +69,23 @@ def judge(facts: SlurmFacts, settings: Settings) -> Check:
             return absent(NAME, "There is no Slurm here; jobs run on this machine.")
         return problem(
             *(NAME, "There is no sbatch here, but slurm is one of c.TrainingApp.executors."),
-            "Install Slurm's commands, or set c.Slurm.commands to the directory where they are.",
+            "Install Slurm's commands, or set c.Slurm.commands to the directory where they are, or "
+            "c.Slurm.rest_url to where slurmrestd is.",
             blocks_jobs=True,
         )
     if facts.trouble:
         if not is_asked_for(EXECUTOR, settings):
             return absent(NAME, f"Slurm's commands ({facts.version}) are here. {facts.trouble}.")
+        repair = (
+            "See whether slurmrestd runs where c.Slurm.rest_url says, and whether the token in "
+            "c.Slurm.rest_token_file or SLURM_JWT is still good."
+            if settings.slurm.rest_url
+            else "See whether slurmctld runs (scontrol ping), and which configuration the commands "
+            "have (SLURM_CONF, /etc/slurm/slurm.conf)."
+        )
         return problem(
-            *(NAME, f"{facts.trouble} (commands of version {facts.version})."),
-            "See whether slurmctld runs (scontrol ping), and which configuration the commands "
-            "have (SLURM_CONF, /etc/slurm/slurm.conf).",
+            *(NAME, f"{facts.trouble} (version {facts.version})."),
+            repair,
             blocks_jobs=settings.default_executor == EXECUTOR,
         )
     return clusters.judge(NAME, EXECUTOR, f"Slurm {facts.version}", facts.size, settings)

@@ -68,7 +68,7 @@ class Commands:
             printed = await self._run(["sbatch", "--version"])
         except Refused as refused:
             raise ClusterAway(str(refused)) from None
-        return printed.split()[-1] if printed.split() else "of an unknown version"
+        return printed.split()[-1] if printed.split() else "unknown"
 
     async def submit(self, job: Wanted) -> str:
         """Submit a job; see `Transport`."""

@@ -222,7 +222,7 @@ def release_in(answer: Mapping[str, Any]) -> str:
     """Of which release of Slurm an answer is."""
     meta = answer.get("meta") or {}
     told = meta.get("Slurm") or meta.get("slurm") or {}
-    return str(told.get("release") or "of an unknown version")
+    return str(told.get("release") or "unknown")
 
 
 def trouble_in(answer: Mapping[str, Any]) -> str:

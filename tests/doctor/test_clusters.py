@@ -13,6 +13,7 @@ from jupyter_training.doctor import ray, slurm
 from jupyter_training.doctor.checks import Check, Verdict
 from jupyter_training.doctor.clusters import Size
 from jupyter_training.doctor.settings import Settings
+from jupyter_training.executors.slurm_transport import Way
 from tests.doctor.test_basics import says
 
 SIZE = Size(3, 12, 8, is_elsewhere=True, is_shared=True)
@@ -88,3 +89,10 @@ def test_a_directory_that_nodes_do_not_share_is_told(kind: Kind) -> None:
     says(kind.judge(alone, kind.asked), Verdict.PROBLEM, *words)
     here = replace(alone, size=replace(alone.size, is_elsewhere=False))
     says(kind.judge(here, kind.asked), Verdict.OK)
+
+
+def test_a_slurm_that_is_reached_by_rest_is_repaired_there() -> None:
+    asked = replace(SLURM.asked, slurm=Way(rest_url="http://head:6820"))
+    away = slurm.SlurmFacts("unknown", "slurmrestd at http://head:6820 does not answer: refused")
+    says(slurm.judge(away, asked), Verdict.PROBLEM, "slurmrestd runs", "rest_token_file")
+    says(slurm.judge(SLURM.missing, SLURM.asked), Verdict.PROBLEM, "c.Slurm.rest_url", blocks=True)

@@ -136,7 +136,9 @@ def test_a_token_is_read_each_time_and_one_that_is_not_taken_is_told(
 
 
 def test_what_only_sbatch_takes_is_refused() -> None:
+    both = Way(sbatch_options=["--exclusive"], rest_url="http://host:6820")
     with pytest.raises(ValueError, match=r"c\.Slurm\.sbatch_options are for sbatch"):
-        transport(Way(sbatch_options=["--exclusive"], rest_url="http://host:6820"), "i1")
+        transport(both, "i1")
+    assert look(both, Path("/tmp")).trouble.startswith("c.Slurm.sbatch_options are for sbatch")
     with pytest.raises(ValueError, match=r"there is no sbatch in /no.*c\.Slurm\.rest_url"):
         transport(Way("/no"), "i1")

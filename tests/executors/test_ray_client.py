@@ -12,6 +12,7 @@ import pytest
 from jupyter_training.executors.base import ClusterAway
 from jupyter_training.executors.cluster_dialect import Refused
 from jupyter_training.executors.ray_client import Client
+from tests.patience import PATIENCE_S
 
 VERSION = json.dumps({"ray_version": "2.60.0"})
 EXISTS = "Traceback (most recent call last):\nValueError: Job with submission_id t0 already exists."
@@ -40,13 +41,14 @@ async def job_server(*answers: tuple[int, str] | None) -> AsyncIterator[Client]:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
-    client = Client(f"http://{host}:{port}", "2.60.0", patience_s=0.5)
+    patience_s = 2.0 if None in answers else PATIENCE_S
+    client = Client(f"http://{host}:{port}", "2.60.0", patience_s=patience_s)
     try:
         yield client
     finally:
         await client.close()
         # A connection whose turn has not come is nobody's to close.
-        await asyncio.wait_for(all_asked.wait(), 60)
+        await asyncio.wait_for(all_asked.wait(), PATIENCE_S)
         server.close()
         await asyncio.gather(*filter(None, served))
 

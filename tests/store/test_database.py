@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from jupyter_training.store.database import VERSION_TABLE, Database, DatabaseTooNew, UnknownDatabase
 from jupyter_training.store.jobs import customer_id
 from jupyter_training.store.tables import metadata
+from tests.patience import PATIENCE_S
 from tests.store.conftest import T0, Store
 
 
@@ -35,7 +36,7 @@ def test_several_servers_can_start_at_once(database_url: str) -> None:
     url = database_url
     code = f"from jupyter_training.store.database import Database; Database({url!r}).migrate()"
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(PATIENCE_S) for process in processes] == [0, 0, 0]
     database = Database(url)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: database.migrate(), range(4)))

@@ -133,6 +133,11 @@ class Api:
         (job,) = self.get("api/training-jobs").json()
         return str(job["job_id"])
 
+    def cancel_all(self) -> None:
+        """Cancel what still waits or runs."""
+        for job in self.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
+            self.post(f"api/training-jobs/{job['job_id']}/cancel")
+
     def job(self, job_id: str) -> dict[str, Any]:
         told: dict[str, Any] = self.get(f"api/training-jobs/{job_id}").json()
         return told
@@ -407,8 +412,7 @@ def server(shared_home: Home) -> Server:
 def api(server: Server) -> Iterator[Api]:
     """Its interface; what a test leaves running is cancelled."""
     yield server.api
-    for job in server.api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
-        server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    server.api.cancel_all()
 
 
 @pytest.fixture

@@ -119,6 +119,8 @@ def starting() -> Iterator[Callable[[Server], Kernel]]:
     for server, kernel_id, kernel in started:
         kernel.close()
         server.api.http.delete(f"api/kernels/{kernel_id}")
+        if server.process.poll() is None:
+            server.api.cancel_all()  # nobody is to find the machine in use
 
 
 @pytest.fixture

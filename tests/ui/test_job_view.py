@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Request, expect
+from playwright.sync_api import Locator, Page, Request, WebSocket, expect
 
 from tests.conftest import python
 from tests.server.test_snapshots import put, snapshot
@@ -126,6 +126,45 @@ def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
     expect(lab.row("uses")).to_have_attribute("data-status", "cancelled")
     assert len(asked) == count  # nobody looks at it any more
     lab.page.remove_listener("request", note)
+
+
+def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None:
+    reports = python(
+        "import time; from jupyter_training import report\n"
+        "for step in range(6000): report(step=step, loss=1 / (step + 1)); time.sleep(0.1)"
+    )
+    job = lab.server.api.submit(reports, name="unseen-page")
+    opened: list[WebSocket] = []
+    lab.page.on("websocket", lambda socket: opened.append(socket))
+    lab.do("training:open", job=job["job_id"], tab="metrics")
+    chart = lab.view.get_by_role("img", name="Chart of loss")
+    expect(chart).to_be_visible()
+    before = str(chart.get_attribute("aria-label"))
+    expect(chart).not_to_have_attribute("aria-label", before)  # though no event tells
+    assert opened == []
+    with lab.page.expect_websocket(lambda socket: "/logs/stream" in socket.url) as found:
+        lab.tab("Log")
+    asked: list[str] = []
+    lab.page.on("request", lambda request: asked.append(request.url))
+    with found.value.expect_event("close"):
+        hide(lab.page, True)
+    asked.clear()
+    lab.server.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    expect(lab.page.locator(".jp-Training-statusItem")).to_contain_text("0 running")
+    assert [url for url in asked if job["job_id"] in url] == []
+    hide(lab.page, False)
+    expect(lab.row("unseen-page")).to_have_attribute("data-status", "cancelled")
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Have the page believe that it is hidden, or seen again."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        hidden,
+    )
 
 
 def test_the_trials_of_a_search_are_sorted_and_its_best_one_is_marked(lab: Lab) -> None:

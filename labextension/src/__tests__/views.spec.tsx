@@ -3,9 +3,12 @@ import React from 'react';
 
 import { Shown, TrainingProvider } from '../components/context';
 import { useFetched } from '../components/fetched';
+import { JobRow } from '../components/row';
 import { StageGraph } from '../graphs/stages';
+import { ApiError } from '../model/errors';
 import type { IJob } from '../model/types';
-import { job, training, World } from './helpers';
+import { OutputsTab } from '../views/outputs';
+import { job, json, training, World } from './helpers';
 
 beforeAll(() => {
   global.ResizeObserver = class {
@@ -124,4 +127,101 @@ describe('what a part of a view fetches', () => {
     expect(screen.getByText('fetched 3')).toBeTruthy();
     jest.useRealTimers();
   });
+});
+
+describe('what could not be fetched', () => {
+  const world = new World();
+
+  function Part({ of }: { of: string }): React.JSX.Element {
+    const { value, error } = useFetched(
+      async () => {
+        if (of === 'gone') {
+          throw new ApiError('away', 'Failed to fetch');
+        }
+        return of;
+      },
+      of,
+      null
+    );
+    return <p>{`${error || value}`}</p>;
+  }
+
+  const view = (of: string): React.JSX.Element => (
+    <TrainingProvider value={training(world)}>
+      <Part of={of} />
+    </TrainingProvider>
+  );
+
+  test('is told, also of something else than before, in our own words', async () => {
+    const { rerender } = render(view('here'));
+    expect(await screen.findByText('here')).toBeTruthy();
+    rerender(view('gone'));
+    expect(await screen.findByText('The server does not answer')).toBeTruthy();
+    rerender(view('here'));
+    expect(await screen.findByText('here')).toBeTruthy();
+  });
+});
+
+test.each([
+  [{ hung_since: '2026-01-26T10:00:00Z' }, 'It has printed and done nothing'],
+  [{ idle_since: '2026-01-26T10:00:00Z' }, 'Its GPUs have done nothing'],
+  [
+    {
+      cancel_requested_at: '2026-01-26T10:00:00Z',
+      reason: 'is being stopped, as ada asked'
+    },
+    'is being stopped, as ada asked'
+  ]
+])(
+  'a row tells what somebody should know of a job that runs',
+  (fields, told) => {
+    render(
+      <TrainingProvider value={training(new World())}>
+        <JobRow
+          job={job(fields)}
+          now={new Date()}
+          isCurrent
+          isSelected={false}
+        />
+      </TrainingProvider>
+    );
+    expect(screen.getByText(told, { exact: false })).toBeTruthy();
+  }
+);
+
+test('a page of results comes after the ones that are shown, and each place begins anew', async () => {
+  const world = new World();
+  const asked: string[] = [];
+  const file = (name: string, type = 'file'): object => ({
+    name,
+    path: name,
+    encoded_path: name,
+    type,
+    size: 1,
+    modified_at: null
+  });
+  Object.assign(world.model.api, {
+    send: async (path: string) => {
+      asked.push(path);
+      const [, place, after] = /outputs\/?([^?]*)(?:\?after=(.*))?/.exec(path)!;
+      const entries = place
+        ? [file('inner')]
+        : after
+          ? [file('second')]
+          : [file('logs', 'directory')];
+      return json({ entries, next: place || after ? null : 'logs' });
+    }
+  });
+  render(
+    <TrainingProvider value={training(world)}>
+      <OutputsTab job={job()} version="1" />
+    </TrainingProvider>
+  );
+  fireEvent.click(await screen.findByText('Show more'));
+  expect(await screen.findByText('second')).toBeTruthy();
+  expect(screen.getByText('logs/')).toBeTruthy();
+  fireEvent.click(screen.getByText('logs/'));
+  // What is somewhere else is not shown, not even for a moment.
+  expect(screen.queryByText('second')).toBe(null);
+  expect(await screen.findByText('inner')).toBeTruthy();
 });

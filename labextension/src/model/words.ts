@@ -149,3 +149,19 @@ export function eventWord(kind: string, trans: TranslationBundle): string {
       return kind.replace(/_/g, ' ');
   }
 }
+
+/** Who did something to a job: a person by name, or a part of the server. */
+export function actorWord(actor: string, trans: TranslationBundle): string {
+  switch (actor) {
+    case 'scheduler':
+      return trans.__('scheduler');
+    case 'monitor':
+      return trans.__('monitor');
+    case 'meter':
+      return trans.__('meter');
+    case 'family':
+      return trans.__('pipeline or search');
+    default:
+      return actor;
+  }
+}

@@ -8,7 +8,7 @@ import { StatusIcon } from '../components/icons';
 import { worded } from '../model/sentences';
 import { fullMoment } from '../model/times';
 import type { IHistoryEvent } from '../model/types';
-import { causeWord, eventWord, statusWord } from '../model/words';
+import { actorWord, causeWord, eventWord, statusWord } from '../model/words';
 
 export function HistoryTab(props: {
   history: readonly IHistoryEvent[];
@@ -50,7 +50,7 @@ export function HistoryTab(props: {
                 .filter(Boolean)
                 .join(': ')}
             </td>
-            <td>{event.actor}</td>
+            <td>{actorWord(event.actor, trans)}</td>
           </tr>
         ))}
       </tbody>

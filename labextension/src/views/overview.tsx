@@ -160,7 +160,7 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
     ],
     [
       trans.__('Attempt'),
-      job.children === null
+      job.children === null && job.attempt > 0
         ? trans.__(
             '%1, with %2 of %3 retries used',
             job.attempt,

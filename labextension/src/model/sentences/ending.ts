@@ -323,6 +323,18 @@ export const HISTORY: readonly IRule[] = [
   ),
   rule(
     (trans, cores, memory, gpus, node) =>
+      trans.__('is given %1, %2 GB, GPU %3 on %4', cores, memory, gpus, node),
+    count,
+    number
+  ),
+  rule(
+    (trans, cores, memory, node) =>
+      trans.__('is given %1, %2 GB on %3', cores, memory, node),
+    count,
+    number
+  ),
+  rule(
+    (trans, cores, memory, gpus, node) =>
       trans.__('runs with %1, %2 GB, GPU %3 on %4', cores, memory, gpus, node),
     count,
     number

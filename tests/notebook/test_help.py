@@ -81,4 +81,4 @@ def test_an_error_is_a_sentence_and_the_trace_is_there_on_request(kernel: Kernel
         trace = kernel.run("%train_traceback").text
         assert "Traceback (most recent call last)" in trace
         assert sentence in trace
-        assert "client.py" in trace  # where the server was asked
+        assert "jobs.py" in trace

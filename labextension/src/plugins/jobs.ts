@@ -23,6 +23,7 @@ import type { JobView, TabName } from '../views/jobview';
 import { COMPARE_ARGUMENTS, JOB_ARGUMENT, OPEN_ARGUMENTS } from './arguments';
 import { attempt } from './attempt';
 import { IEnvironment } from './environment';
+// eslint-disable-next-line jupyter/prefer-lazy-imports -- is used at once
 import { whichJob } from './which';
 
 const COMPARED = 5;

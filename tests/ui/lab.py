@@ -136,8 +136,15 @@ class Lab:
         self.page.evaluate(run, [command, args])
 
     def create(self) -> Locator:
-        """Open the dialog that creates jobs, and return when it has chosen where to begin."""
+        """Open the dialog that creates jobs."""
         self.do("training:create")
+        return self.dialog()
+
+    def dialog(self) -> Locator:
+        """Return the dialog that creates jobs, once it has chosen where to begin.
+
+        It takes the focus a moment after it is seen; what is typed before goes to another field.
+        """
         dialog = self.page.get_by_role("dialog")
         dialog.locator("input:focus").wait_for()
         return dialog

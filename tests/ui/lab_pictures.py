@@ -91,8 +91,7 @@ def _dialogs(lab: Lab, stem: Path) -> None:
         ("hyperparameter", "python train.py --lr {lr}"),
         ("pipeline", ""),
     ):
-        lab.do("training:create")
-        dialog = lab.page.get_by_role("dialog")
+        dialog = lab.create()
         dialog.locator(f'[name="type"][value="{kind}"]').check(force=True)
         dialog.locator('[name="name"]').fill("bert-base")
         if command:

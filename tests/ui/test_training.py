@@ -68,7 +68,7 @@ def test_who_has_no_job_is_shown_how_to_make_one(lab: Lab) -> None:
 
 def test_a_job_is_created_followed_and_told_of_when_it_has_ended(lab: Lab) -> None:
     lab.panel.get_by_role("button", name="New").click()
-    dialog = lab.page.get_by_role("dialog")
+    dialog = lab.dialog()
     dialog.get_by_label("Job name").fill("made-here")
     dialog.get_by_label("Command").fill(f"{sys.executable} -c 'print(6 * 7)'")
     dialog.get_by_label("CPU cores").fill("9")

@@ -39,11 +39,6 @@ def lab(opened: Lab) -> Iterator[Lab]:
         api.post(f"api/training-jobs/{job['job_id']}/cancel")
 
 
-@pytest.fixture
-def dialog(lab: Lab) -> Locator:
-    return lab.page.get_by_role("dialog")
-
-
 def choose(lab: Lab, item: Locator, label: str) -> None:
     """Take an entry of the menu that a right click shows."""
     item.click(button="right")
@@ -70,8 +65,9 @@ def submit(lab: Lab, dialog: Locator, name: str, cores: int = 1) -> dict[str, st
     return told
 
 
-def test_a_script_in_the_file_browser_is_run_as_a_job(lab: Lab, dialog: Locator) -> None:
+def test_a_script_in_the_file_browser_is_run_as_a_job(lab: Lab) -> None:
     choose(lab, file(lab, "hello.py"), "Run as Training Job")
+    dialog = lab.dialog()
     expect(dialog.get_by_label("Command")).to_have_value("python hello.py")
     expect(dialog.locator("code")).to_contain_text("%train --name hello")
     job = submit(lab, dialog, "by-file")
@@ -82,11 +78,9 @@ def root(lab: Lab) -> Path:
     return lab.server.home.path / "work"
 
 
-def test_a_notebook_in_the_file_browser_is_run_as_the_magic_runs_it(
-    lab: Lab, dialog: Locator
-) -> None:
+def test_a_notebook_in_the_file_browser_is_run_as_the_magic_runs_it(lab: Lab) -> None:
     choose(lab, file(lab, "answer.ipynb"), "Run as Training Job")
-    job = submit(lab, dialog, "by-notebook")
+    job = submit(lab, lab.dialog(), "by-notebook")
     magic = specs.of_notebook(root(lab) / "answer.ipynb", ())["command"]
     assert job["command"].split()[1:] == magic[1:]
     executed = json.loads((Path(job["output_dir"]) / "answer.ipynb").read_text())
@@ -96,22 +90,24 @@ def test_a_notebook_in_the_file_browser_is_run_as_the_magic_runs_it(
     expect(lab.view.get_by_role("table")).to_contain_text("answer.ipynb")
 
 
-def test_the_toolbar_of_a_notebook_saves_it_first(lab: Lab, dialog: Locator) -> None:
+def test_the_toolbar_of_a_notebook_saves_it_first(lab: Lab) -> None:
     lab.do("docmanager:open", path="answer.ipynb")
     cell = lab.page.locator(".jp-Notebook .cm-content").first
     cell.click()
     lab.page.keyboard.press("Control+End")
     lab.page.keyboard.type("  # changed")
     lab.page.get_by_role("button", name="Run this notebook as a training job").click()
+    dialog = lab.dialog()
     expect(dialog.get_by_label("Job name")).to_have_value("answer")
     assert "# changed" in (root(lab) / "answer.ipynb").read_text()
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_launcher_and_command_palette_open_the_dialog(lab: Lab, dialog: Locator) -> None:
+def test_launcher_and_command_palette_open_the_dialog(lab: Lab) -> None:
     lab.do("launcher:create")
     card = lab.page.locator(".jp-LauncherCard:visible").filter(has_text="Create Training Job")
     card.click()
+    dialog = lab.dialog()
     expect(dialog).to_contain_text("Create training job")
     dialog.get_by_role("button", name="Close").click()
     lab.do("apputils:activate-command-palette")
@@ -121,7 +117,7 @@ def test_launcher_and_command_palette_open_the_dialog(lab: Lab, dialog: Locator)
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab, dialog: Locator) -> None:
+def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab) -> None:
     fields = {"name": "original", "env_vars": {"LR": "0.1"}, "time_limit_s": 5400}
     cell = {"name": "cell.py", "text": "print('from the cell')"}
     job = lab.server.api.submit([sys.executable, "{script}"], script=cell, **fields)
@@ -136,6 +132,7 @@ def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab, dialog: Loca
     expect(menu).to_have_class(re.compile("lm-mod-disabled"))
     lab.page.keyboard.press("Escape")
     choose(lab, lab.row("original"), "Duplicate and Edit")
+    dialog = lab.dialog()
     expect(dialog.get_by_label("Time limit")).to_have_value("90m")
     expect(dialog.get_by_label("Script", exact=True)).to_have_value(cell["text"])
     expect(dialog.locator("code")).to_contain_text("%%train --name original")
@@ -153,10 +150,10 @@ def test_a_row_copies_its_id_and_is_duplicated_and_edited(lab: Lab, dialog: Loca
     )
 
 
-def test_the_dialog_tells_after_which_job_one_would_start(lab: Lab, dialog: Locator) -> None:
+def test_the_dialog_tells_after_which_job_one_would_start(lab: Lab) -> None:
     holder = lab.server.api.submit(NAP, name="holder", cpu_cores=8, time_limit_s=7200)
     lab.server.api.status(holder["job_id"], "running")
-    lab.do("training:create")
+    dialog = lab.create()
     dialog.get_by_label("CPU cores").fill("8")
     expect(dialog).to_contain_text("Would start after “holder”, in about 2 h")
     dialog.get_by_role("radio", name="Distributed").check(force=True)
@@ -166,8 +163,8 @@ def test_the_dialog_tells_after_which_job_one_would_start(lab: Lab, dialog: Loca
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_a_pipeline_is_made_of_rows_and_duplicated_with_them(lab: Lab, dialog: Locator) -> None:
-    lab.do("training:create")
+def test_a_pipeline_is_made_of_rows_and_duplicated_with_them(lab: Lab) -> None:
+    dialog = lab.create()
     dialog.get_by_role("radio", name="Pipeline").check(force=True)
     first, second = (dialog.get_by_role("group", name=f"Stages {place}") for place in (1, 2))
     first.get_by_label("Command").fill("true")
@@ -182,14 +179,15 @@ def test_a_pipeline_is_made_of_rows_and_duplicated_with_them(lab: Lab, dialog: L
     children = lab.server.api.get(f"api/training-jobs/{job['job_id']}/children").json()
     assert [one["child_key"] for one in children] == ["prepare", "fit"]
     choose(lab, lab.row("rows"), "Duplicate and Edit")
+    lab.dialog()
     expect(second.get_by_label("Command")).to_have_value("echo fitted")
     expect(second.get_by_label("After")).to_have_value("prepare")
     dialog.get_by_role("button", name="Close").click()
 
 
-def test_a_search_is_made_of_rows(lab: Lab, dialog: Locator) -> None:
+def test_a_search_is_made_of_rows(lab: Lab) -> None:
     (root(lab) / "fit.py").write_text("import sys; print(f'step 1 loss: {float(sys.argv[1]):.4f}')")
-    lab.do("training:create")
+    dialog = lab.create()
     dialog.get_by_role("radio", name="Hyperparameter search").check(force=True)
     dialog.get_by_label("Command").fill("python fit.py {lr}")
     row = dialog.get_by_role("group", name="Search space 1")

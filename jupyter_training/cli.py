@@ -149,6 +149,9 @@ def _parser() -> Parser:
     _add_job(added)
     _add_job(command("cancel", _cancel, "Cancel a job, and all its processes."))
     _add_job(command("retry", _retry, "Run an ended job again."))
+    added = command("duplicate", _duplicate, "Submit a job like another one; options change it.")
+    add_job_options(added)
+    _add_job(added)
     added = command("datasets", _datasets, "List the data sets that jobs can ask for.")
     added = command("register", _register, "Give a file or a directory a name for jobs to ask for.")
     added.add_argument("name", help="what jobs call it")
@@ -231,6 +234,13 @@ def _release() -> None:
 
 def _submit(options: argparse.Namespace) -> int:
     job = jobs.send(_spec(options), **snapshot_of(options))
+    print_json(job.told) if options.json else print(job.id)
+    return 0
+
+
+def _duplicate(options: argparse.Namespace) -> int:
+    earlier = jobs.get_job(options.job)
+    job = earlier.duplicate(snapshot=not options.no_snapshot, **job_fields(options))
     print_json(job.told) if options.json else print(job.id)
     return 0
 

@@ -159,7 +159,8 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert shown.startswith(f"my job  {job_id}  completed\n\nstarted ")
     assert "runs with 1 CPU core, 1 GB on" in shown
     assert f"jupyter training retry {job_id}" in shown.splitlines()[-1]
-    assert json.loads(terminal.run("show", job_id, "--json").stdout)["events"]
+    shown_as_json = terminal.run("show", job_id, "--json").stdout
+    assert json.loads(shown_as_json)["events"]
     (terminal.work / "talk.py").write_text("edited")
     assert "talk.py" in terminal.run("code", job_id).stdout
     assert json.loads(terminal.run("code", job_id, "--json").stdout)["command"].endswith("talk.py")
@@ -169,6 +170,11 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert terminal.run("list", "--status", "failed,queued").stdout.startswith("You have no")
     assert terminal.run("retry", job_id).stdout == f"my job ({job_id}) is queued.\n"
     assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
+    like = terminal.run("duplicate", job_id, "--name", "your job", "--retries", "0", "--json")
+    duplicate = json.loads(like.stdout)
+    assert (duplicate["name"], duplicate["max_retries"]) == ("your job", 0)
+    assert duplicate["snapshot"] == json.loads(shown_as_json)["snapshot"]
+    assert terminal.run("logs", "-f", "your job", "--tail", "1").stdout == "line 4\n"
     assert "CPU cores free" in terminal.run("resources").stdout
     for words, key in (
         (["submit", *SMALL, script], "job_id"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from jupyter_training.engine import studies, submission
 from jupyter_training.engine.contents import Contents
@@ -16,7 +17,7 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
 from jupyter_training.scheduling import choice
 from jupyter_training.scheduling.choice import Offer, Rule
-from jupyter_training.store import ledger
+from jupyter_training.store import jobs, ledger
 
 
 class Acceptance:
@@ -63,7 +64,7 @@ class Acceptance:
             wrong.append(FieldError("search", lacks))
         receivers: list[Receiver] = []
         try:
-            receivers = await self._receivers.of_job(spec.notify)
+            receivers = await self._receivers.of_job(spec.notify, partial(self._told_of, user))
         except InvalidJob as invalid:
             wrong += invalid.errors
         if spec.job_type is JobType.PIPELINE:  # its stages are checked, with what they have from it
@@ -85,6 +86,11 @@ class Acceptance:
         if wrong:
             raise InvalidJob(wrong)
         return submission.Checked(executor, receivers)
+
+    async def _told_of(self, user: str, job_id: str) -> Sequence[Receiver] | None:
+        """Who is told of one of the user's jobs."""
+        job = await self._engine.read(lambda c: jobs.find(c, job_id, user))
+        return None if job is None else job.receivers
 
     async def _problems(self, spec: JobSpec, name: str) -> Sequence[FieldError]:
         """What keeps an executor from running a job."""

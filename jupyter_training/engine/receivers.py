@@ -8,7 +8,9 @@ reach is a matter of its network.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from jupyter_training.engine import delivery
@@ -28,6 +30,8 @@ SCHEMES = (
 
 _FILES = frozenset({"template", "keyfile", "subfile", "pgp", "pgpkey", "pgpprv", "pgppub"})
 """Parameters of URLs by which Apprise reads or writes files of this machine."""
+
+_JOB = re.compile(r"job-[0-9a-f]+")
 
 _TEST = Message("A test of jupyter-training", "This is how you would be told of your jobs.")
 
@@ -66,8 +70,17 @@ class Receivers:
         """What jobs can ask for by name."""
         return sorted(self._named)
 
-    async def of_job(self, asked: Sequence[str | Notify]) -> list[Receiver]:
+    async def of_job(
+        self,
+        asked: Sequence[str | Notify],
+        earlier: Callable[[str], Awaitable[Sequence[Receiver] | None]],
+    ) -> list[Receiver]:
         """Everybody who is told of a job.
+
+        Parameters
+        ----------
+        earlier
+            Tells by the id of one of the user's jobs who is told of that; None if there is none.
 
         Raises
         ------
@@ -76,9 +89,36 @@ class Receivers:
         """
         found = {receiver.url: receiver for receiver in self._for_all}
         for one in asked:
-            receiver = await self._receiver(Notify(to=one) if isinstance(one, str) else one)
-            found[receiver.url] = receiver
+            it = Notify(to=one) if isinstance(one, str) else one
+            those = await self._of_job(it, earlier)
+            for receiver in [await self._receiver(it)] if those is None else those:
+                found[receiver.url] = receiver
         return list(found.values())
+
+    def asked_again(self, job_id: str, receivers: Sequence[Receiver]) -> list[str | Notify]:
+        """What another job asks for, so that the same are told of it; no URL is in it."""
+        everybody = {receiver.url for receiver in self._for_all}
+        own = [receiver for receiver in receivers if receiver.url not in everybody]
+        if any(receiver.name is None for receiver in own):
+            return [job_id]
+        return [Notify(to=str(receiver.name), on=list(receiver.on)) for receiver in own]
+
+    async def _of_job(
+        self, asked: Notify, earlier: Callable[[str], Awaitable[Sequence[Receiver] | None]]
+    ) -> list[Receiver] | None:
+        """Those who are told of another job; None if something else was asked for."""
+        if asked.to in self._named or not _JOB.fullmatch(asked.to):
+            return None
+        told = await earlier(asked.to)
+        if told is None:
+            raise _wrong(f"you have no job {asked.to}, so nobody knows who is told of it")
+        # Its URLs were allowed when it was submitted; a name may be another one's by now.
+        return [
+            await self._receiver(Notify(to=one.name, on=asked.on or list(one.on)))
+            if one.name is not None
+            else replace(one, on=one.on if asked.on is None else tuple(asked.on))
+            for one in told
+        ]
 
     async def test(self, to: str) -> str | None:
         """Send something to a receiver.

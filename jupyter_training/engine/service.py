@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
 from jupyter_training.engine import (
+    again,
     feed,
     forecasts,
     outputs,
@@ -204,6 +206,11 @@ class TrainingService:
             If this user has none of that name.
         """
         return (await self._views.of(user, [await self._job(user, reference)]))[0]
+
+    async def request(self, user: str, reference: str) -> dict[str, Any]:
+        """What a job was asked to be, as JSON that asks for the same: see `again`."""
+        job = await self._job(user, reference)
+        return await self._engine.read(lambda c: again.request_of(c, job, self.receivers))
 
     async def wait_for_end(self, user: str, reference: str, timeout_s: float) -> Seen:
         """One job, as soon as it has ended, and in any case when time is up."""

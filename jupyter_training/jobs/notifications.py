@@ -38,9 +38,10 @@ class Notify(BaseModel):
     Attributes
     ----------
     to
-        The URL of a receiver as Apprise writes it, or the name of one that the server has.
+        The URL of a receiver as Apprise writes it, or the name of one that the server has; or the
+        id of a job, for those who are told of that one.
     on
-        The occasions; if left out, those that the server is configured for.
+        The occasions; if left out, those that the server is configured for, or those of that job.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -171,7 +171,8 @@ class JobSpec(BaseModel):
         What only its executor understands, such as ``{"partition": "gpu"}`` for ``slurm``.
     notify
         Who is told of it outside of Jupyter: URLs as Apprise writes them, or names of receivers
-        that the server has; with ``{"to": …, "on": ["failed"]}`` only on some occasions.
+        that the server has, or the id of a job, for those who are told of that one; with
+        ``{"to": …, "on": ["failed"]}`` only on some occasions.
     depends_on
         The jobs that have to complete before it begins, by id or number. It finds their results in
         ``JUPYTER_TRAINING_INPUTS``, each under its id.

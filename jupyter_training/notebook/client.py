@@ -203,6 +203,10 @@ class Client:
         except httpx.TransportError as error:
             raise self._gone(error) from None
 
+    def spec(self, reference: str) -> dict[str, Any]:
+        """What a job was asked to be."""
+        return self._object("GET", _path(reference, "spec"))
+
     def code(self, reference: str) -> dict[str, Any]:
         """What a job runs."""
         return self._object("GET", _path(reference, "code"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
@@ -196,6 +197,37 @@ class Job:
         """Run it again, after it has ended."""
         self.told = ask(lambda client: client.retry(self.id))
         return self
+
+    def spec(self) -> dict[str, Any]:
+        """What it was asked to be, as the REST interface takes it to make a job like it."""
+        return ask(lambda client: client.spec(self.id))
+
+    def duplicate(self, *, snapshot: bool = True, **options: Any) -> Job:
+        """Submit a job like it, with some things otherwise.
+
+        Parameters
+        ----------
+        snapshot
+            Whether it runs with the same files; otherwise with those that are in its directory.
+        **options
+            What is otherwise, such as ``name``, ``gpus`` or ``env``.
+
+        Raises
+        ------
+        TrainingError
+            If it cannot be a job; the text names every field that is wrong.
+
+        Examples
+        --------
+        >>> job.duplicate(gpus=4, priority=1)  # doctest: +SKIP
+        """
+        from jupyter_training.notebook.options import fields_of
+
+        wanted = {**self.spec(), **fields_of(options)}
+        if not snapshot:
+            wanted.pop("snapshot", None)
+        key = secrets.token_hex(16)
+        return Job(ask(lambda client: client.submit(wanted, key=key)))
 
     def children(self) -> list[Job]:
         """The jobs that it is made of, such as the stages of a pipeline, as of now."""

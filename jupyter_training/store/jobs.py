@@ -171,8 +171,7 @@ def submit(
         "env_vars": spec.env_vars,
         "dataset_ids": spec.dataset_ids,
         "output_path": spec.output_path,
-        # The URLs of receivers are secrets, and nobody who runs the job needs them.
-        "spec": spec.model_copy(update={"notify": []}).model_dump(mode="json"),
+        "spec": _as_said(spec),
         "receivers": [receiver.to_json() for receiver in receivers],
         "snapshot": spec.snapshot,
         "environment": spec.environment,
@@ -213,6 +212,18 @@ def submit(
     return get(connection, number), True
 
 
+def _as_said(spec: JobSpec) -> dict[str, Any]:
+    """A request to be kept, without what it does not say: stages have that from their pipeline."""
+    said = spec.model_dump(mode="json", exclude_unset=True)
+    pending = [said]
+    while pending:
+        one = pending.pop()
+        # The URLs of receivers are secrets, and nobody who runs the job needs them.
+        one.pop("notify", None)
+        pending += one.get("stages", ())
+    return said
+
+
 def _launcher(spec: JobSpec) -> str | None:
     return (spec.launcher or Launcher.BUILTIN).value if spec.is_gang else None
 
@@ -246,9 +257,28 @@ def get(connection: Connection, number: int) -> Job:
 
 
 def spec_of(connection: Connection, number: int) -> JobSpec:
-    """What a job was asked to be."""
+    """What a job was asked to be, but for who is told of it."""
     query = select(training_jobs.c.spec).where(training_jobs.c.id == number)
-    return JobSpec.model_validate(connection.execute(query).scalar_one())
+    return JobSpec.model_validate(_readable(connection.execute(query).scalar_one()))
+
+
+def _readable(kept: dict[str, Any]) -> dict[str, Any]:
+    """A request as it can be checked again.
+
+    Earlier versions kept of stages also what nobody had said, such as a priority, which none may
+    have.
+    """
+    stages = [_readable(stage) for stage in kept.get("stages", ())]
+    if any("priority" in stage for stage in stages):
+        silent = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in JobSpec.model_fields.items()
+        }
+        stages = [
+            {name: value for name, value in stage.items() if value != silent[name]}
+            for stage in stages
+        ]
+    return {**kept, "stages": stages} if stages else kept
 
 
 def several(connection: Connection, numbers: Sequence[int]) -> list[Job]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit
@@ -146,10 +147,25 @@ def test_a_deleted_job_is_not_told_of(store: Store) -> None:
 
 
 def test_the_specification_that_executors_get_has_no_urls(store: Store) -> None:
-    job = submit(store, ONE)
+    stage = {"name": "a", "command": "true", "notify": [ONE.url]}
+    within = {"name": "b", "stages": [stage]}
+    job = submit(store, ONE, command=None, stages=[stage, within])
     kept = store.read(
         lambda c: c.execute(
             select(training_jobs.c.spec).where(training_jobs.c.id == job.id)
         ).scalar_one()
     )
-    assert kept["notify"] == []
+    assert ONE.url not in json.dumps(kept)
+    assert [one["name"] for one in kept["stages"]] == ["a", "b"]
+
+
+def test_what_an_earlier_version_has_kept_of_stages_is_understood(store: Store) -> None:
+    stages = [{"name": "a", "command": "true", "gpu_count": 0}]
+    job = submit(store, ONE, command=None, stages=stages)
+    spec = parse({"name": "fit", "stages": stages})
+    whole = spec.model_dump(mode="json")
+    assert whole["stages"][0]["priority"] == 0
+    store.write(lambda c: c.execute(update(training_jobs).values(spec=whole)))
+    read = store.read(jobs.spec_of, job.id)
+    assert read == spec
+    assert read.stages[0].model_fields_set == {"name", "command", "gpu_count"}

@@ -128,6 +128,15 @@ class JobHandler(TrainingHandler):
         return None
 
 
+class SpecHandler(TrainingHandler):
+    """What a job was asked to be."""
+
+    @endpoint("read")
+    async def get(self, reference: str) -> None:
+        """A JobSpec that asks for the same."""
+        self.answer(await (await self.service()).request(self.user, reference))
+
+
 class ChildrenHandler(TrainingHandler):
     """The stages of a pipeline, and whatever else a job is made of."""
 
@@ -208,6 +217,7 @@ def _entity_tag(seen: Seen) -> str:
 HANDLERS: list[tuple[str, type[TrainingHandler]]] = [
     (r"api/training-jobs", JobsHandler),
     (JOB, JobHandler),
+    (JOB + "/spec", SpecHandler),
     (JOB + "/cancel", CancelHandler),
     (JOB + "/retry", RetryHandler),
     (JOB + "/events", EventsHandler),

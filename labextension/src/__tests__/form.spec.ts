@@ -8,8 +8,7 @@ import {
 } from '../create/form';
 import { trainLine } from '../create/line';
 import { valuesForFile, valuesOf } from '../create/sources';
-import type { IJob } from '../model/types';
-import { job, json, World } from './helpers';
+import type { IJobSpec } from '../model/types';
 
 const SEARCH: IFormValues = {
   ...EMPTY,
@@ -219,129 +218,196 @@ test('a file in a directory is run in it', () => {
   });
 });
 
-describe('a job that is duplicated asks for the same', () => {
-  test('also for its variables', async () => {
-    const one = job({
-      name: 'a',
-      gpu_count: 2,
-      gpu_type: 'A100',
-      time_limit_s: 5400,
-      env_vars: { LR: '1=2', X: '' }
-    });
-    const { spec, mistakes } = readForm(
-      await valuesOf(one, new World().model.api)
-    );
-    expect(mistakes).toEqual({});
-    expect(spec).toMatchObject({
-      name: 'a',
-      gpu_count: 2,
-      gpu_type: 'A100',
-      time_limit_s: 5400,
-      env_vars: { LR: '1=2', X: '' }
-    });
-  });
-
-  test('also for its stages', async () => {
-    const world = new World();
-    const stage = (
-      key: string,
-      after: string[],
-      gpus: number,
-      own: Partial<IJob> = {}
-    ): object => ({
-      ...job({ gpu_count: gpus }),
-      job_id: `job-${key}`,
-      child_key: key,
-      command: `python ${key}.py`,
-      depends_on: after,
-      ...own
-    });
-    const children = [
-      stage('prepare', [], 0),
-      stage('fit', ['job-prepare'], 1, {
-        command: "python '{script}'",
-        cpu_cores: 8,
-        image: 'trainer:2'
-      })
-    ];
-    const text = 'fit()';
-    Object.assign(world.model.api, {
-      send: async (path: string) =>
-        path.endsWith('/code')
-          ? json({ script: { name: 'cell.py', text } })
-          : json(children)
-    });
-    const parent = job({ job_type: 'pipeline', name: 'p' });
-    const { spec } = readForm(await valuesOf(parent, world.model.api));
-    expect(spec.stages).toEqual([
+/** Jobs as they may be asked for, with all that the form shows and all that it does not. */
+const ASKED: Record<string, IJobSpec> = {
+  'what is typed of a job, and what is not': {
+    name: 'a',
+    command: "/env/bin/python '{script}'",
+    script: { name: 'train.py', text: 'print(6 * 7)' },
+    description: 'what it is about',
+    cpu_cores: 8,
+    memory_gb: 64,
+    gpu_count: 2,
+    gpu_type: 'A100',
+    time_limit_s: 5400,
+    max_retries: 0,
+    priority: -2,
+    image: 'trainer:2',
+    working_dir: 'models',
+    env_vars: { LR: '1=2', X: '' },
+    dataset_ids: [1, 2],
+    output_path: 'results',
+    executor: 'slurm',
+    executor_options: { partition: 'gpu', qos: '8', exclusive: true, n: 2 },
+    notify: [
+      'slack://a/b/c',
+      { to: 'my team', on: ['failed', 'retrying'] },
+      'job-7f3a'
+    ],
+    parameters: { lr: 0.1, opt: 'adam', digits: '16', none: null },
+    snapshot: 'abc',
+    environment: 'def',
+    variables: { rate: 'fed' },
+    depends_on: ['job-before'],
+    cache: true
+  },
+  'little of a job': { name: 'a', command: 'true' },
+  'a distributed job': {
+    name: 'ddp',
+    job_type: 'distributed',
+    command: 'python a.py',
+    nodes: 4,
+    min_nodes: 2,
+    launcher: 'torchrun',
+    procs_per_node: 3
+  },
+  'a search whose trials are distributed': {
+    name: 'sweep',
+    job_type: 'hyperparameter',
+    command: 'python a.py {lr}',
+    nodes: 2,
+    launcher: 'mpi',
+    search: {
+      metric: 'val_loss',
+      goal: 'maximize',
+      sampler: 'cmaes',
+      pruner: 'median',
+      min_steps: 3,
+      budget_hours: 2,
+      parallel: 4,
+      seed: 7,
+      space: {
+        lr: { type: 'loguniform', low: 1e-5, high: 0.1 },
+        size: { type: 'choice', values: ['16', 16, true, 'a, "b"', null] }
+      }
+    }
+  },
+  'a pipeline of searches, distributed jobs and pipelines': {
+    name: 'whole',
+    job_type: 'pipeline',
+    cpu_cores: 2,
+    cache: true,
+    stages: [
       {
-        name: 'prepare',
-        command: 'python prepare.py',
+        name: 'sweep',
+        job_type: 'hyperparameter',
+        command: 'python a.py {lr}',
         depends_on: [],
-        gpu_count: 0,
         cpu_cores: 1,
-        memory_gb: 1
+        search: {
+          metric: 'loss',
+          trials: 4,
+          space: { lr: { type: 'uniform', low: 0, high: 1 } }
+        }
       },
       {
-        name: 'fit',
+        name: 'ddp',
+        job_type: 'distributed',
         command: "python '{script}'",
-        depends_on: ['prepare'],
-        gpu_count: 1,
-        cpu_cores: 8,
-        memory_gb: 1,
-        image: 'trainer:2',
-        script: { name: 'cell.py', text: 'fit()' }
+        script: { name: 'cell.py', text: 'fit()' },
+        depends_on: ['sweep'],
+        gpu_count: 2,
+        nodes: 2,
+        notify: ['job-12']
+      },
+      {
+        name: 'more',
+        job_type: 'pipeline',
+        depends_on: ['ddp'],
+        stages: [{ name: 'report', command: 'true' }]
       }
-    ]);
+    ]
+  }
+};
+
+describe('a job that is duplicated asks for the same', () => {
+  test.each(Object.entries(ASKED))('%s', (_, asked) => {
+    expect(readForm(valuesOf(asked))).toEqual({ spec: asked, mistakes: {} });
   });
 
-  test('with all that nobody types', async () => {
-    const world = new World();
-    const script = { name: 'cell.py', text: 'print(6 * 7)' };
-    world.server.answer = () => json({ script });
-    const one = job({
-      name: 'a',
-      command: "/env/bin/python '{script}'",
-      dataset_ids: [1, 2],
-      output_path: 'results',
-      executor: 'slurm',
-      snapshot: 'abc',
-      environment: 'def',
-      variables: { rate: 'fed' },
-      parameters: { lr: 0.1 },
-      depends_on: ['job-before']
+  test('with what is changed of it', () => {
+    const [first] = Object.values(ASKED);
+    const values = valuesOf(first);
+    const { spec } = readForm({
+      ...values,
+      script: 'print(42)',
+      files: 'now',
+      options: 'partition=cpu',
+      notify: '',
+      parameters: 'lr=0.2'
     });
-    const values = await valuesOf(one, world.model.api);
-    const { spec } = readForm({ ...values, script: 'print(42)' });
-    expect(spec).toMatchObject({
-      command: "/env/bin/python '{script}'",
-      script: { name: 'cell.py', text: 'print(42)' },
-      dataset_ids: [1, 2],
-      output_path: 'results',
-      executor: 'slurm',
-      snapshot: 'abc',
-      environment: 'def',
-      variables: { rate: 'fed' },
-      parameters: { lr: 0.1 },
-      depends_on: ['job-before']
+    expect(spec.script).toEqual({ name: 'train.py', text: 'print(42)' });
+    expect(spec.snapshot).toBe(undefined);
+    expect(spec.executor_options).toEqual({ partition: 'cpu' });
+    expect(spec.notify).toBe(undefined);
+    expect(spec.parameters).toEqual({ lr: 0.2 });
+    expect(readForm({ ...values, options: 'gpu' }).mistakes).toEqual({
+      options: 'variable'
     });
-    expect(readForm({ ...values, files: 'now' }).spec.snapshot).toBe(undefined);
-    expect(trainLine(values)).toMatch(/^%%train --name a .*\nprint\(6 \* 7\)$/);
-    // The next new job is none like it.
-    const { kept, command, script: text } = remembered(values);
-    expect([kept, command, text]).toEqual([{}, '', '']);
   });
 
-  test('also for its search', async () => {
-    const world = new World();
-    const { spec } = readForm(SEARCH);
-    const hours = 2;
-    world.server.answer = () => json({ search: { ...spec.search, hours } });
-    const parent = job({ job_type: 'hyperparameter', name: 'p' });
-    const again = readForm(await valuesOf(parent, world.model.api));
-    expect(again.mistakes).toEqual({});
-    expect(again.spec.search).toEqual({ ...spec.search, hours });
+  test('though its command was given in words', () => {
+    const command = ['python', '-c', "print('a b')"];
+    expect(readForm(valuesOf({ name: 'a', command })).spec.command).toBe(
+      `python -c 'print('"'"'a b'"'"')'`
+    );
   });
+
+  test('and the next new job is none like it', () => {
+    const [first, , , , whole] = Object.values(ASKED);
+    const { kept, command, script, parameters, notify } = remembered(
+      valuesOf(first)
+    );
+    expect([kept, command, script, parameters]).toEqual([{}, '', '', '']);
+    // Nor is a secret kept.
+    expect(notify).toBe('my team (failed, retrying)');
+    expect(remembered(valuesOf(whole)).stages).toEqual(EMPTY.stages);
+  });
+
+  test('also where it becomes one of another type', () => {
+    const [, , ddp] = Object.values(ASKED);
+    const { spec } = readForm({ ...valuesOf(ddp), type: 'single' });
+    expect(spec).toEqual({ name: 'ddp', command: 'python a.py' });
+  });
+});
+
+test('the lines say of a job what else it has, and of stages what they are', () => {
+  const [first, , , sweep, whole] = Object.values(ASKED);
+  const line = trainLine(valuesOf(first));
+  expect(line).toMatch(/^%%train --name a .*\nprint\(6 \* 7\)$/);
+  for (const option of [
+    '--output results',
+    '--executor slurm --partition gpu --qos 8',
+    "--notify slack://a/b/c --notify 'my team' --notify job-7f3a"
+  ]) {
+    expect(line).toContain(option);
+  }
+  expect(line).not.toContain('--notify-on');
+  const told = { ...first, notify: [{ to: 'team', on: ['failed'] }] };
+  expect(trainLine(valuesOf(told))).toContain(
+    '--notify team --notify-on failed'
+  );
+  expect(trainLine(valuesOf(sweep))).toBe(
+    '%train --name sweep --type hyperparameter --parallel 4 ' +
+      '--search lr=loguniform:0.00001:0.1 ' +
+      `--search 'size=choice:["16",16,true,"a, \\"b\\"",null]' ` +
+      '--metric val_loss --goal maximize --sampler cmaes --pruner median ' +
+      '--min-steps 3 --seed 7 --budget-hours 2 --nodes 2 --launcher mpi ' +
+      'a.py {lr}'
+  );
+  expect(trainLine(valuesOf(whole))).toBe(
+    [
+      '%train --pipeline whole --stage sweep --cpus 1 --type hyperparameter ' +
+        '--trials 4 --search lr=uniform:0:1 --metric loss a.py {lr}',
+      '',
+      '%%train --pipeline whole --stage ddp --after sweep --gpus 2 ' +
+        '--notify job-12 --nodes 2',
+      'fit()',
+      '',
+      '# more: report',
+      '%train_pipeline --cpus 2 --cache whole'
+    ].join('\n')
+  );
 });
 
 test.each([

@@ -117,6 +117,8 @@ export interface IRowsProps<Row> {
   remove: (place: number) => string;
   error: string | undefined;
   errorOf: (place: number) => string | undefined;
+  /** What there is to say of a row that its fields do not. */
+  noteOf?: (row: Row) => string;
   onChange: (rows: Row[]) => void;
   /** The fields of a row, and what makes one of them. */
   children: (
@@ -147,6 +149,7 @@ export function Rows<Row extends object>(
       </small>
       {rows.map((row, place) => {
         const error = props.errorOf(place);
+        const note = props.noteOf?.(row);
         return (
           <div
             key={place}
@@ -175,6 +178,7 @@ export function Rows<Row extends object>(
             >
               ×
             </button>
+            {note && <small className="jp-Training-help">{note}</small>}
             {error !== undefined && (
               <small className="jp-Training-error" role="alert">
                 {error}

@@ -1,9 +1,16 @@
 /**
  * What is typed into the create dialog, and what it comes to.
  */
-import type { IJobSpec, IKept } from '../model/types';
+import type { IJobSpec, IKept, ISearchSpec } from '../model/types';
+import { readLines, readValues } from './assignments';
+import { publicReceivers, readReceivers } from './receivers';
 import { EMPTY_SPACE, type IDimensionRow, readSpace } from './space';
-import { EMPTY_STAGES, type IStageRow, readStages } from './stages';
+import {
+  EMPTY_STAGES,
+  isBlankStage,
+  type IStageRow,
+  readStages
+} from './stages';
 
 export const TYPES = [
   'single',
@@ -33,6 +40,12 @@ export interface ITextValues {
   datasets: string;
   outputPath: string;
   executor: string;
+  /** What only the executor understands, in lines of NAME=VALUE. */
+  options: string;
+  /** Who is told of it, each in a line. */
+  notify: string;
+  /** Of a job like another one: with which values it runs, in lines of NAME=VALUE. */
+  parameters: string;
   /** The text of a script that is stored with the job; in the command it is `{script}`. */
   script: string;
   /** Of a job like another one: empty for the files as they were then, `now` for what there is. */
@@ -80,6 +93,9 @@ export const EMPTY: IFormValues = {
   datasets: '',
   outputPath: '',
   executor: '',
+  options: '',
+  notify: '',
+  parameters: '',
   script: '',
   files: '',
   nodes: '2',
@@ -105,9 +121,17 @@ export function remembered(values: IFormValues): IFormValues {
     command: script ? '' : command,
     script: '',
     files: '',
+    parameters: '',
+    notify: publicReceivers(values.notify),
+    stages: values.stages.some(row => row.kept) ? EMPTY_STAGES : values.stages,
     kept: {}
   };
 }
+
+/** Types of which other jobs do the work, and those that may consist of nodes. */
+const PARENTS = new Set<JobType>(['hyperparameter', 'pipeline']);
+const OF_GANGS = new Set<JobType>(['distributed', 'hyperparameter']);
+const NODES = ['nodes', 'min_nodes', 'launcher', 'procs_per_node'] as const;
 
 /** What the server calls a field. */
 const FIELDS: Record<string, keyof IFormValues> = {
@@ -127,6 +151,9 @@ const FIELDS: Record<string, keyof IFormValues> = {
   dataset_ids: 'datasets',
   output_path: 'outputPath',
   executor: 'executor',
+  executor_options: 'options',
+  notify: 'notify',
+  parameters: 'parameters',
   script: 'script',
   snapshot: 'files',
   nodes: 'nodes',
@@ -155,10 +182,15 @@ export interface IReading {
 /** The job that the values ask for, without what is left empty. */
 export function readForm(values: IFormValues): IReading {
   const mistakes: IReading['mistakes'] = {};
-  const { script, snapshot, search: further, ...kept } = values.kept;
+  const { script, search: further, ...kept } = values.kept;
   const spec: IJobSpec = { ...kept, name: values.name.trim() };
-  if (snapshot && values.files !== 'now') {
-    spec.snapshot = snapshot;
+  if (values.files === 'now') {
+    delete spec.snapshot;
+  }
+  if (!OF_GANGS.has(values.type)) {
+    for (const field of NODES) {
+      delete spec[field];
+    }
   }
   if (values.script.trim() && values.type !== 'pipeline') {
     spec.script = { name: script?.name ?? 'cell.py', text: values.script };
@@ -222,11 +254,33 @@ export function readForm(values: IFormValues): IReading {
   if (datasets.length) {
     spec.dataset_ids = datasets;
   }
-  const variables = parseVariables(values.env);
-  if (variables === null) {
-    mistakes.env = 'variable';
-  } else if (Object.keys(variables).length) {
-    spec.env_vars = variables;
+  const lines = <Value>(
+    field: keyof ITextValues,
+    found: Record<string, Value> | null,
+    set: (value: Record<string, Value>) => void
+  ): void => {
+    if (found === null) {
+      mistakes[field] = 'variable';
+    } else if (Object.keys(found).length) {
+      set(found);
+    }
+  };
+  lines('env', readLines(values.env), told => (spec.env_vars = told));
+  lines(
+    'options',
+    readValues(values.options),
+    told => (spec.executor_options = told)
+  );
+  if (!PARENTS.has(values.type)) {
+    lines(
+      'parameters',
+      readValues(values.parameters),
+      told => (spec.parameters = told)
+    );
+  }
+  const receivers = readReceivers(values.notify);
+  if (receivers.length) {
+    spec.notify = receivers;
   }
   if (values.type === 'distributed') {
     needed('nodes');
@@ -239,7 +293,7 @@ export function readForm(values: IFormValues): IReading {
     needed('metric');
     const space = readSpace(values.space);
     Object.assign(mistakes, space.mistakes);
-    const search: NonNullable<IJobSpec['search']> = {
+    const search: ISearchSpec = {
       ...further,
       metric: values.metric.trim(),
       goal: values.goal,
@@ -254,12 +308,7 @@ export function readForm(values: IFormValues): IReading {
   } else if (values.type === 'pipeline') {
     const { stages, mistakes: wrong } = readStages(values.stages);
     Object.assign(mistakes, wrong);
-    // What is said of the whole pipeline is said of each stage.
-    spec.stages = stages.map(({ cpu_cores, memory_gb, ...stage }) => ({
-      ...stage,
-      ...(cpu_cores && !spec.cpu_cores ? { cpu_cores } : {}),
-      ...(memory_gb && !spec.memory_gb ? { memory_gb } : {})
-    }));
+    spec.stages = stages;
   }
   return { spec, mistakes };
 }
@@ -270,7 +319,7 @@ export function fieldOf(name: string, values?: IFormValues): string {
   if (parts[0] === 'stages' && /^\d+$/.test(parts[1] ?? '') && values) {
     // Rows that are left empty are no stages.
     const filled = values.stages.flatMap((row, place) =>
-      row.name.trim() || row.command.trim() ? [place] : []
+      isBlankStage(row) ? [] : [place]
     );
     return `stages.${filled[Number(parts[1])] ?? 0}`;
   }
@@ -307,20 +356,4 @@ export function durationText(seconds: number): string {
     }
   }
   return `${seconds}s`;
-}
-
-/** Lines of NAME=VALUE; null if one is not. */
-function parseVariables(text: string): Record<string, string> | null {
-  const found: Record<string, string> = {};
-  for (const line of text.split('\n')) {
-    if (!line.trim()) {
-      continue;
-    }
-    const equals = line.indexOf('=');
-    if (equals < 1) {
-      return null;
-    }
-    found[line.slice(0, equals).trim()] = line.slice(equals + 1);
-  }
-  return found;
 }

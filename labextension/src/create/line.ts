@@ -1,42 +1,58 @@
 /**
  * The lines of a notebook that submit the same as the dialog.
  */
-import type { IJobSpec } from '../model/types';
+import type { IJobSpec, IStageSpec } from '../model/types';
+import { commandText, quoted } from './command';
 import { durationText, type IFormValues, readForm } from './form';
+import { receiverOptions } from './receivers';
 import { dimensionText } from './space';
 
 type Option = [string, string | number | undefined];
 
-/** A word as it has to be written for a shell, and for the magics, to be one word. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word)
-    ? word
-    : `'${word.replace(/'/g, `'"'"'`)}'`;
-}
+/** What `%train` calls by itself of what only an executor understands. */
+const OF_CLUSTERS = [
+  'partition',
+  'account',
+  'qos',
+  'constraint',
+  'reservation',
+  'resources',
+  'labels'
+];
 
 /** The line that submits the same from a notebook; of a pipeline, one for each stage and one more. */
 export function trainLine(values: IFormValues): string {
   const { spec } = readForm(values);
-  const common = commonOptions(spec);
-  if (values.type === 'pipeline') {
-    const name = quoted(spec.name || 'pipeline');
-    const lines = (spec.stages ?? []).map(stage =>
-      line('%train', [
-        ['--pipeline', spec.name || 'pipeline'],
-        ['--stage', stage.name || undefined],
-        ['--after', stage.depends_on.join(',') || undefined],
-        ['--gpus', stage.gpu_count]
-      ]).concat(` ${script(stage.command)}`)
-    );
-    return [...lines, `${line('%train_pipeline', common)} ${name}`].join('\n');
+  if (values.type !== 'pipeline') {
+    return cell(spec, [['--name', spec.name || undefined]]);
   }
-  const own = /^(\S+) '\{script\}'$/.test(spec.command ?? '');
-  if (spec.script && own) {
-    const cell: Option[] = [['--name', spec.name || undefined], ...common];
-    return `${line('%%train', [...cell, ...ofType(spec)])}\n${spec.script.text}`;
+  const name = spec.name || 'pipeline';
+  const lines = (spec.stages ?? []).map(stage => stageLine(stage, name));
+  const whole = line('%train_pipeline', commonOptions(spec));
+  const cache = spec.cache ? ' --cache' : '';
+  return [...lines, `${whole}${cache} ${quoted(name)}`].join('\n');
+}
+
+function stageLine(stage: IStageSpec, pipeline: string): string {
+  if (stage.stages) {
+    // That can only be said in Python, or in a file.
+    return `# ${stage.name}: ${stage.stages.map(one => one.name).join(', ')}`;
   }
-  const options: Option[] = [['--name', spec.name || undefined], ...common];
-  return `${line('%train', [...options, ...ofType(spec)])} ${script(spec.command ?? '')}`;
+  const told = cell(stage, [
+    ['--pipeline', pipeline],
+    ['--stage', stage.name || undefined],
+    ['--after', stage.depends_on?.join(',') || undefined]
+  ]);
+  return told.startsWith('%%') ? `\n${told}\n` : told;
+}
+
+/** A cell: the line, and the script if it is stored with the job. */
+function cell(spec: IJobSpec, first: readonly Option[]): string {
+  const options = [...first, ...commonOptions(spec), ...ofType(spec)];
+  const command = commandText(spec.command);
+  return spec.script && /^\S+ '\{script\}'$/.test(command)
+    ? `${line('%%train', options)}\n${spec.script.text}`
+    : `${line('%train', options)} ${script(command)}`;
 }
 
 function commonOptions(spec: IJobSpec): Option[] {
@@ -47,15 +63,21 @@ function commonOptions(spec: IJobSpec): Option[] {
     ['--memory', spec.memory_gb],
     [
       '--time-limit',
-      spec.time_limit_s === undefined
-        ? undefined
-        : durationText(spec.time_limit_s)
+      typeof spec.time_limit_s === 'number'
+        ? durationText(spec.time_limit_s)
+        : undefined
     ],
     ['--retries', spec.max_retries],
     ['--priority', spec.priority],
     ['--image', spec.image],
     ['--description', spec.description],
+    ['--output', spec.output_path],
     ['--executor', spec.executor],
+    ...OF_CLUSTERS.map((name): Option => {
+      const value = spec.executor_options?.[name];
+      return [`--${name}`, value === undefined ? undefined : String(value)];
+    }),
+    ...receiverOptions(spec.notify ?? []),
     ...(spec.dataset_ids ?? []).map((one): Option => ['--dataset', one]),
     ...Object.entries(spec.env_vars ?? {}).map(([name, value]): Option => [
       '--env',
@@ -66,6 +88,12 @@ function commonOptions(spec: IJobSpec): Option[] {
 
 function ofType(spec: IJobSpec): Option[] {
   const { search } = spec;
+  const nodes: Option[] = [
+    ['--nodes', spec.nodes],
+    ['--min-nodes', spec.min_nodes],
+    ['--procs-per-node', spec.procs_per_node],
+    ['--launcher', spec.launcher]
+  ];
   if (search) {
     return [
       ['--type', 'hyperparameter'],
@@ -79,15 +107,17 @@ function ofType(spec: IJobSpec): Option[] {
       ['--goal', search.goal],
       ['--sampler', search.sampler === 'tpe' ? undefined : search.sampler],
       ['--pruner', search.pruner === 'none' ? undefined : search.pruner],
-      ['--seed', search.seed]
+      ['--min-steps', search.min_steps],
+      ['--seed', search.seed],
+      ['--budget-hours', search.budget_hours],
+      ['--gpu-hours', search.gpu_hours],
+      ...nodes
     ];
   }
   if (spec.job_type === 'distributed') {
     return [
-      ['--nodes', spec.nodes],
-      ['--type', spec.nodes === 1 ? 'distributed' : undefined],
-      ['--procs-per-node', spec.procs_per_node],
-      ['--launcher', spec.launcher]
+      ['--type', (spec.nodes ?? 1) === 1 ? 'distributed' : undefined],
+      ...nodes
     ];
   }
   return [];
@@ -95,7 +125,7 @@ function ofType(spec: IJobSpec): Option[] {
 
 function line(magic: string, options: readonly Option[]): string {
   const written = options
-    .filter(([, value]) => value !== undefined)
+    .filter(([, value]) => value !== undefined && value !== null)
     .map(([option, value]) => `${option} ${quoted(String(value))}`);
   return [magic, ...written].join(' ');
 }

@@ -2,6 +2,7 @@
  * The rows that say from what a search chooses.
  */
 import type { IDimension, ParameterValue } from '../model/types';
+import { numberOf, valueOf, valueText } from './assignments';
 import type { Mistake } from './form';
 
 export const KINDS = [
@@ -75,8 +76,7 @@ export function readSpace(rows: readonly IDimensionRow[]): {
 
 function readDimension(row: IDimensionRow): IDimension | null {
   if (row.type === 'choice') {
-    const values = row.values
-      .split(',')
+    const values = (row.values.match(/\s*"(?:[^"\\]|\\.)*"\s*|[^,]+/g) ?? [])
       .map(one => one.trim())
       .filter(Boolean)
       .map(valueOf);
@@ -94,34 +94,24 @@ function readDimension(row: IDimensionRow): IDimension | null {
   return dimension;
 }
 
-function numberOf(text: string): number | null {
-  const value = Number(text.trim());
-  return text.trim() && Number.isFinite(value) ? value : null;
-}
-
-/** A value as it was written: a number, true, false, none, or else a text. */
-export function valueOf(text: string): ParameterValue {
-  switch (text.toLowerCase()) {
-    case 'true':
-      return true;
-    case 'false':
-      return false;
-    case 'none':
-    case 'null':
-      return null;
-    default:
-      return numberOf(text) ?? text;
-  }
-}
-
 /** A dimension as the option `--search` takes it: `loguniform:1e-5:0.1`, `choice:16,32`. */
 export function dimensionText(one: IDimension): string {
   if (one.values) {
-    return `${one.type}:${one.values.map(String).join(',')}`;
+    const plain = one.values.every(
+      value => String(value) === choiceText(value)
+    );
+    return `${one.type}:${plain ? one.values.map(String).join(',') : JSON.stringify(one.values)}`;
   }
   return [one.type, one.low, one.high, one.step]
-    .filter(part => part !== undefined)
+    .filter(part => part !== undefined && part !== null)
     .join(':');
+}
+
+/** One of the values of a choice, which stand between commas. */
+function choiceText(value: ParameterValue): string {
+  return typeof value === 'string' && value.includes(',')
+    ? JSON.stringify(value)
+    : valueText(value);
 }
 
 /** Rows that describe a space. */
@@ -134,6 +124,6 @@ export function rowsOfSpace(
     low: String(one.low ?? ''),
     high: String(one.high ?? ''),
     step: String(one.step ?? ''),
-    values: (one.values ?? []).map(String).join(', ')
+    values: (one.values ?? []).map(choiceText).join(', ')
   }));
 }

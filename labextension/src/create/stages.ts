@@ -2,6 +2,7 @@
  * The rows that say of which stages a pipeline consists.
  */
 import type { IKept, IStageSpec } from '../model/types';
+import { commandText } from './command';
 import type { Mistake } from './form';
 
 /** One stage, as it is typed. */
@@ -13,7 +14,7 @@ export interface IStageRow {
   /** Empty for what is said of the whole pipeline. */
   gpus: string;
   /** Of a stage like another one, what nobody types. */
-  kept?: Omit<IKept, 'search'>;
+  kept?: IKept;
 }
 
 export const NEW_STAGE: IStageRow = {
@@ -28,6 +29,11 @@ export const EMPTY_STAGES: IStageRow[] = [
   { ...NEW_STAGE, name: 'fit', command: 'python fit.py', after: 'prepare' }
 ];
 
+/** Whether nothing is typed into a row. */
+export function isBlankStage(row: IStageRow): boolean {
+  return !row.name.trim() && !row.command.trim();
+}
+
 /** The stages that the rows describe; the mistakes by `stages.0`, `stages.1` and so on. */
 export function readStages(rows: readonly IStageRow[]): {
   stages: IStageSpec[];
@@ -38,17 +44,18 @@ export function readStages(rows: readonly IStageRow[]): {
   rows.forEach((row, place) => {
     const name = row.name.trim();
     const command = row.command.trim();
-    if (!name && !command) {
+    if (isBlankStage(row)) {
       return;
     }
     const gpus = row.gpus.trim();
-    if (!name || !command || !/^\d*$/.test(gpus)) {
+    const runs = command || row.kept?.stages?.length;
+    if (!name || !runs || !/^\d*$/.test(gpus)) {
       mistakes[`stages.${place}`] = 'stage';
     }
     stages.push({
-      ...row.kept,
+      ...(row.kept as Partial<IStageSpec> | undefined),
       name,
-      command,
+      ...(command ? { command } : {}),
       depends_on: row.after
         .split(',')
         .map(one => one.trim())
@@ -60,4 +67,15 @@ export function readStages(rows: readonly IStageRow[]): {
     mistakes.stages = 'missing';
   }
   return { stages, mistakes };
+}
+
+/** Rows that describe stages. */
+export function rowsOfStages(stages: readonly IStageSpec[]): IStageRow[] {
+  return stages.map(({ name, command, depends_on, gpu_count, ...kept }) => ({
+    name,
+    command: commandText(command),
+    after: (depends_on ?? []).join(', '),
+    gpus: String(gpu_count ?? ''),
+    kept
+  }));
 }

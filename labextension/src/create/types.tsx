@@ -1,9 +1,11 @@
 /**
  * What the dialog asks for each type of job beyond what all have.
  */
+import type { TranslationBundle } from '@jupyterlab/translation';
 import React from 'react';
 
 import { useTraining } from '../components/context';
+import type { IKept } from '../model/types';
 import { Field, type IFieldProps, Rows } from './field';
 import {
   type FormErrors,
@@ -202,6 +204,30 @@ export function SearchFields(props: IPartProps): React.JSX.Element {
   );
 }
 
+/** What a stage like another one is, where that is more than one job. */
+function kindOf(
+  { job_type, search, nodes, stages }: IKept,
+  trans: TranslationBundle
+): string {
+  const parts: string[] = [];
+  if (search) {
+    const space = Object.keys(search.space ?? {}).join(', ');
+    parts.push(
+      search.trials
+        ? trans.__('A search of %1 trials for %2', search.trials, space)
+        : trans.__('A search for %1', space)
+    );
+  }
+  if (job_type === 'distributed' || (nodes ?? 1) > 1) {
+    parts.push(trans.__('Of %1 nodes', nodes ?? 1));
+  }
+  if (stages) {
+    const names = stages.map(one => one.name).join(', ');
+    parts.push(trans.__('A pipeline of %1', names));
+  }
+  return parts.join(' · ');
+}
+
 export function StageFields(props: IPartProps): React.JSX.Element {
   const { trans } = useTraining();
   const { values, errors, change } = props;
@@ -219,11 +245,13 @@ export function StageFields(props: IPartProps): React.JSX.Element {
       error={errors.stages}
       errorOf={place => errors[`stages.${place}`]}
       onChange={stages => change({ stages })}
+      noteOf={row => kindOf(row.kept ?? {}, trans)}
     >
-      {(_, cell) => (
+      {(row, cell) => (
         <>
           {cell('name', trans.__('Name'))}
-          {cell('command', trans.__('Command'), { kind: 'wide' })}
+          {row.kept?.stages === undefined &&
+            cell('command', trans.__('Command'), { kind: 'wide' })}
           {cell('after', trans.__('After'))}
           {cell('gpus', trans.__('GPUs'), { kind: 'number' })}
         </>

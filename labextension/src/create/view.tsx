@@ -113,7 +113,7 @@ export function Form(props: {
   return (
     <div ref={host} aria-busy={props.isSubmitting}>
       <TypeChoice type={values.type} onChange={type => change({ type })} />
-      <What {...part} />
+      <What {...part} hasParameters={props.initial.parameters !== ''} />
       {values.type === 'distributed' && <DistributedFields {...part} />}
       {values.type === 'hyperparameter' && <SearchFields {...part} />}
       {values.type === 'pipeline' && <StageFields {...part} />}
@@ -132,7 +132,9 @@ export function Form(props: {
 
 type PartProps = Parameters<typeof fieldsOf>[0];
 
-function What(props: PartProps): React.JSX.Element {
+function What(
+  props: PartProps & { hasParameters: boolean }
+): React.JSX.Element {
   const { trans } = useTraining();
   const field = fieldsOf(props);
   const help =
@@ -158,6 +160,7 @@ function What(props: PartProps): React.JSX.Element {
           trans.__('What stands in the command as %1', '{script}'),
           { wide: true, lines: 8 }
         )}
+      {props.hasParameters && <Parameters {...props} />}
       {props.values.kept.snapshot !== undefined &&
         field(
           'files',
@@ -183,11 +186,27 @@ function What(props: PartProps): React.JSX.Element {
   );
 }
 
+/** The values of a trial, or of a job like one. */
+function Parameters(props: PartProps): React.JSX.Element {
+  const { trans } = useTraining();
+  return fieldsOf(props)(
+    'parameters',
+    trans.__('Parameters'),
+    trans.__(
+      'Lines of NAME=VALUE, such as the lr of %1 in the command, and variables of a script',
+      '{lr}'
+    ),
+    { wide: true, lines: 3 }
+  );
+}
+
 /** The fields that are seen only by who wants to. */
 const MORE = [
   'image',
   'priority',
   'executor',
+  'options',
+  'notify',
   'datasets',
   'outputPath',
   'env',
@@ -290,6 +309,21 @@ function Needs(props: PartProps): React.JSX.Element {
             trans.__('Environment variables'),
             trans.__('Lines of NAME=VALUE'),
             { wide: true, lines: 3 }
+          )}
+          {field(
+            'options',
+            trans.__('Executor options'),
+            trans.__('Lines of NAME=VALUE, such as %1', 'partition=gpu'),
+            { wide: true, lines: 2 }
+          )}
+          {field(
+            'notify',
+            trans.__('Tell'),
+            trans.__(
+              'Receivers by their names or URLs, each in a line, perhaps with %1; or a job, for those who are told of that one',
+              '(failed, retrying)'
+            ),
+            { wide: true, lines: 2 }
           )}
           {field('description', trans.__('Description'), '', {
             wide: true,

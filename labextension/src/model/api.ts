@@ -56,6 +56,11 @@ export class TrainingApi {
     return this.ask(jobPath(id));
   }
 
+  /** What a job was asked to be. */
+  async spec(id: string): Promise<IJobSpec> {
+    return this.ask(`${jobPath(id)}/spec`);
+  }
+
   async submit(spec: IJobSpec, key: string): Promise<IJob> {
     return this.ask('api/training-jobs', {
       method: 'POST',

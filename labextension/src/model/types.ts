@@ -372,65 +372,72 @@ export interface IUsage {
   idle_since: string | null;
 }
 
-export interface IStageSpec extends Omit<IKept, 'search'> {
-  name: string;
-  command: string;
-  depends_on: string[];
-  gpu_count?: number;
-}
-
 /** A script that is stored with its job; in the command it is `{script}`. */
 export interface IScript {
   name: string;
   text: string;
 }
 
-/** What a job like another one has of that one, and what nobody types. */
-export interface IKept {
+/** Who is told of a job: a name, a URL or another job, perhaps only on some occasions. */
+export type IReceiver = string | { to: string; on?: string[] | null };
+
+export interface ISearchSpec {
+  metric: string;
+  goal?: string;
+  sampler?: string;
+  pruner?: string;
+  trials?: number;
+  parallel?: number;
+  seed?: number;
+  min_steps?: number;
+  budget_hours?: number;
+  gpu_hours?: number;
+  space: Record<string, IDimension>;
+}
+
+/** What a person may ask for. */
+export interface IJobSpec {
+  name: string;
+  job_type?: string;
+  command?: string | string[];
+  description?: string;
+  cpu_cores?: number;
+  memory_gb?: number;
+  gpu_count?: number;
+  gpu_type?: string;
+  image?: string;
   script?: IScript;
+  working_dir?: string;
   snapshot?: string;
   environment?: string;
   variables?: Record<string, string>;
   parameters?: Record<string, ParameterValue>;
-  depends_on?: string[];
-  min_nodes?: number;
-  cpu_cores?: number;
-  memory_gb?: number;
-  gpu_type?: string;
-  image?: string;
-  working_dir?: string;
   env_vars?: Record<string, string>;
   dataset_ids?: (number | string)[];
   output_path?: string;
   max_retries?: number;
+  priority?: number;
   time_limit_s?: number;
   nodes?: number;
+  min_nodes?: number;
   launcher?: string;
   procs_per_node?: number;
   executor?: string;
-  search?: Record<string, unknown>;
+  executor_options?: Record<string, ParameterValue>;
+  notify?: IReceiver[];
+  depends_on?: string[];
+  search?: ISearchSpec;
+  stages?: IStageSpec[];
+  cache?: boolean;
 }
 
-/** What a person may ask for. */
-export interface IJobSpec extends Omit<IKept, 'search'> {
-  name: string;
-  job_type?: string;
-  command?: string;
-  description?: string;
-  gpu_count?: number;
-  priority?: number;
-  search?: {
-    metric: string;
-    goal: string;
-    sampler: string;
-    pruner: string;
-    trials?: number;
-    parallel?: number;
-    seed?: number;
-    space: Record<string, IDimension>;
-  };
-  stages?: IStageSpec[];
-}
+/** A stage depends on others by their names. */
+export type IStageSpec = IJobSpec;
+
+/** What a job like another one has of that one, and what nobody types. */
+export type IKept = Partial<Omit<IJobSpec, 'search'>> & {
+  search?: Partial<ISearchSpec>;
+};
 
 /** The data of an event `https://events.jupyter.org/jupyter_training/job/v1`. */
 export interface IJobEvent {

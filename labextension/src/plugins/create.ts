@@ -19,7 +19,7 @@ import { trainingIcon } from '../icon';
 
 import { EXAMPLE } from '../model/example';
 import type { IFormValues } from '../create/form';
-import { CREATE_ARGUMENTS, NO_ARGUMENTS } from './arguments';
+import { createArguments, NO_ARGUMENTS } from './arguments';
 import { attempt } from './attempt';
 import { IEnvironment } from './environment';
 
@@ -114,15 +114,14 @@ export const createPlugin: JupyterFrontEndPlugin<void> = {
 
     async function createLike(id: string): Promise<void> {
       const { valuesOf } = await import('../create/sources');
-      const job = model.find(id) ?? (await model.api.job(id));
-      await create(await valuesOf(job, model.api));
+      await create(valuesOf(await model.api.spec(id)));
     }
 
     app.commands.addCommand('training:create', {
       label: trans.__('Create Training Job…'),
       caption: trans.__('Run a script or a program as a training job'),
       icon: args => (args.isPalette ? undefined : trainingIcon),
-      describedBy: CREATE_ARGUMENTS,
+      describedBy: createArguments(trans),
       execute: async args =>
         attempt(trans, async () => {
           if (typeof args.path === 'string' && args.path) {

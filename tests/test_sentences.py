@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pynvml
 
 from jupyter_training.engine.gpus import CRITICAL_XIDS
 from jupyter_training.engine.nvml import of_card, of_driver
+from jupyter_training.engine.receivers import Receivers
+from jupyter_training.executors import ray_jobs, slurm_jobs, slurm_request
+from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
+from jupyter_training.executors.ray_jobs import RayJob
+from jupyter_training.executors.slurm_jobs import SlurmJob
 from jupyter_training.jobs import families
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.families import Child
@@ -21,6 +28,8 @@ from jupyter_training.jobs.lifecycle import Cause, Exit, Status, diagnose
 from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.jobs.trials import in_words
+from jupyter_training.scheduling import choice
+from jupyter_training.scheduling.choice import Images, Offer
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
@@ -133,6 +142,63 @@ def of_runs() -> Iterator[str]:
     yield hangs(since, "the first to fall silent: rank 3, at 10:02:03 UTC", date="%Y-%m-%d %H:%M")
 
 
+def of_clusters() -> Iterator[str]:
+    python, place = "/env/bin/python", Path("/data/jobs/job-1/attempt-1")
+    slurm = SlurmJob("12", "FAILED", "NonZeroExitCode", "node7", inf, str(place), "token")
+    states = ("PREEMPTED", "TIMEOUT", "DEADLINE", "OUT_OF_MEMORY", "CANCELLED", "PENDING")
+    ended = Exit(exit_code=1, cause=Cause.NODE_LOST)
+    ends = [
+        slurm_jobs.lost(None),
+        slurm_jobs.lost(slurm),
+        slurm_jobs.lost(replace(slurm, nodes="")),
+        *(slurm_jobs.lost(replace(slurm, state=state)) for state in states),
+        slurm_jobs.not_begun(replace(slurm, state="CANCELLED"), None, place, python),
+        slurm_jobs.not_begun(replace(slurm, nodes=""), 1, place, python),
+        slurm_jobs.not_begun(slurm, 1, place, python, "sh: no such file"),
+        *(slurm_jobs.not_begun(slurm, one, place, python) for one in (NOT_SHARED, NO_PYTHON)),
+        slurm_jobs.end_of(ended, slurm, asked=False, revoked=False, left_s=0, grace_s=30),
+    ]
+    ray = RayJob("raysubmit_1", "FAILED", "", "JOB_ENTRYPOINT", None, "", "token", str(place))
+    ends += [
+        ray_jobs.lost(None),
+        ray_jobs.lost(ray),
+        ray_jobs.lost(replace(ray, state="STOPPED")),
+        ray_jobs.not_begun(ray, place, python),
+        ray_jobs.not_begun(replace(ray, exit_code=2, message="no room"), place, python),
+    ]
+    yield from (diagnose(one)[1] for one in ends)
+
+
+def of_executors() -> Iterator[str]:
+    offers = {
+        "local": Offer(),
+        "docker": Offer(images=Images.ALWAYS),
+        "slurm": Offer(options=slurm_request.OPTIONS),
+    }
+    for asked, executor, there in (
+        ({}, "moon", offers),
+        ({"image": "a"}, "local", offers),
+        ({"image": "a"}, "local", {"local": Offer()}),
+        ({}, "docker", offers),
+        ({"executor_options": {"qos": "high"}}, "local", offers),
+        ({"executor_options": {"colour": "red"}}, "slurm", offers),
+    ):
+        spec = parse({"name": "job", "command": "true", **asked})
+        yield from (one.message for one in choice.problems(spec, executor, there))
+
+
+def of_receivers() -> Iterator[str]:
+    async def nothing(job_id: str) -> None:
+        pass
+
+    for receivers in (Receivers(), Receivers({"team": "json://host"})):
+        for to in ("boss", "job-12"):
+            try:
+                asyncio.run(receivers.of_job([to], nothing))
+            except InvalidJob as invalid:
+                yield from (error.message for error in invalid.errors)
+
+
 def of_requests() -> Iterator[str]:
     search: dict[str, Any] = {"metric": "loss", "trials": 2}
     space: dict[str, Any] = {"lr": {"type": "uniform", "low": 1, "high": 0}}
@@ -153,12 +219,24 @@ def of_requests() -> Iterator[str]:
         {"nodes": 2, "min_nodes": 3},
         {"nodes": 2, "launcher": "mpi"},
         {"gpu_count": "one", "image": 5, "gpus": 2},
+        {"command": "a\0"},
+        {"script": {"text": "fit()"}},
+        *({"parameters": {name: 1}} for name in ("1x", "é", "script")),
+        {"parameters": {"lr": 1, "LR": 2}},
+        {"command": "fit {rate}", "job_type": "hyperparameter", "search": an_hour_of_search()},
+        {"job_type": "hyperparameter", "search": {**an_hour_of_search(), "min_steps": 2}},
+        {"job_type": "hyperparameter", "search": {**an_hour_of_search(), "seed": 2**32}},
     )
     for fields in wrong:
         try:
             parse({"name": "job", "command": "true", **fields})
         except InvalidJob as invalid:
             yield from (error.message for error in invalid.errors)
+
+
+def an_hour_of_search() -> dict[str, Any]:
+    space = {"lr": {"type": "uniform", "low": 0, "high": 1}}
+    return {"metric": "loss", "budget_hours": 1, "space": space}
 
 
 def wrong_searches() -> Iterator[dict[str, Any]]:
@@ -173,6 +251,7 @@ def wrong_searches() -> Iterator[dict[str, Any]]:
         {"type": "choice", "values": []},
         {"type": "choice", "values": [1, 1]},
         {"type": "uniform", "values": [1]},
+        {"type": "choice", "values": [1], "low": 0},
     ):
         yield {**search, "space": {"lr": dimension}}
     yield {**search, "sampler": "grid", "space": {"lr": numbers}}
@@ -192,4 +271,5 @@ def wrong_stages() -> Iterator[list[dict[str, Any]]]:
 def test_the_sidebar_knows_what_the_scheduler_the_ends_and_the_checks_of_requests_say() -> None:
     known = json.loads((SOURCES / "__tests__" / "sentences.json").read_text(encoding="utf-8"))
     said = {*of_the_queue(), *of_ends(), *of_children(), *of_gpus(), *of_runs(), *of_requests()}
+    said |= {*of_clusters(), *of_executors(), *of_receivers()}
     assert said - known.keys() == set()

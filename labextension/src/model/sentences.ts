@@ -9,8 +9,10 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { ENDING, HISTORY, PARENTS, RUNNING } from './sentences/ending';
+import { EXECUTORS } from './sentences/executors';
 import { GPUS } from './sentences/gpus';
-import { REFUSED, WRONG } from './sentences/requests';
+import { REFUSED } from './sentences/refusals';
+import { UNFIT, WRONG } from './sentences/requests';
 import { read } from './sentences/rules';
 import { WAITING } from './sentences/waiting';
 
@@ -19,12 +21,14 @@ export function worded(sentence: string, trans: TranslationBundle): string {
   for (const rules of [
     // The most particular ones first: `%1 failed: %2` may be a part of others.
     REFUSED,
+    EXECUTORS,
     GPUS,
     RUNNING,
     WAITING,
     PARENTS,
     ENDING,
     HISTORY,
+    UNFIT,
     WRONG
   ]) {
     const found = read(rules, sentence, trans);

@@ -1,72 +1,76 @@
 /**
- * What the commands take.
+ * What the commands take, as it is told to people and to programs that run commands.
  */
-export const NO_ARGUMENTS = { args: { type: 'object', properties: {} } };
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
 
-export const JOB_ARGUMENT = {
-  args: {
-    type: 'object',
-    properties: {
-      job: {
-        type: 'string',
-        description:
-          'The id of the job, such as job-7f3a9c. By default the one in the current view; else it is asked for.'
-      }
-    }
-  }
-};
+interface IArguments {
+  args: ReadonlyJSONObject;
+}
 
-export const OPEN_ARGUMENTS = {
-  args: {
-    type: 'object',
-    properties: {
-      ...JOB_ARGUMENT.args.properties,
-      tab: {
-        type: 'string',
-        enum: [
-          'overview',
-          'stages',
-          'ranks',
-          'trials',
-          'log',
-          'metrics',
-          'resources',
-          'history',
-          'outputs',
-          'code'
-        ],
-        description: 'What to see of it.'
-      }
-    }
-  }
-};
+function taking(properties: ReadonlyJSONObject): IArguments {
+  return { args: { type: 'object', properties } };
+}
 
-export const COMPARE_ARGUMENTS = {
-  args: {
-    type: 'object',
-    properties: {
-      jobs: {
-        type: 'string',
-        description:
-          'The ids of the jobs, separated by commas. By default the latest ones.'
-      }
-    }
-  }
-};
+export const NO_ARGUMENTS = taking({});
 
-export const CREATE_ARGUMENTS = {
-  args: {
-    type: 'object',
-    properties: {
-      path: {
-        type: 'string',
-        description:
-          'A script or a notebook to run, relative to the directory of the server.'
-      },
-      like: {
-        type: 'string',
-        description: 'The id of a job whose fields to begin with.'
-      }
+export function jobArgument(trans: TranslationBundle): IArguments {
+  return taking({ job: jobOf(trans) });
+}
+
+export function openArguments(trans: TranslationBundle): IArguments {
+  return taking({
+    job: jobOf(trans),
+    tab: {
+      type: 'string',
+      enum: [
+        'overview',
+        'stages',
+        'ranks',
+        'trials',
+        'log',
+        'metrics',
+        'resources',
+        'history',
+        'outputs',
+        'code'
+      ],
+      description: trans.__('What to see of it.')
     }
-  }
-};
+  });
+}
+
+export function compareArguments(trans: TranslationBundle): IArguments {
+  return taking({
+    jobs: {
+      type: 'string',
+      description: trans.__(
+        'The ids of the jobs, separated by commas. By default the latest ones.'
+      )
+    }
+  });
+}
+
+export function createArguments(trans: TranslationBundle): IArguments {
+  return taking({
+    path: {
+      type: 'string',
+      description: trans.__(
+        'A script or a notebook to run, relative to the directory of the server.'
+      )
+    },
+    like: {
+      type: 'string',
+      description: trans.__('The id of a job whose fields to begin with.')
+    }
+  });
+}
+
+function jobOf(trans: TranslationBundle): ReadonlyJSONObject {
+  return {
+    type: 'string',
+    description: trans.__(
+      'The id of the job, such as job-7f3a9c. By default the one in the current view; else it is asked for.'
+    )
+  };
+}

@@ -20,7 +20,7 @@ import { ACTIVE, ENDED, type IJob, type JobStatus } from '../model/types';
 import { statusWord } from '../model/words';
 import type { CompareView } from '../views/compare';
 import type { JobView, TabName } from '../views/jobview';
-import { COMPARE_ARGUMENTS, JOB_ARGUMENT, OPEN_ARGUMENTS } from './arguments';
+import { compareArguments, jobArgument, openArguments } from './arguments';
 import { attempt } from './attempt';
 import { IEnvironment } from './environment';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is used at once
@@ -116,7 +116,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       app.commands.addCommand(name, {
         label,
         caption,
-        describedBy: JOB_ARGUMENT,
+        describedBy: jobArgument(trans),
         isEnabled: args => {
           const id = which.told(args);
           const job = id === null ? undefined : model.find(id);
@@ -135,7 +135,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand('training:open', {
       label: trans.__('Open Training Job'),
       caption: trans.__('Show all about a training job'),
-      describedBy: OPEN_ARGUMENTS,
+      describedBy: openArguments(trans),
       execute: async args =>
         attempt(trans, async () => {
           // One that is not there any more is told of in its view.
@@ -243,7 +243,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__(
         'Show the metrics of several training jobs in one chart'
       ),
-      describedBy: COMPARE_ARGUMENTS,
+      describedBy: compareArguments(trans),
       execute: async args =>
         attempt(trans, async () => {
           const ids =

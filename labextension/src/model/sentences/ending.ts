@@ -96,7 +96,10 @@ export const ENDING: readonly IRule[] = [
     sentence
   ),
   rule((trans, why) => trans.__('could not be started: %1', why), sentence),
-  rule((trans, why) => trans.__('the image could not be had: %1', why)),
+  rule(
+    (trans, why) => trans.__('the image could not be had: %1', why),
+    sentence
+  ),
   rule(
     (trans, why) => trans.__('the machine that ran it was lost: %1', why),
     sentence

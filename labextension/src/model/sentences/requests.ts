@@ -1,7 +1,7 @@
 /**
  * What is wrong with what somebody asks for.
  */
-import { type IRule, name, type Place, rule, sentence } from './rules';
+import { type IRule, name, type Place, read, rule, sentence } from './rules';
 
 const word: Place = text => (/^\w+$/.test(text) ? text : null);
 
@@ -129,16 +129,207 @@ export const WRONG: readonly IRule[] = [
   rule((trans, a) => trans.__('should be a valid integer, not %1', a)),
   rule((trans, a) => trans.__('should be a valid string, not %1', a)),
   rule((trans, a) => trans.__('no such field; did you mean %1?', a)),
-  rule(trans => trans.__('no such field'))
+  rule(trans => trans.__('no such field')),
+  rule(trans => trans.__('should not contain a NUL character')),
+  rule((trans, a) =>
+    trans.__('script is given, so one word of command should be %1', a)
+  ),
+  rule((trans, a) => trans.__('%1 is for numbers; a choice has values', a)),
+  rule(trans =>
+    trans.__('is for a pruner; without one no trial is stopped early')
+  ),
+  rule((trans, a, b) => trans.__('should be less than %1, not %2', a, b)),
+  rule((trans, what, there, instead) =>
+    trans.__(
+      '%1 is not in the space of the search, which has %2; write %3 for what is no parameter',
+      what,
+      there,
+      instead
+    )
+  ),
+  rule((trans, a) =>
+    trans.__('%1 is not the name of a variable, such as lr or batch_size', a)
+  ),
+  rule((trans, a, most) =>
+    trans.__(
+      '%1 should have at most %2 letters, digits and _, without accents',
+      a,
+      most
+    )
+  ),
+  rule(trans =>
+    trans.__(
+      'script stands for the stored script in a command; choose another name'
+    )
+  ),
+  rule((trans, one, other, both) =>
+    trans.__(
+      '%1 and %2 would both be %3 in the environment; rename one',
+      one,
+      other,
+      both
+    )
+  ),
+  rule((trans, how) =>
+    trans.__(
+      'a search needs Optuna where the server runs, which is not installed there: %1',
+      how
+    )
+  )
 ];
 
-/** Why something cannot be done to a job. */
-export const REFUSED: readonly IRule[] = [
-  rule((trans, id) =>
-    trans.__('%1 cannot be cancelled: it has already completed.', id)
+const OPTIONS: readonly IRule[] = [
+  rule(trans => trans.__('it has none')),
+  rule((trans, there) => trans.__('it has %1', there))
+];
+
+const options: Place = (text, trans) => read(OPTIONS, text, trans);
+
+/** What is wrong with where it is to run, with what, and who is told of it. */
+export const UNFIT: readonly IRule[] = [
+  rule((trans, executor, there) =>
+    trans.__('there is no executor %1; choose one of: %2', executor, there)
   ),
-  rule((trans, id) =>
-    trans.__('%1 cannot be cancelled: it has already failed.', id)
+  rule(
+    (trans, able, executor) =>
+      trans.__(
+        'an image needs the executor %1, not %2; on Slurm, call apptainer, or what else your cluster has, in the command',
+        able,
+        executor
+      ),
+    name,
+    word
   ),
-  rule((trans, id) => trans.__('There is no job %1.', id))
+  rule(
+    (trans, able, executor) =>
+      trans.__('an image needs the executor %1, not %2', able, executor),
+    name,
+    word
+  ),
+  rule(
+    (trans, executor) =>
+      trans.__(
+        'the executor %1 runs jobs without an image; on Slurm, call apptainer, or what else your cluster has, in the command',
+        executor
+      ),
+    word
+  ),
+  rule(
+    (trans, executor) =>
+      trans.__('the executor %1 runs jobs without an image', executor),
+    word
+  ),
+  rule(
+    (trans, executor) =>
+      trans.__('the executor %1 needs an image to run', executor),
+    word
+  ),
+  rule(
+    (trans, executor, option, there, other) =>
+      trans.__(
+        'the executor %1 has no option %2 (%3); %4 has',
+        executor,
+        option,
+        there,
+        other
+      ),
+    word,
+    name,
+    options
+  ),
+  rule(
+    (trans, executor, option, there) =>
+      trans.__(
+        'the executor %1 has no option %2 (%3)',
+        executor,
+        option,
+        there
+      ),
+    word,
+    name,
+    options
+  ),
+  rule(
+    (trans, cluster) => trans.__('jobs on %1 run without an image', cluster),
+    word
+  ),
+  rule((trans, type, there) =>
+    trans.__(
+      'no node of the cluster has a GPU of type %1 (there are: %2)',
+      type,
+      there
+    )
+  ),
+  rule((trans, option, given) =>
+    trans.__('should be what sbatch takes for --%1, not %2', option, given)
+  ),
+  rule(trans =>
+    trans.__('Ray starts all nodes of a job or none; leave it out')
+  ),
+  rule(trans =>
+    trans.__('Ray finds nodes by labels only for jobs of one node')
+  ),
+  rule((trans, a) => trans.__('%1 should be like "name=value"', a)),
+  rule((trans, a) => trans.__('there is no directory %1', a)),
+  rule((trans, a) => trans.__('%1 may not be entered', a)),
+  rule(trans =>
+    trans.__(
+      "a container would see all files of this machine, as the server's root directory is /; start the server in another one"
+    )
+  ),
+  rule((trans, a) => trans.__('there is no data set with the number %1', a)),
+  rule((trans, a) => trans.__('there is no data set with the name %1', a)),
+  rule(
+    (trans, dataset, why) =>
+      trans.__('its data set %1 is not available: %2', dataset, why),
+    name,
+    sentence
+  ),
+  rule((trans, dataset, before, now) =>
+    trans.__(
+      'its data set %1 is not at %2 any more; a link there leads to %3',
+      dataset,
+      before,
+      now
+    )
+  ),
+  rule((trans, a) =>
+    trans.__('there is no job %1; name one by its id or its number', a)
+  ),
+  rule((trans, a) =>
+    trans.__('you have no job %1, so nobody knows who is told of it', a)
+  ),
+  rule(trans =>
+    trans.__(
+      'this server knows no receiver of that name (there is none); or give a URL'
+    )
+  ),
+  rule((trans, there) =>
+    trans.__(
+      'this server knows no receiver of that name (there are %1); or give a URL',
+      there
+    )
+  ),
+  rule((trans, url) =>
+    trans.__(
+      '%1 is not a URL that Apprise understands; its documentation lists them',
+      url
+    )
+  ),
+  rule((trans, kind) =>
+    trans.__('receivers of the kind %1 are not allowed here', kind)
+  ),
+  rule((trans, what) =>
+    trans.__('%1 would read a file of the server, which is not allowed', what)
+  ),
+  rule((trans, how) =>
+    trans.__(
+      'notifications need Apprise, which is not installed where the server runs: %1',
+      how
+    )
+  ),
+  rule(trans => trans.__('has to be uploaded first')),
+  rule((trans, many, which) =>
+    trans.__('%1 of its files have to be uploaded first: %2', many, which)
+  )
 ];

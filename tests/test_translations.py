@@ -8,11 +8,14 @@ from pathlib import Path
 
 from jupyterlab_server.translation_utils import get_language_pack
 
+from jupyter_training.notebook.states import STATES
+
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "labextension" / "src"
 CATALOGUE = ROOT / "jupyter_training/locale/zh_CN/LC_MESSAGES/jupyter_training.json"
 
 _CALL = re.compile(r"trans\.__\(\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
+_WORDS = re.compile(r"\b_?words\(\s*\"([^\"]+)\"")
 _ANY_CALL = re.compile(r"trans\.(__|_n|_p|_np|gettext)\(")
 
 
@@ -30,6 +33,14 @@ def of_sources() -> set[str]:
     return found
 
 
+def of_notebooks() -> set[str]:
+    """What a monitor in a cell shows: the literals in calls of ``words``, and the states."""
+    found = {state.word for state in STATES.values()}
+    for path in (ROOT / "jupyter_training" / "notebook").glob("*.py"):
+        found |= set(_WORDS.findall(path.read_text(encoding="utf-8")))
+    return found
+
+
 def of_schema() -> set[str]:
     """What the settings editor shows, each with the context in which JupyterLab looks for it."""
     schema = json.loads((ROOT / "labextension" / "schema" / "plugin.json").read_text())
@@ -44,7 +55,7 @@ def of_schema() -> set[str]:
 def test_every_string_is_translated_and_no_other_is_kept() -> None:
     catalogue = json.loads(CATALOGUE.read_text(encoding="utf-8"))
     del catalogue[""]
-    assert catalogue.keys() == of_sources() | of_schema()
+    assert catalogue.keys() == of_sources() | of_schema() | of_notebooks()
     assert not [text for text, translated in catalogue.items() if not translated[0].strip()]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from jupyter_training.notebook import states
 from jupyter_training.notebook.chart import TEXT, Curve, line_chart
 from jupyter_training.notebook.formats import figure
+from jupyter_training.notebook.words import ENGLISH, Words
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 """What would move a terminal's cursor or change its colours."""
@@ -29,45 +30,60 @@ _LONGEST = 500
 """So much of a line of a log is shown (characters)."""
 
 
-def head(told: dict[str, Any], gpus: Sequence[tuple[int | None, float | None]] = ()) -> str:
+def head(
+    told: dict[str, Any],
+    gpus: Sequence[tuple[int | None, float | None]] = (),
+    words: Words = ENGLISH,
+) -> str:
     """What a job is, where it is, and what it holds."""
+    attempt, place = told["attempt"], told["queue_position"]
     facts = [
-        holds(told, gpus),
-        *([f"attempt {told['attempt']}"] if told["attempt"] > 1 else []),
-        *([f"place {told['queue_position']} in the queue"] if told["queue_position"] else []),
+        holds(told, gpus, words),
+        words("attempt %1", attempt) if attempt > 1 else "",
+        words("place %1 in the queue", place) if place else "",
     ]
     return (
-        f"{states.badge(told['status'])} <b>{html.escape(told['name'])}</b> "
+        f"{states.badge(told['status'], words)} <b>{html.escape(told['name'])}</b> "
         f'<code style="user-select:all">{html.escape(told["job_id"])}</code> '
         f'<span style="color:{TEXT}">{html.escape(" · ".join(filter(None, facts)))}</span>'
     )
 
 
-def holds(told: Mapping[str, Any], gpus: Sequence[tuple[int | None, float | None]] = ()) -> str:
+def holds(
+    told: Mapping[str, Any],
+    gpus: Sequence[tuple[int | None, float | None]] = (),
+    words: Words = ENGLISH,
+) -> str:
     """What a job holds or asks for; of GPUs, which ones and how busy they are, if that is known."""
     if told.get("children") is not None:
         return ""
     cores, count = told["cpu_cores"], told["gpu_count"]
-    words = [f"{cores} core{'s' * (cores != 1)}", f"{told['memory_gb']} GB"]
+    parts = [
+        words("%1 core", cores) if cores == 1 else words("%1 cores", cores),
+        words("%1 GB", told["memory_gb"]),
+    ]
     known = [(index, busy) for index, busy in gpus if index is not None]
     if known:
         called = ", ".join(str(index) for index, _ in known)
         busy = ", ".join("?" if busy is None else f"{busy:.0f} %" for _, busy in known)
         is_known = any(busy is not None for _, busy in known)
-        words.append(f"GPU{'s' * (len(known) > 1)} {called}" + (f" ({busy})" if is_known else ""))
+        those = words("GPU %1", called) if len(known) == 1 else words("GPUs %1", called)
+        parts.append(those + (f" ({busy})" if is_known else ""))
     elif count:
-        words.append(f"{count} GPU{'s' * (count != 1)}")
+        parts.append(words("%1 GPU", count) if count == 1 else words("%1 GPUs", count))
     if told.get("job_type") == "distributed":
         nodes = len(told["parts"]) or told["nodes"]
-        words[0] = f"{nodes} node{'s' * (nodes != 1)} of {words[0]}"
-    return " · ".join(words)
+        text = words("%1 node of %2") if nodes == 1 else words("%1 nodes of %2")
+        parts[0] = words(text, nodes, parts[0])
+    return " · ".join(parts)
 
 
-def bar(told: dict[str, Any], how_far: str) -> str:
+def bar(told: dict[str, Any], how_far: str, words: Words = ENGLISH) -> str:
     """How far a job has come."""
     progress, style = int(told["progress"]), states.of(told["status"]).style
+    label = html.escape(words("Progress of %1", told["name"]))
     return (
-        f'<div role="progressbar" aria-label="progress of {html.escape(told["name"])}" '
+        f'<div role="progressbar" aria-label="{label}" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{progress}" '
         f'aria-valuetext="{html.escape(how_far)}" '
         'style="display:flex;align-items:center;gap:8px;line-height:1.4">'

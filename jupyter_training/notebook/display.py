@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook import card
 from jupyter_training.notebook.chart import Curve
-from jupyter_training.notebook.formats import figure
+from jupyter_training.notebook.formats import duration, figure
 from jupyter_training.notebook.live import Pair
+from jupyter_training.notebook.words import ENGLISH, Words
 
 if TYPE_CHECKING:
     from jupyter_training.notebook.job import Job
@@ -34,10 +35,12 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-def how_far(told: Mapping[str, Any]) -> str:
+def how_far(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
     """The progress of a job and how long it may still run: ``45 %, about 5 to 8 min left``."""
     left = told.get("remaining_text")
-    return f"{told['progress']} %" + (f", {left}" if left else "")
+    if left and words is not ENGLISH:  # the server has said it in English
+        left = words("about %1 left", duration(told["remaining_s"], words))
+    return words("%1 %", told["progress"]) + (f", {left}" if left else "")
 
 
 class View:

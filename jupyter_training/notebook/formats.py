@@ -6,6 +6,8 @@ import math
 import re
 from datetime import datetime, timezone
 
+from jupyter_training.notebook.words import ENGLISH, Words
+
 _DATED = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -30,20 +32,20 @@ def figure(value: float | str) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, words: Words = ENGLISH) -> str:
     """How long something takes: ``42 s``, ``5 min``, ``1 h 12 min``, ``3 d 4 h``."""
     # Half up, as the sidebar does it.
     whole = max(0, math.floor(seconds + 0.5))
     if whole < 60:
-        return f"{whole} s"
+        return words("%1 s", whole)
     minutes = math.floor(whole / 60 + 0.5)
     if minutes < 60:
-        return f"{minutes} min"
+        return words("%1 min", minutes)
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+        return words("%1 h %2 min", hours, minutes) if minutes else words("%1 h", hours)
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
+    return words("%1 d %2 h", days, hours) if hours else words("%1 d", days)
 
 
 def time(text: str) -> datetime:

@@ -19,6 +19,7 @@ import traitlets
 from jupyter_training.notebook import card
 from jupyter_training.notebook.chart import Curve
 from jupyter_training.notebook.points import news
+from jupyter_training.notebook.words import Words
 
 _STATIC = files("jupyter_training.notebook").joinpath("static")
 
@@ -46,6 +47,9 @@ class Plot(Protocol):
     def open(self, is_open: bool) -> None:
         """Show, or hide, what can be chosen."""
 
+    def speak(self, words: Words) -> None:
+        """Use the words of a language."""
+
 
 def new_plot() -> Plot:
     """A chart, or a picture of one where the built code is missing."""
@@ -67,6 +71,7 @@ class Chart(anywidget.AnyWidget):
     is_log = traitlets.Bool(False).tag(sync=True)
     smoothing = traitlets.Float(0.0, min=0.0, max=0.99).tag(sync=True)
     is_open = traitlets.Bool(False).tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
 
     def __init__(self, code: str, style: str) -> None:
         super().__init__(_esm=code, _css=style, layout={"flex": "0 0 auto", "display": "none"})
@@ -109,6 +114,16 @@ class LivePlot:
     def open(self, is_open: bool) -> None:
         """Show, or hide, what can be chosen."""
         self.root.is_open = is_open
+
+    def speak(self, words: Words) -> None:
+        """Use the words of a language."""
+        self.root.words = {
+            "metrics": words("Metrics"),
+            "log": words("Log scale"),
+            "smoothing": words("Smoothing"),
+            "step": words("step %1"),
+            "chart": words("Chart. Last values: %1"),
+        }
 
     def _show(self) -> None:
         with self._sending:
@@ -154,3 +169,6 @@ class Picture:
     def open(self, is_open: bool) -> None:
         """Say that there is nothing to choose."""
         self._note = f"<div>{_NOT_BUILT}</div>" if is_open else ""
+
+    def speak(self, words: Words) -> None:
+        """Say nothing: a picture has no words."""

@@ -42,24 +42,36 @@ function openInSidebar(job) {
 
 function render({ model, el }) {
   const job = model.get('job');
+  let forget = () => undefined;
   if (job) {
-    const copying = button('Copy id', `Copy ${job}`, async () => {
+    const word = name => model.get('words')[name];
+    const copying = button('', job, async () => {
       await copy(job);
-      copying.textContent = 'Copied';
-      setTimeout(() => (copying.textContent = 'Copy id'), 2000);
+      copying.textContent = word('copied');
+      setTimeout(say, 2000);
     });
-    const open = button('Open', 'Open in the sidebar', () => openInSidebar(job));
+    const open = button('', '', () => openInSidebar(job));
+    const say = () => {
+      copying.textContent = word('copy');
+      open.textContent = word('open');
+      open.title = word('opens');
+    };
+    say();
+    model.on('change:words', say);
+    forget = () => model.off('change:words', say);
     el.append(open, copying);
     // Only where JupyterLab has the extension.
     open.hidden = document.getElementById(PANEL) === null;
   }
-  const looks = () => model.send({ type: 'looks' });
+  const language = document.documentElement.lang;
+  const looks = () => model.send({ type: 'looks', language });
   looks();
   const timer = setInterval(looks, EVERY_MS);
   // A page that was asleep does not wait for its timer.
   const woken = () => document.visibilityState === 'visible' && looks();
   document.addEventListener('visibilitychange', woken);
   return () => {
+    forget();
     clearInterval(timer);
     document.removeEventListener('visibilitychange', woken);
   };

@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, replace
 
+from jupyter_training.notebook.words import ENGLISH, Words
+
 _LINE = 'fill="none" stroke="currentColor"'
 _INSIDE = (
     'fill="none" stroke="var(--jp-layout-color1,var(--vscode-editor-background,#fff))" '
@@ -168,9 +170,10 @@ def cause_word(cause: str) -> str:
     return CAUSES.get(cause) or cause.replace("_", " ")
 
 
-def badge(status: str) -> str:
+def badge(status: str, words: Words = ENGLISH) -> str:
     """A state as a shape, a word and a colour."""
-    return _badge(of(status))
+    state = of(status)
+    return _badge(replace(state, word=words(state.word)))
 
 
 def badge_of_trial(state: str) -> str:

@@ -21,6 +21,7 @@ from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.plot import new_plot
 from jupyter_training.notebook.tables import JobTable, parts
 from jupyter_training.notebook.watch import KEPT_LINES, Watch
+from jupyter_training.notebook.words import ENGLISH, Words, words_of
 
 if TYPE_CHECKING:
     from jupyter_training.notebook.monitor import JobsMonitor
@@ -52,14 +53,37 @@ _STYLE = """<style>
 
 
 class Presence(anywidget.AnyWidget):
-    """Says that a browser shows this, and has the buttons that only a browser can serve."""
+    """Says that a browser shows this, and in which language; has what only a browser can do."""
 
     _esm = files("jupyter_training.notebook").joinpath("presence.js").read_text("utf-8")
     job = traitlets.Unicode().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, looks: Callable[[], None], job: str = "") -> None:
-        super().__init__(job=job)
-        self.on_msg(lambda _, content, __: looks() if content.get("type") == "looks" else None)
+    def __init__(
+        self, looks: Callable[[], None], speak: Callable[[Words], None], job: str = ""
+    ) -> None:
+        super().__init__(job=job, words=_of_presence(ENGLISH))
+        self._looks, self._speak, self._language = looks, speak, ""
+        self.on_msg(self._hear)
+
+    def _hear(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if content.get("type") != "looks":
+            return
+        language = str(content.get("language", ""))
+        if language != self._language:
+            self._language, words = language, words_of(language)
+            self.words = _of_presence(words)
+            self._speak(words)
+        self._looks()
+
+
+def _of_presence(words: Words) -> dict[str, str]:
+    return {
+        "open": words("Open"),
+        "opens": words("Open in the sidebar"),
+        "copy": words("Copy id"),
+        "copied": words("Copied"),
+    }
 
 
 class JobWidget:
@@ -74,21 +98,19 @@ class JobWidget:
     """
 
     def __init__(self, job: Job, watch: Watch, pair: Pair) -> None:
-        self._job, self._watch = job, watch
+        self._job, self._watch, self._words = job, watch, ENGLISH
         self._drawing = threading.RLock()
         self._held: list[str] | None = None
         self._head, self._bar, self._said = _html("1 1 auto"), _html(), _html()
         self._stages = _html()
         self._plot, self._log = new_plot(), _html("1 1 24em")
-        self._cancel = self._button("Cancel", "End the job and all its processes", self._do_cancel)
+        self._cancel, self._retry = self._button(self._do_cancel), self._button(self._do_retry)
         self._cancel.add_class("jt-cancel")
-        self._retry = self._button("Retry", "Run the job again", self._do_retry)
-        self._more = widgets.ToggleButton(
-            description="Options", tooltip="Choose what the chart and the log show"
-        )
+        self._more = widgets.ToggleButton()
         self._more.observe(self._unfold, "value")
         self._options = self._make_options()
-        presence = Presence(watch.looking.say, job.id)
+        self._say()
+        presence = Presence(watch.looking.say, self._speak, job.id)
         buttons = widgets.HBox(
             [self._cancel, self._retry, presence, self._more],
             layout=widgets.Layout(flex="0 0 auto", align_items="center"),
@@ -109,10 +131,8 @@ class JobWidget:
         return str(self._root.model_id)
 
     def _make_options(self) -> Any:
-        self._search = widgets.Text(
-            description="Search log", placeholder=f"in its last {KEPT_LINES} lines"
-        )
-        self._follow = widgets.Checkbox(value=True, description="Follow the log", indent=False)
+        self._search = widgets.Text()
+        self._follow = widgets.Checkbox(value=True, indent=False)
         self._search.observe(lambda _: self.draw(), "value")
         self._follow.observe(self._hold, "value")
         self._follow.layout = widgets.Layout(width="auto")
@@ -123,8 +143,29 @@ class JobWidget:
             ),
         )
 
-    def _button(self, label: str, tooltip: str, action: Callable[[], None]) -> Any:
-        return _button(label, tooltip, lambda: self._try(action))
+    def _speak(self, words: Words) -> None:
+        """Use the words of a language from now on."""
+        with self._drawing:
+            self._words = words
+            self._say()
+        self.draw()
+
+    def _say(self) -> None:
+        """Say what can be done."""
+        words = self._words
+        self._cancel.description = words("Cancel")
+        self._cancel.tooltip = words("End the job and all its processes")
+        self._retry.description = words("Retry")
+        self._retry.tooltip = words("Run the job again")
+        self._more.description = words("Options")
+        self._more.tooltip = words("Choose what the chart and the log show")
+        self._search.description = words("Search log")
+        self._search.placeholder = words("in its last %1 lines", KEPT_LINES)
+        self._follow.description = words("Follow the log")
+        self._plot.speak(words)
+
+    def _button(self, action: Callable[[], None]) -> Any:
+        return _button(lambda: self._try(action))
 
     def _try(self, action: Callable[[], None]) -> None:
         try:
@@ -134,11 +175,11 @@ class JobWidget:
         self.draw()
 
     def _do_cancel(self) -> None:
-        self._cancel.disabled, self._cancel.description = True, "Cancelling"
+        self._cancel.disabled, self._cancel.description = True, self._words("Cancelling")
         try:
             self._job.cancel()
         finally:
-            self._cancel.disabled, self._cancel.description = False, "Cancel"
+            self._cancel.disabled, self._cancel.description = False, self._words("Cancel")
 
     def _do_retry(self) -> None:
         self._retry.disabled = True
@@ -165,8 +206,8 @@ class JobWidget:
         with self._drawing:
             it = self._watch
             told = it.told
-            self._head.value = card.head(told, it.gpus)
-            self._bar.value = card.bar(told, how_far(told))
+            self._head.value = card.head(told, it.gpus, self._words)
+            self._bar.value = card.bar(told, how_far(told, self._words), self._words)
             # Where it runs and what it holds is in the head already.
             reason = None if told["status"] == "running" else told["reason"]
             _show(self._stages, _stages(it.children))
@@ -185,7 +226,8 @@ class JobWidget:
         if not search:
             return card.log(lines[-_LINES:], height=_HEIGHT)
         found = [line for line in lines if search.lower() in card.plain(line).lower()][-_FOUND:]
-        return card.log(found or ["Nothing was found."], search if found else "", height=_HEIGHT)
+        nothing = [self._words("Nothing was found.")]
+        return card.log(found or nothing, search if found else "", height=_HEIGHT)
 
 
 class JobsWidget:
@@ -203,13 +245,13 @@ class JobsWidget:
         self._monitor = monitor
         self._drawing = threading.RLock()
         self._table, self._note = _html(), _html()
-        self._job = widgets.Dropdown(description="Job", layout=widgets.Layout(width="300px"))
-        self._cancel = _button("Cancel", "End the chosen job", self._do_cancel)
+        self._job = widgets.Dropdown(layout=widgets.Layout(width="300px"))
+        self._cancel, self._retry = _button(self._do_cancel), _button(self._do_retry)
         self._cancel.add_class("jt-cancel")
-        self._retry = _button("Retry", "Run the chosen job again", self._do_retry)
+        self._speak(ENGLISH)
         self._job.observe(lambda _: self.draw(), "value")
         row = widgets.HBox(
-            [self._job, self._cancel, self._retry, Presence(monitor.looking.say)],
+            [self._job, self._cancel, self._retry, Presence(monitor.looking.say, self._speak)],
             layout=widgets.Layout(align_items="center"),
         )
         self._root = _root(pair, [self._table, self._note, row])
@@ -219,6 +261,14 @@ class JobsWidget:
     def model_id(self) -> str:
         """By what a front end finds it."""
         return str(self._root.model_id)
+
+    def _speak(self, words: Words) -> None:
+        """Use the words of a language from now on."""
+        self._job.description = words("Job")
+        self._cancel.description = words("Cancel")
+        self._cancel.tooltip = words("End the chosen job")
+        self._retry.description = words("Retry")
+        self._retry.tooltip = words("Run the chosen job again")
 
     def _act(self, action: Callable[[Job], Any]) -> None:
         chosen = self._job.value
@@ -261,13 +311,13 @@ def _root(pair: Pair, parts: list[Any]) -> Any:
     return root
 
 
-def _button(label: str, tooltip: str, action: Callable[[], None]) -> Any:
+def _button(action: Callable[[], None]) -> Any:
     """A button; its answer may take a while, and the other buttons are not to wait for it."""
-    button = widgets.Button(description=label, tooltip=tooltip)
+    button = widgets.Button()
     answering = Answering()
     button.on_click(
         lambda _: threading.Thread(
-            target=answering.run, args=(action,), name=f"button {label}", daemon=True
+            target=answering.run, args=(action,), name=f"button {button.description}", daemon=True
         ).start()
     )
     return button

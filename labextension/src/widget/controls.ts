@@ -3,7 +3,7 @@
  */
 import { element } from './dom';
 import { type IWidgetModel, listen } from './host';
-import type { IState } from './state';
+import { type IState, word } from './state';
 
 /** The controls, and what lets go of the model. */
 export function controls(
@@ -17,11 +17,8 @@ export function controls(
     model.save_changes();
   };
 
-  const names = element(
-    'fieldset',
-    { class: 'jt-chart-names' },
-    element('legend', {}, 'Metrics')
-  );
+  const title = element('legend', {});
+  const names = element('fieldset', { class: 'jt-chart-names' }, title);
   const boxes = new Map<string, HTMLInputElement>();
   // Those that are there stay: one of them may have the focus.
   const listNames = (): void => {
@@ -66,18 +63,27 @@ export function controls(
     weight.value = String(model.get('smoothing'));
     said.textContent = model.get('smoothing').toFixed(2);
   };
+  const logWord = new Text();
+  const weightWord = new Text();
+  const say = (): void => {
+    title.textContent = word(model, 'metrics');
+    logWord.data = ` ${word(model, 'log')}`;
+    weightWord.data = `${word(model, 'smoothing')} `;
+  };
   const root = element(
     'div',
     { class: 'jt-chart-controls' },
     names,
-    element('label', {}, log, ' Log scale'),
-    element('label', {}, 'Smoothing ', weight, ' ', said)
+    element('label', {}, log, logWord),
+    element('label', {}, weightWord, weight, ' ', said)
   );
+  say();
   listNames();
   show();
   const stop = [
     listen(model, 'change:names', listNames),
     listen(model, 'change:shown', listNames),
+    listen(model, 'change:words', say),
     ...['is_open', 'is_log', 'smoothing'].map(key =>
       listen(model, `change:${key}`, show)
     )

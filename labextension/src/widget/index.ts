@@ -10,7 +10,7 @@ import { controls } from './controls';
 import { element, stroke } from './dom';
 import { type IRenderProps, listen } from './host';
 import { type IPoints, Points } from './points';
-import type { IState } from './state';
+import { type IState, word } from './state';
 
 /** In pixels. */
 const HEIGHT = 108;
@@ -20,7 +20,7 @@ function render({ model, el }: IRenderProps<IState>): () => void {
   const texts = {
     xText: figure,
     yText: figure,
-    tipText: (x: number) => `step ${figure(x)}`
+    tipText: (x: number) => word(model, 'step', figure(x))
   };
   const key = element('figcaption', {});
   const host = element('div', { role: 'img', class: 'jt-chart-plot' });
@@ -81,7 +81,7 @@ function render({ model, el }: IRenderProps<IState>): () => void {
         )
       )
     );
-    host.setAttribute('aria-label', `Chart. Last values: ${words.join(', ')}`);
+    host.setAttribute('aria-label', word(model, 'chart', words.join(', ')));
   };
   /** However much comes at once, it is drawn once. */
   const request = (): void => {
@@ -100,7 +100,7 @@ function render({ model, el }: IRenderProps<IState>): () => void {
   };
   const stop = [
     listen(model, 'msg:custom', take),
-    ...['shown', 'is_log', 'smoothing'].map(one =>
+    ...['shown', 'is_log', 'smoothing', 'words'].map(one =>
       listen(model, `change:${one}`, request)
     )
   ];

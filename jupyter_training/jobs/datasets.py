@@ -9,7 +9,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from jupyter_training.jobs.requests import FieldError, InvalidRequest, Line, Text, checked
+from jupyter_training.jobs.requests import (
+    FieldError,
+    InvalidRequest,
+    Line,
+    Text,
+    as_file_name,
+    checked,
+)
 
 _NAME = re.compile(r"[\w][\w.+-]*")
 
@@ -20,7 +27,7 @@ SYSTEM = tuple(map(Path, ("/boot", "/dev", "/etc", "/proc", "/run", "/sys", "/va
 def _file_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name.isdecimal():
         raise ValueError("should be a plain file name such as imagenet-2012, and not a number")
-    return name
+    return as_file_name(name)
 
 
 DataSetId = Annotated[int, Field(ge=1, lt=2**63, strict=True)]

@@ -13,6 +13,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from jupyter_training.jobs.requests import as_text
+
 Parameters = Mapping[str, str | int | float | bool | None]
 
 VARIABLE = "JUPYTER_TRAINING_PARAMETERS"
@@ -52,6 +54,11 @@ def wrong_names(names: Iterable[str]) -> str | None:
 
 def wrong_value(value: object) -> str | None:
     """Why this cannot be the value of a parameter; None if it can."""
+    if isinstance(value, str):
+        try:
+            as_text(value)
+        except ValueError as error:
+            return str(error)
     if value is None or isinstance(value, str | bool | int):
         return None
     if isinstance(value, float):

@@ -21,11 +21,27 @@ def _printable(text: str) -> str:
     return text
 
 
-def without_nul(text: str) -> str:
-    """The text, if an operating system can take it."""
+def as_text(text: str) -> str:
+    """The text, if a database and an operating system can take it."""
     if "\0" in text:
         raise ValueError("should not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can have such: "\\ud83d"
+        raise ValueError("should not contain half a character (a lone surrogate)") from None
     return text
+
+
+MAX_NAME_BYTES = 240
+"""How long the name of a file may be (bytes): file systems take 255, and a draft needs some."""
+
+
+def as_file_name(name: str) -> str:
+    """The name, if a file can be called so; it counts in bytes and not in characters."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > MAX_NAME_BYTES:
+        raise ValueError(f"has {size} bytes, and may have {MAX_NAME_BYTES}")
+    return name
 
 
 _NOTIFY = (
@@ -35,7 +51,7 @@ _NOTIFY = (
 _TOLD_OF_NOTIFY = frozenset({"value_error", "too_long"})
 
 Line = Annotated[str, AfterValidator(_printable)]
-Text = Annotated[str, AfterValidator(without_nul)]
+Text = Annotated[str, AfterValidator(as_text)]
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ from jupyter_training.jobs.requests import (
     InvalidRequest,
     Line,
     Text,
-    without_nul,
+    as_file_name,
+    as_text,
 )
 from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.snapshots import Digest
@@ -76,7 +77,7 @@ _OF_STAGES = ("command", "script", "output_path")
 def _stage_name(name: str) -> str:
     if not re.fullmatch(r"[\w][\w.+-]*", name):
         raise ValueError("should be a plain name such as fit or fit-2")
-    return name
+    return as_file_name(name)
 
 
 StageName = Annotated[str, Field(max_length=64), AfterValidator(_stage_name)]
@@ -103,7 +104,7 @@ class Script(BaseModel):
     def _plain_file_name(cls, name: str) -> str:
         if not re.fullmatch(r"[\w][\w.+-]*", name):
             raise ValueError("should be a plain file name such as train.py")
-        return name
+        return as_file_name(name)
 
 
 class JobSpec(BaseModel):
@@ -342,7 +343,7 @@ class JobSpec(BaseModel):
         if not words or not words[0]:
             raise ValueError("should name a program to run")
         for word in words:
-            without_nul(word)
+            as_text(word)
         return command
 
     @field_validator("variables")
@@ -364,7 +365,7 @@ class JobSpec(BaseModel):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
             if name.startswith(RESERVED_PREFIX) or name in reserved:
                 raise ValueError(f"{name} is set by jupyter-training itself")
-            without_nul(value)
+            as_text(value)
         return variables
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ def test_a_data_set_has_a_name_and_a_path() -> None:
         ({"name": ".hidden"}, "name", "plain file name"),
         ({"name": "12"}, "name", "not a number"),
         ({"name": "x" * 129}, "name", "128"),
+        ({"name": "数" * 100}, "name", "has 300 bytes, and may have 240"),
         ({"path": ""}, "path", "empty"),
         ({"path": "a\0b"}, "path", "control characters"),
         ({"path": 3}, "path", "string"),

@@ -47,11 +47,14 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("command", ["", "a"], "should name a program"),
         ("command", "echo 'a", "no closing quotation"),
         ("command", ["a\0b"], "NUL"),
+        ("command", "echo \ud83d", "half a character"),
         ("command", 3, "string or an array of strings"),
         ("env_vars", {"A B": "x"}, "'A B' is not a name"),
         ("env_vars", {"CUDA_VISIBLE_DEVICES": "0"}, "set by jupyter-training itself"),
         ("env_vars", {"JUPYTER_TRAINING_JOB_ID": "0"}, "set by jupyter-training itself"),
         ("env_vars", {"A": 1}, "A"),
+        ("env_vars", {"A": "\udcff"}, "half a character"),
+        ("parameters", {"a": "b\0"}, "a: should not contain a NUL character"),
         ("max_retries", 101, "100"),
         ("priority", 1001, "1000"),
         ("time_limit_s", 0, "greater than 0"),
@@ -59,6 +62,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("nodes", 0, "greater than or equal to 1"),
         ("job_type", "other", "'single', 'distributed'"),
         ("script", {"name": "../x.py", "text": ""}, "plain file name"),
+        ("script", {"name": "数" * 100, "text": ""}, "has 300 bytes"),
     ],
 )
 def test_limits(field: str, value: Any, words: str) -> None:

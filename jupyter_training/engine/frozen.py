@@ -8,6 +8,7 @@ there is seen in a second place, which the links in it lead to.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -20,8 +21,32 @@ SNAPSHOT = "snapshot"
 CONTAINER_ROOT, CONTAINER_OWN = PurePosixPath("/workspace"), PurePosixPath("/training")
 """Where a container finds the server's root directory, and what is the job's own."""
 
+CONTAINER_OUTPUT = CONTAINER_OWN / "output"
+"""Where a container finds the directory for its results, unless its job wants them elsewhere."""
+
 CONTAINER_ORIGINAL = CONTAINER_OWN / "workspace"
 """Where a container finds the root directory as it is, if a snapshot covers part of it."""
+
+
+def why_not_output(cwd: PurePosixPath, asked: str) -> str | None:
+    """Why the results of a container cannot be at a path; None if they can.
+
+    They are mounted there, and would cover what the container needs.
+
+    Parameters
+    ----------
+    cwd
+        Where it runs.
+    """
+    place = PurePosixPath(posixpath.normpath(cwd / asked))
+    if any(one.is_relative_to(place) for one in (cwd, CONTAINER_ROOT, CONTAINER_OWN)):
+        return (
+            f"the results would take the place of all that is in {place}; "
+            "name a directory of their own, such as output, or leave it out"
+        )
+    if place.is_relative_to(CONTAINER_OWN) and place != CONTAINER_OUTPUT:
+        return f"{CONTAINER_OWN} is the job's own; there, only {CONTAINER_OUTPUT} is for results"
+    return None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,13 @@ from pathlib import Path, PurePath
 
 import jupyter_training
 from jupyter_training.engine import checkout, gang_launches, reuse
-from jupyter_training.engine.frozen import CONTAINER_OWN, CONTAINER_ROOT, SNAPSHOT, Frozen
+from jupyter_training.engine.frozen import (
+    CONTAINER_OUTPUT,
+    CONTAINER_OWN,
+    CONTAINER_ROOT,
+    SNAPSHOT,
+    Frozen,
+)
 from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Launch
@@ -163,10 +169,9 @@ def _in_container(where: Workspace, attempt: Attempt, snapshot: Frozen | None) -
     cwd = where.container_dir(spec.working_dir)
     if snapshot is not None:
         cwd = snapshot.in_container / snapshot.below(where.working_dir(spec.working_dir))
-    own_output = CONTAINER_OWN / "output"
     return _Places(
         cwd=cwd,
-        output=own_output if spec.output_path is None else cwd / spec.output_path,
+        output=CONTAINER_OUTPUT if spec.output_path is None else cwd / spec.output_path,
         checkpoints=CONTAINER_OWN / "checkpoints",
         metrics=CONTAINER_OWN / METRICS,
         code=CONTAINER_OWN / "code",

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jupyter_training.engine import reuse
-from jupyter_training.engine.frozen import CONTAINER_ROOT
+from jupyter_training.engine.frozen import CONTAINER_ROOT, why_not_output
 from jupyter_training.jobs import datasets
 from jupyter_training.jobs.datasets import InvalidDataSet
 from jupyter_training.jobs.requests import FieldError
@@ -94,7 +95,7 @@ class Workspace:
         Raises
         ------
         InvalidJob
-            If there is no such directory.
+            If there is no such directory, or its results cannot be where it wants them.
         """
         directory = self.working_dir(spec.working_dir)
         if spec.image is not None:
@@ -105,6 +106,10 @@ class Workspace:
                 )
                 raise InvalidJob([FieldError("image", told)])
             inside = self.container_dir(spec.working_dir)
+            if spec.output_path is not None:
+                covers = why_not_output(inside, spec.output_path)
+                if covers is not None:
+                    raise InvalidJob([FieldError("output_path", covers)])
             if not inside.is_relative_to(CONTAINER_ROOT):
                 return  # of the image, which may not even be here yet
             directory = self.root_dir / inside.relative_to(CONTAINER_ROOT)
@@ -245,7 +250,23 @@ class Workspace:
 
     def remove(self, job_id: str) -> None:
         """Delete the files of a job; results at a place of its own choice stay."""
-        shutil.rmtree(self.job(job_id), ignore_errors=True)
+        directory = self.job(job_id)
+        shutil.rmtree(directory, ignore_errors=True)
+        if directory.exists():
+            # A job may take away its own rights, as programs do whose caches are not to be changed.
+            _open_up(directory)
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _open_up(directory: Path) -> None:
+    """Let the owner of directories write to them again; no link is followed."""
+    with contextlib.suppress(OSError):
+        directory.chmod(stat.S_IRWXU)
+    for parent, names, _ in os.walk(directory):  # each is opened up before it is looked into
+        for path in (os.path.join(parent, name) for name in names):
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):
+                    os.chmod(path, stat.S_IRWXU)
 
 
 def _why_unreadable(path: Path) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -71,6 +74,29 @@ def test_results_go_where_the_job_wants_them(workspace: Workspace, tmp_path: Pat
     assert not workspace.job("job-1").exists()
 
 
+def test_what_a_job_has_made_read_only_is_deleted_with_it_and_no_link_is_followed() -> None:
+    is_root = os.getuid() == 0  # whom permissions do not hold back
+    with TemporaryDirectory() as directory:
+        data, others = Path(directory, "data"), Path(directory, "others")
+        for one in (data / "jobs" / "job-1" / "output" / "a" / "b", others / "c"):
+            one.mkdir(parents=True)
+        output = data / "jobs" / "job-1" / "output"
+        (output / "a" / "b" / "file").touch()
+        (output / "a" / "link").symlink_to(others)
+        for path in (Path(directory), data, *data.rglob("*")) if is_root else ():
+            os.lchown(path, 65534, 65534)
+        for path, mode in ((output / "a" / "b", 0o000), (output / "a", 0o500), (others, 0o500)):
+            path.chmod(mode)
+        os.seteuid(65534 if is_root else os.getuid())
+        try:
+            Workspace(data, data).remove("job-1")
+            assert not any((data / "jobs").iterdir())
+        finally:
+            os.seteuid(os.getuid())
+        assert stat.S_IMODE(others.stat().st_mode) == 0o500
+        others.chmod(0o700)
+
+
 def test_a_working_directory_has_to_be_there(workspace: Workspace) -> None:
     workspace.check(attempt().spec)
     with pytest.raises(InvalidJob, match="working_dir: there is no directory"):
@@ -86,6 +112,37 @@ def test_what_is_the_servers_own_is_hidden_where_it_really_is(tmp_path: Path) ->
     launch = prepare(workspace, attempt(image="some/image"))
     assert isinstance(launch, ContainerLaunch)
     assert launch.hidden == ("/workspace/real", "/workspace/runtime")
+
+
+@pytest.mark.parametrize(
+    ("working_dir", "output_path", "told"),
+    [
+        (None, "output", None),
+        (None, "/workspace/output", None),
+        (None, "../results", None),
+        ("/opt/code", "/results", None),
+        (None, "/training/output", None),
+        (None, ".", "the place of all that is in /workspace;"),
+        ("here", "..", "the place of all that is in /workspace;"),
+        ("here", "/workspace/here/", "the place of all that is in /workspace/here;"),
+        (None, "/", "the place of all that is in /;"),
+        ("/opt/code", "/opt", "the place of all that is in /opt;"),
+        (None, "/training", "the place of all that is in /training;"),
+        (None, "/training/code", "only /training/output is for results"),
+    ],
+)
+def test_the_results_of_a_container_cover_nothing_that_it_needs(
+    workspace: Workspace, working_dir: str | None, output_path: str, told: str | None
+) -> None:
+    (workspace.root_dir / "here").mkdir()
+    spec = attempt(image="i", working_dir=working_dir, output_path=output_path).spec
+    if told is None:
+        workspace.check(spec)
+    else:
+        with pytest.raises(InvalidJob, match=f"output_path: .*{told}"):
+            workspace.check(spec)
+    # Elsewhere nothing is mounted.
+    workspace.check(spec.model_copy(update={"image": None, "working_dir": None}))
 
 
 def upstream(job_id: str | None = "job-0", **fields: Any) -> UpstreamJob:

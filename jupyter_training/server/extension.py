@@ -33,7 +33,7 @@ from jupyter_training.engine import delivery
 from jupyter_training.engine.contents import Limits
 from jupyter_training.engine.engine import Engine, Timing
 from jupyter_training.engine.feed import Feed
-from jupyter_training.engine.inventory import Machine
+from jupyter_training.engine.inventory import Machine, configured_gpus
 from jupyter_training.engine.job_logs import JobLogs
 from jupyter_training.engine.notifier import Notifier
 from jupyter_training.engine.receivers import SCHEMES, Receivers
@@ -297,6 +297,16 @@ class TrainingApp(ExtensionApp):
     @default("database_url")
     def _default_database_url(self) -> str:
         return f"sqlite:///{Path(self.data_dir).expanduser().absolute() / 'training.db'}"
+
+    @validate("gpus")
+    def _each_gpu_once(self, proposal: Bunch) -> str | int | list[str]:
+        value: str | int | list[str] = proposal.value
+        names = [gpu.uuid for gpu in configured_gpus(value)] if isinstance(value, list) else []
+        if "" in names:
+            raise TraitError("gpus: one of them has no name")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise TraitError(f"gpus: {', '.join(twice)} is named more than once")
+        return value
 
     @validate("executors")
     def _known_executors(self, proposal: Bunch) -> list[str]:

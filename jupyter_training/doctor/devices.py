@@ -53,7 +53,10 @@ def _without_answer(facts: DockerFacts) -> tuple[str, str]:
             "Look into its log: journalctl -u docker.",
         )
     # What `DockerEngine` says ends with what to do, of which there is more to say here.
-    found = _sentence(facts.words.partition(";")[0])
+    words, _, repair = facts.words.partition("; ")
+    found = _sentence(words)
+    if facts.trouble is DockerTrouble.UNUSABLE:
+        return found, _sentence(repair)
     if facts.rootless_url is not None:
         return found, f'Set c.TrainingApp.docker_url to "{facts.rootless_url}", which is your own.'
     if not facts.is_local:

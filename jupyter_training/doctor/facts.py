@@ -154,6 +154,7 @@ class DockerTrouble(str, Enum):
 
     AWAY = "away"
     FORBIDDEN = "forbidden"
+    UNUSABLE = "unusable"
     REFUSED = "refused"
 
 

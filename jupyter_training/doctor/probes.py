@@ -182,6 +182,7 @@ def docker(url: str | None, network: str) -> DockerFacts:
     from jupyter_training.executors.docker_engine import (
         DockerEngine,
         EngineAway,
+        Forbidden,
         Refused,
         Unusable,
     )
@@ -204,8 +205,10 @@ def docker(url: str | None, network: str) -> DockerFacts:
             there = {one["Name"] for one in client.networks()}
     except EngineAway as error:
         return replace(found, trouble=DockerTrouble.AWAY, words=str(error))
-    except Unusable as error:
+    except Forbidden as error:
         return replace(found, trouble=DockerTrouble.FORBIDDEN, words=str(error))
+    except Unusable as error:
+        return replace(found, trouble=DockerTrouble.UNUSABLE, words=str(error))
     except Refused as error:
         return replace(found, trouble=DockerTrouble.REFUSED, words=str(error))
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 
@@ -37,6 +37,14 @@ class Confinement:
     pids: int = 4096
     network: str = "bridge"
     images: tuple[str, ...] = ()
+
+    def of_rootless_engine(self) -> Confinement:
+        """The same on an engine that this user runs without being root.
+
+        There they are uid 0 of the container, and whatever other uid it has is of nobody else's
+        files: it could not even write its results. Capabilities are dropped all the same.
+        """
+        return replace(self, user="0:0", groups=())
 
     def why_not_image(self, image: str) -> str | None:
         """Why no container may be made from an image; None if one may.

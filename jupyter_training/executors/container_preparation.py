@@ -12,15 +12,19 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from jupyter_training.executors.confinement import Confinement
 from jupyter_training.executors.container_networks import GangNetworks
 from jupyter_training.executors.containers import ContainerLaunch, configuration, place_on_host
 from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, pauses
 from jupyter_training.executors.image import ImageUnavailable, bring
+from jupyter_training.executors.mount_places import make_places
 from jupyter_training.executors.own_containers import OwnContainers
 from jupyter_training.executors.records import LOG
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 T = TypeVar("T")
 
@@ -46,6 +50,7 @@ class Preparation:
         self._engine, self._containers, self._networks = engine, containers, networks
         self._installation, self._confinement = installation, confinement
         self._grace_s, self._patience_s = grace_s, patience_s
+        self._is_own_engine: bool | None = None
 
     async def prepare(self, launch: ContainerLaunch, cancelled: threading.Event) -> str:
         """Have the container of an attempt.
@@ -74,6 +79,8 @@ class Preparation:
         if self._engine.is_local and await asyncio.to_thread(_lacks_directory, launch):
             # The engine would make it, as root, and the job would find nothing in it.
             raise NoDirectory(f"{launch.cwd}: No such file or directory")
+        if self._engine.is_local:
+            await asyncio.to_thread(make_places, launch.mounts)
         told = self._confinement.why_not_image(launch.image)
         if told is not None:  # the configuration has changed since it was submitted
             raise ImageUnavailable(told)
@@ -82,7 +89,7 @@ class Preparation:
         config = configuration(
             launch,
             installation=self._installation,
-            confinement=self._confinement,
+            confinement=await self._patiently(self._confinement_here),
             image_env=image_env,
             log_offset=await asyncio.to_thread(_size, log),
             grace_s=self._grace_s,
@@ -92,6 +99,14 @@ class Preparation:
                 launch, lambda: self._containers.create(launch.token, config, cancelled)
             )
         )
+
+    async def _confinement_here(self) -> Confinement:
+        """What containers may do, in the terms of this engine."""
+        if self._is_own_engine is None:
+            may_be = self._engine.is_local and os.getuid() != 0
+            self._is_own_engine = may_be and await self._engine.call(_is_rootless)
+        confinement = self._confinement
+        return confinement.of_rootless_engine() if self._is_own_engine else confinement
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try again while the engine is away, for a while."""
@@ -106,6 +121,10 @@ class Preparation:
                     raise
             await asyncio.sleep(pause)
         raise AssertionError("pauses do not end")
+
+
+def _is_rootless(client: APIClient) -> bool:
+    return any("name=rootless" in one for one in client.info().get("SecurityOptions") or ())
 
 
 def _lacks_directory(launch: ContainerLaunch) -> bool:

@@ -56,6 +56,7 @@ from jupyter_training.executors.docker_engine import (
 )
 from jupyter_training.executors.gauges import ContainerGauge, Gauge
 from jupyter_training.executors.image import ImageUnavailable
+from jupyter_training.executors.image_names import why_no_image
 from jupyter_training.executors.own_containers import Contact, OwnContainers, now
 from jupyter_training.executors.records import LOG
 from jupyter_training.executors.registry import Plugin, Setting
@@ -142,9 +143,10 @@ class DockerExecutor:
 
     async def why_not(self, image: str | None) -> str | None:
         """Why no container of an image can be run at the moment; None if one can."""
-        told = None if image is None else self._confinement.why_not_image(image)
-        if told is not None:
-            return told
+        if image is not None:
+            told = why_no_image(image) or self._confinement.why_not_image(image)
+            if told is not None:
+                return told
         try:
             await asyncio.wait_for(self._engine.call(lambda client: client.ping()), _PING_S)
         except (EngineAway, Unusable, Refused) as error:
@@ -325,13 +327,14 @@ class DockerExecutor:
             await asyncio.to_thread(records.take, directory, token, {})
             handle = await asyncio.to_thread(records.taken, directory)
         if not handle:
-            self._in_background(self._remove(token, name_of(token)))
+            self._in_background(self._end_for_certain(token))
             return _lost(token, directory, {}, _NOT_STARTED)
         contact = Contact()
         container = await self._containers.inspect(handle["container"], contact)
         if container is None:
             return await self._vanished(token, directory, handle)
         if not self._containers.has(container, token):
+            await self._end_for_certain(token)
             return _lost(token, directory, {}, "the record of its container was damaged")
         if container.never_started:
             # First the mark: a server that is about to start it learns why it can't.
@@ -352,7 +355,7 @@ class DockerExecutor:
         written = await asyncio.to_thread(records.read_end, directory)
         if written is not None:
             return Found(token, directory, handle, *written)
-        self._in_background(self._networks.release(token))
+        await self._end_for_certain(token)
         given_up = await asyncio.to_thread(records.was_given_up, directory)
         why = _NOT_STARTED if given_up else "its container was removed by somebody"
         return _lost(token, directory, handle, why)
@@ -392,6 +395,16 @@ class DockerExecutor:
 
     async def _remove(self, token: str, name: str) -> None:
         await self._containers.remove(token, name)
+        await self._networks.release(token)
+
+    async def _end_for_certain(self, token: str) -> None:
+        """Leave nothing of an attempt that is taken for lost: what it held is given to others.
+
+        It may run though its record is gone, if somebody deleted that, or wrote something else.
+        """
+        container = await self._containers.inspect(name_of(token))
+        if container is not None and self._containers.has(container, token):
+            await self._containers.remove_whatever_it_does(container)
         await self._networks.release(token)
 
     async def _remove_leftovers(self) -> None:

@@ -36,6 +36,10 @@ class Unusable(Exception):
     """The engine can't be used from here until a person has done something about it."""
 
 
+class Forbidden(Unusable):
+    """The operating system does not let this user talk to the engine."""
+
+
 class Refused(Exception):
     """The engine answered that it won't.
 
@@ -155,14 +159,27 @@ class DockerEngine:
 def _connect(url: str | None) -> APIClient:
     try:
         from docker import APIClient
+        from docker.errors import InvalidConfigFile
         from docker.utils import kwargs_from_env
+        from docker.utils.config import find_config_file
+        from requests import RequestException
     except ImportError as error:
         raise Unusable(
             f"the Python package docker is missing ({error}); "
             "install it with: pip install 'docker>=7.1,<8'"
         ) from None
     options: dict[str, Any] = {"base_url": url} if url else {**kwargs_from_env()}
-    return APIClient(timeout=TIMEOUT_S, **options)
+    try:
+        return APIClient(timeout=TIMEOUT_S, **options)
+    except (InvalidConfigFile, AttributeError, TypeError, ValueError) as error:
+        file = find_config_file()
+        if file is None or isinstance(error, RequestException):
+            raise
+        # docker-py takes for granted that it is what `docker login` has written.
+        raise Unusable(
+            f"what is in {file!s} cannot be understood ({error}); "
+            "repair that file, or remove it and log in to your registries again"
+        ) from None
 
 
 def _translation(error: Exception, url: str) -> Exception:
@@ -171,8 +188,10 @@ def _translation(error: Exception, url: str) -> Exception:
 
     import requests
     import urllib3
-    from docker.errors import APIError, DockerException
+    from docker.errors import APIError, DockerException, InvalidRepository
 
+    if isinstance(error, InvalidRepository):  # docker-py did not even ask
+        return Refused(http.HTTPStatus.BAD_REQUEST, str(error))
     if isinstance(error, APIError):
         words = str(error.explanation or error)
         status = error.status_code or 500
@@ -190,15 +209,18 @@ def _translation(error: Exception, url: str) -> Exception:
         return error
     root = _root(error)
     if isinstance(root, PermissionError):
-        return Unusable(
+        return Forbidden(
             f"this server may not use the Docker engine at {url}; add its user to the group "
-            "docker, and start the server again"
+            "docker (sudo usermod -aG docker $USER), log in again, and start the server again"
         )
     words = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    return EngineAway(
+    told = (
         f"the Docker engine at {url} does not answer ({words}); "
         "if it stays so, start it, for example with: systemctl start docker"
     )
+    if isinstance(root, FileNotFoundError):
+        told += "; if there is none, install it: docs.docker.com/engine/install"
+    return EngineAway(told)
 
 
 def _root(error: BaseException) -> BaseException:

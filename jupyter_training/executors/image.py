@@ -105,29 +105,52 @@ def _environment(client: Any, image: str) -> list[str]:
 def _pull(
     client: APIClient, image: str, say: Callable[[str], None], cancelled: threading.Event
 ) -> None:
-    from docker.errors import APIError
+    from docker.credentials.errors import StoreError
+    from docker.errors import APIError, DockerException
 
     say(f"pulling the image {image}")
-    for left in reversed(range(_TRIES)):
+    left, lacks = _TRIES, ""
+    while True:
         try:
-            words = _pull_once(client, image, say, cancelled)
+            words = _pull_once(client, image, say, cancelled, {} if lacks else None)
         except APIError as error:
             words = str(error.explanation or error)
+        except DockerException as error:
+            if lacks or not isinstance(error.__cause__, StoreError):
+                raise
+            # Docker's settings name a program that keeps credentials and is not there, as those do
+            # that Docker Desktop has left. What is there for everybody can be had all the same.
+            lacks = str(error.__cause__)
+            say(f"there are no credentials for it, so it is pulled without: {lacks}")
+            continue
         if words is None:
             say(f"the image {image} is here")
             return
+        left -= 1
         if not left or cancelled.is_set() or any(word in words.lower() for word in _FINAL):
-            raise ImageUnavailable(words[:1000])
+            raise ImageUnavailable(
+                words[:1000] + (f" (asked without credentials: {lacks})" if lacks else "")
+            )
         say(f"pulling failed and is tried again: {words}")
         cancelled.wait(_PAUSE_S)
 
 
 def _pull_once(
-    client: APIClient, image: str, say: Callable[[str], None], cancelled: threading.Event
+    client: APIClient,
+    image: str,
+    say: Callable[[str], None],
+    cancelled: threading.Event,
+    credentials: dict[str, str] | None,
 ) -> str | None:
-    """Pull; None, or why it failed."""
+    """Pull; None, or why it failed.
+
+    Parameters
+    ----------
+    credentials
+        None for those that Docker's settings name.
+    """
     progress, said, said_at = PullProgress(), "", time.monotonic()
-    for event in client.pull(image, stream=True, decode=True):
+    for event in client.pull(image, stream=True, decode=True, auth_config=credentials):
         if cancelled.is_set():
             return "cancelled"
         if "error" in event:

@@ -60,6 +60,11 @@ def test_an_engine_is_told_with_its_figures() -> None:
             Verdict.PROBLEM,
             ["this user may not use it"],
         ),
+        (
+            {"trouble": DockerTrouble.UNUSABLE, "words": "what is in x is damaged; repair it"},
+            Verdict.PROBLEM,
+            ["What is in x is damaged. → Repair it."],
+        ),
         ({"trouble": DockerTrouble.REFUSED}, Verdict.PROBLEM, ["refuses", "journalctl"]),
         (
             {"rootless_url": "unix:///run/user/7/docker.sock"},

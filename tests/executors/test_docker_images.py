@@ -56,6 +56,57 @@ def test_an_image_is_pulled_and_its_progress_is_in_the_log(
     asyncio.run(go())
 
 
+@pytest.mark.filterwarnings("ignore:docker-credential-gone not installed")
+def test_credentials_that_cannot_be_had_are_no_reason_not_to_pull_what_everybody_may(
+    engine: Engine, tmp_path: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"credsStore": "gone"}')
+    told = "docker-credential-gone not installed or not available in PATH"
+
+    async def go() -> None:
+        async with executor(engine) as docker:
+            image = f"{registry}/python:for-everybody"
+            found = await docker.start(python(tmp_path / "one", "print(1)", image=image))
+            assert (await docker.wait(found)).exit.exit_code == 0
+            log = log_of(found).decode()
+            assert f"no credentials for it, so it is pulled without: {told}]" in log
+            wanted = launch(tmp_path / "two", "true", image=f"{registry}/private")
+            found = await docker.start(wanted)
+            assert found.ended is not None
+            assert found.ended.exit.cause is Cause.IMAGE_UNAVAILABLE
+            assert found.ended.exit.detail.endswith(f" (asked without credentials: {told})")
+
+    asyncio.run(go())
+
+
+def test_settings_of_docker_that_are_damaged_are_told(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    file = tmp_path / "config.json"
+
+    async def go() -> None:
+        for damaged in ('{"auths": {"x": {"auth": "eA=="}}}', '{"auths": {"x": 1}}', "[]"):
+            file.write_text(damaged)
+            async with executor(engine) as docker:
+                told = await docker.why_not("python:3")
+            assert told is not None
+            assert told.startswith(f"no container can be run: what is in {file} cannot be under")
+
+    asyncio.run(go())
+
+
+def test_a_name_that_no_image_can_have_is_refused_before_anything_is_asked(engine: Engine) -> None:
+    async def go() -> None:
+        async with executor(engine) as docker:
+            for name in ("https://registry.example.com/a", "../containers/x", "Not A Name"):
+                assert "is not the name of an image" in (await docker.why_not(name) or "")
+            assert await docker.why_not("python:3") is None
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

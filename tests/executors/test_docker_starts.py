@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jupyter_training.executors import container_records
 from jupyter_training.executors.containers import (
     name_of,
 )
+from jupyter_training.executors.records import STARTED
 from jupyter_training.jobs.lifecycle import Cause
 from tests.executors.container_jobs import (
     IN_CONTAINERS,
@@ -63,6 +65,29 @@ def test_a_container_that_somebody_removed_is_a_lost_node(engine: Engine, tmp_pa
                 (Cause.NODE_LOST, "its container was removed by somebody"),
                 (None, ""),  # its end was seen before it was gone
             )
+
+    asyncio.run(go())
+
+
+def test_a_container_whose_record_is_gone_or_damaged_ends_with_its_attempt(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """What it was given goes to others, so nothing of it may still run."""
+
+    async def go() -> None:
+        async with executor(engine) as docker:
+            for name, damage in (("gone", None), ("damaged", '{"container": "x", "name": "y"}')):
+                found = await docker.start(python(tmp_path / name, UNTIL_GO))
+                await until(lambda found=found: b"ready" in log_of(found))  # type: ignore[misc]
+                if damage is None:
+                    shutil.rmtree(found.directory)
+                else:
+                    (found.directory / STARTED).write_text(damage)
+                async with executor(engine) as after_a_restart:
+                    lost = await after_a_restart.find(found.token, found.directory)
+                    assert lost.ended is not None
+                    assert lost.ended.exit.cause is Cause.NODE_LOST
+                    await until(lambda found=found: not containers_of(engine, found.token))  # type: ignore[misc]
 
     asyncio.run(go())
 

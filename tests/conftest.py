@@ -33,6 +33,10 @@ pytest_plugins = [
     "tests.ray_cluster",
 ]
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell leaves it that runs tests in the background, and what they start would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # How fast a machine is, is no property of the code.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")

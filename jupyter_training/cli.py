@@ -459,11 +459,11 @@ def _serve(options: argparse.Namespace) -> int:
     from jupyter_training.server.quick_imports import without_iris
 
     without_iris()
-    from jupyter_training.server import settings
+    from jupyter_training.server import settings_help
     from jupyter_training.server.embedded import serve
 
     if options.help_all:
-        print(settings.described())
+        print(settings_help.described())
         return 0
     serve(options.ready_fd)
     return 0

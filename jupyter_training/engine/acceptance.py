@@ -17,7 +17,7 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
 from jupyter_training.scheduling import choice
 from jupyter_training.scheduling.choice import Offer, Rule
-from jupyter_training.store import jobs, ledger
+from jupyter_training.store import jobs, machines
 
 
 class Acceptance:
@@ -56,9 +56,9 @@ class Acceptance:
             With every wrong field.
         """
         asks = self._rules and spec.executor is None
-        machines = await self._engine.read(ledger.known_nodes) if asks else []
+        nodes = await self._engine.read(machines.known_nodes) if asks else []
         default = self._default_executor
-        executor = choice.choose(spec, self._offers, self._rules, default, machines)
+        executor = choice.choose(spec, self._offers, self._rules, default, nodes)
         wrong: list[FieldError] = []
         if spec.search is not None and (lacks := studies.lacks(spec.search)):
             wrong.append(FieldError("search", lacks))

@@ -50,7 +50,7 @@ from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import ClusterNode, Node
-from jupyter_training.store import clusters, leases, ledger
+from jupyter_training.store import attempts, leases, ledger, machines
 from jupyter_training.store.database import AWAY, Database, trouble
 from jupyter_training.store.leases import Fenced, Lease
 from jupyter_training.store.records import Server
@@ -413,12 +413,12 @@ class Engine:
 
     def _look_at_machine(self, lease: Lease, before: Node | None) -> Node:
         """Read what this machine has, and write it down if that is not what it was."""
-        given = self._read(ledger.given_gpus)
+        given = self._read(attempts.given_gpus)
         node = self._machine(given)
         if node != before:
             with self._database.write() as connection:
                 leases.hold(connection, lease)
-                ledger.put_node(connection, node, _now())
+                machines.put_node(connection, node, _now())
         return node
 
     async def _watch_machine(self, lease: Lease) -> None:
@@ -451,7 +451,7 @@ class Engine:
     def _put_cluster(self, lease: Lease, name: str, nodes: Sequence[ClusterNode]) -> None:
         with self._database.write() as connection:
             leases.hold(connection, lease)
-            clusters.put(connection, name, nodes, _now())
+            machines.put_cluster_nodes(connection, name, nodes, _now())
 
     def _give_back(self, lease: Lease) -> None:
         with self._database.write() as connection:

@@ -13,7 +13,7 @@ from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.outlook import outlook, outlooks
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import clusters, jobs, ledger
+from jupyter_training.store import jobs, ledger, machines
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def starts(
     if not asked:
         return {}
     held = _expected(ledger.held(connection, user, elsewhere), ends)
-    nodes, present = ledger.known_nodes(connection), now.timestamp()
+    nodes, present = machines.known_nodes(connection), now.timestamp()
     found = outlooks(asked, here, nodes, held, present)
     names = {one.job_id: one.name for one in held} | {one.id: one.name for one in queue}
     ids = {number: _named(connection, number, user) for number in {o.after for o in found.values()}}
@@ -130,12 +130,13 @@ def of(
     elsewhere
         Which executors are clusters.
     """
-    nodes, machines = ledger.known_nodes(connection), clusters.known(connection)
+    nodes = machines.known_nodes(connection)
+    cluster_nodes = machines.known_cluster_nodes(connection)
     queue = ledger.queue(connection, now, user, elsewhere=elsewhere)
     held = ledger.held(connection, user, elsewhere)
     last = max([*(job.id for job in queue), *(one.job_id for one in held)], default=0)
     leaves = dict(enumerate(it.leaves, last + 1))
-    wants = {number: wanted(leaf, nodes, machines) for number, leaf in leaves.items()}
+    wants = {number: wanted(leaf, nodes, cluster_nodes) for number, leaf in leaves.items()}
     for number, leaf in leaves.items():
         spec = leaf.spec
         queue.append(

@@ -27,7 +27,7 @@ from jupyter_training.jobs.lifecycle import Cause, Status, sentence
 from jupyter_training.jobs.searches import Pruner, Search
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.trials import Trial
-from jupyter_training.store import clusters, families, jobs, ledger, trials
+from jupyter_training.store import families, jobs, machines, trials
 from jupyter_training.store.records import Job
 from jupyter_training.store.trials import SearchRow
 
@@ -167,8 +167,8 @@ class Searches:
             spec,
             wanted(
                 Submission(spec, Checked(parent.executor)),
-                ledger.known_nodes(connection),
-                clusters.known(connection),
+                machines.known_nodes(connection),
+                machines.known_cluster_nodes(connection),
             ),
             job_id=f"job-{secrets.token_hex(6)}",
             username=parent.owner,

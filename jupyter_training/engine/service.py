@@ -43,12 +43,13 @@ from jupyter_training.scheduling.choice import Offer, Rule
 from jupyter_training.scheduling.demand import Running
 from jupyter_training.scheduling.resources import ClusterNode, Node
 from jupyter_training.store import (
-    clusters,
+    attempts,
     datasets,
     families,
     jobs,
     ledger,
     lists,
+    machines,
     upstreams,
 )
 from jupyter_training.store.records import Event, Job
@@ -364,11 +365,11 @@ class TrainingService:
 
         def look(connection: Connection) -> Holdings:
             return Holdings(
-                ledger.known_nodes(connection),
+                machines.known_nodes(connection),
                 ledger.held(connection, user, self._engine.clusters),
                 lists.count_waiting(connection),
-                ledger.jobs_by_token(connection),
-                clusters=clusters.known(connection),
+                attempts.jobs_by_token(connection),
+                clusters=machines.known_cluster_nodes(connection),
                 held_elsewhere=ledger.held_elsewhere(connection, user, self._engine.clusters),
             )
 

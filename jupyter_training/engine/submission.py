@@ -16,11 +16,10 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob, JobSpec
 from jupyter_training.scheduling.resources import ClusterNode, Node, Resources, resolve
 from jupyter_training.store import (
-    clusters,
     datasets,
     jobs,
     leases,
-    ledger,
+    machines,
     trials,
     upstreams,
 )
@@ -140,7 +139,8 @@ def put(
         leases.between_turns(connection)
     needs = upstreams.resolve(connection, it.spec.depends_on, username)
     numbers = {name: one.number for name, one in needs.items() if one.number is not None}
-    here, elsewhere = ledger.known_nodes(connection), clusters.known(connection)
+    here = machines.known_nodes(connection)
+    elsewhere = machines.known_cluster_nodes(connection)
     writer = _Writer(connection, username, here, elsewhere, now)
     job, created = writer.write(it, None, numbers, idempotency_key)
     if created:

@@ -33,7 +33,7 @@ from jupyter_training.jobs.lifecycle import RetryPolicy
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store import changes, leases, ledger, usage
+from jupyter_training.store import attempts, changes, leases, ledger, usage
 from jupyter_training.store.database import Database
 from jupyter_training.store.leases import Lease
 from jupyter_training.store.records import Attempt
@@ -165,7 +165,7 @@ class TurnWriter:
                 began = [one.job_id for one in claimed if one.parent is not None]
                 advance.add(families.begun(connection, self._coordinators, began, now))
             asks = due.cancels or bool(advance.changed)
-            to_stop = ledger.cancel_requests(connection) if asks else []
+            to_stop = attempts.cancel_requests(connection) if asks else []
             retry_at = ledger.next_retry_at(connection, now) if looks else None
             if reports or claimed or advance.changed:
                 self._bus.announce(connection)
@@ -213,12 +213,12 @@ class TurnWriter:
     ) -> list[Attempt]:
         found = [
             attempt
-            for attempt in ledger.open_attempts(connection)
+            for attempt in attempts.still_open(connection)
             if attempt.executor in clusters or attempt.placement.node == node.name
             if self._monitor.could_follow(attempt)
         ]
         for attempt in found:
-            ledger.adopted(connection, attempt, self._server, now)
+            attempts.adopted(connection, attempt, self._server, now)
         return found
 
     def _write_reports(self, connection: Connection, reports: list[Report], now: datetime) -> None:
@@ -228,18 +228,18 @@ class TurnWriter:
                     self._write_report(connection, report, now)
             except StaleWrite as stale:
                 _log.warning("A report on job %d came too late: %s", report.job_id, stale)
-                ledger.came_too_late(connection, report.job_id, str(stale), self._server, now)
+                attempts.came_too_late(connection, report.job_id, str(stale), self._server, now)
 
     def _write_report(self, connection: Connection, report: Report, now: datetime) -> None:
         match report:
             case HandedOver():
-                ledger.attempt_waits(connection, report.token, report.handle, report.reason, now)
+                attempts.waits(connection, report.token, report.handle, report.reason, now)
             case Started():
-                ledger.attempt_started(
+                attempts.started(
                     connection, report.token, report.handle, report.at, report.placements
                 )
             case Progressed():
-                if ledger.set_progress(connection, report.token, report.percent):
+                if attempts.set_progress(connection, report.token, report.percent):
                     changes.note(connection, report.job_id, changes.PROGRESS, now=now)
             case Metered():
                 usage.set_totals(connection, report.token, report.totals)
@@ -252,7 +252,7 @@ class TurnWriter:
             case Finished():
                 if report.totals is not None:
                     usage.set_totals(connection, report.token, report.totals)
-                ledger.attempt_ended(
+                attempts.ended(
                     connection,
                     report.token,
                     report.exit,

@@ -170,7 +170,7 @@ class Job:
             stop_cause=Cause(row["stop_cause"]) if row["stop_cause"] else None,
             gpus=tuple(row["gpus"] or ()),
             receivers=tuple(Receiver.from_json(kept) for kept in row["receivers"] or ()),
-            parts=_parts(row),
+            parts=placements_of(row),
             hold=Hold(row["hold"]) if row["hold"] else None,
         )
 
@@ -185,7 +185,8 @@ def parts_of_json(parts: Iterable[Sequence[Any]]) -> tuple[Placement, ...]:
     return tuple(Placement(node, cores, memory, tuple(gpus)) for node, cores, memory, gpus in parts)
 
 
-def _parts(row: RowMapping) -> tuple[Placement, ...]:
+def placements_of(row: RowMapping) -> tuple[Placement, ...]:
+    """What an attempt was given on each of its nodes; nothing while a job has had no attempt."""
     if row["node"] is None:
         return ()
     if row["parts"] is not None:

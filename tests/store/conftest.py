@@ -12,7 +12,7 @@ import pytest
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit, RetryPolicy, Status
 from jupyter_training.scheduling.resources import Gpu, Node, Resources
-from jupyter_training.store import jobs, ledger, lists
+from jupyter_training.store import attempts, jobs, ledger, lists
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Attempt, Job
 
@@ -73,17 +73,17 @@ class Store:
         return self.job(job).status
 
     def schedule(self, at: float = 0, machine: Node = MACHINE) -> list[Attempt]:
-        attempts: list[Attempt] = self.write(ledger.schedule, [machine], after(at))
-        return attempts
+        claimed: list[Attempt] = self.write(ledger.schedule, [machine], after(at))
+        return claimed
 
     def start(self, attempt: Attempt, at: float = 0) -> None:
-        self.write(ledger.attempt_started, attempt.token, {"pid": 1}, after(at))
+        self.write(attempts.started, attempt.token, {"pid": 1}, after(at))
 
     def end(
         self, attempt: Attempt, exit_: Exit | None = None, at: float = 0, base_s: float = 1
     ) -> Status | None:
         status: Status | None = self.write(
-            ledger.attempt_ended,
+            attempts.ended,
             attempt.token,
             exit_ or Exit(exit_code=0),
             ended_at=after(at),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from jupyter_training.jobs.lifecycle import Exit, Status
-from jupyter_training.store import changes, families, jobs, ledger, transitions
+from jupyter_training.store import attempts, changes, families, jobs, transitions
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Change
 from tests.patience import PATIENCE_S
@@ -64,7 +64,7 @@ def test_progress_is_told_with_how_far_it_is(store: Store) -> None:
     store.start(attempt)
 
     def progress(connection: Connection) -> None:
-        assert ledger.set_progress(connection, attempt.token, 40)
+        assert attempts.set_progress(connection, attempt.token, 40)
         changes.note(connection, job.id, changes.PROGRESS, now=after(2))
 
     store.write(progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.store import families, jobs, ledger, lists
+from jupyter_training.store import attempts, families, jobs, ledger, lists, machines
 from jupyter_training.store.lists import Filter
 from jupyter_training.store.transitions import StaleWrite
 from tests.store.conftest import MACHINE, Store, after
@@ -59,7 +59,7 @@ def test_why_a_job_waits_names_only_ones_own(store: Store) -> None:
     mine = store.submit("mine", cpus=2, by="ada")
     store.submit("secret", cpus=2, by="bob")
     waits = store.submit("waits", cpus=1, by="ada")
-    store.write(ledger.put_node, MACHINE, after(0))
+    store.write(machines.put_node, MACHINE, after(0))
     assert store.read(ledger.why_not, after(0), "ada")[mine.id] == "is about to be started"
     store.schedule()
     told = store.read(ledger.why_not, after(0), "ada")[waits.id]
@@ -80,7 +80,7 @@ def test_cancel_while_it_runs_is_only_asked_for(store: Store) -> None:
     store.start(attempt)
     assert store.cancel(job, at=1).status is Status.RUNNING
     store.cancel(job, at=2)
-    assert store.read(ledger.cancel_requests) == [attempt.token]
+    assert store.read(attempts.cancel_requests) == [attempt.token]
     assert store.history(job) == ["pending", "scheduled", "running", "cancel"]
     assert store.job(job).cancel_requested_at == after(1)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jupyter_training.jobs.lifecycle import Cause, Exit, Status
-from jupyter_training.store import ledger, lists
+from jupyter_training.store import attempts, ledger, lists
 from jupyter_training.store.transitions import StaleWrite, move
 from tests.store.conftest import Store, after
 
@@ -21,7 +21,7 @@ def test_the_whole_life_of_a_job(store: Store) -> None:
     assert store.status(job) is Status.SCHEDULED
     assert store.job(job).gpus == attempt.placement.gpus == ("g0",)
     store.start(attempt, at=2)
-    store.write(ledger.set_progress, attempt.token, 40)
+    store.write(attempts.set_progress, attempt.token, 40)
     assert (store.status(job), store.job(job).progress) == (Status.RUNNING, 40)
     assert store.end(attempt, at=3) is Status.COMPLETED
     done = store.job(job)
@@ -73,7 +73,7 @@ def test_a_stale_token_changes_nothing(store: Store) -> None:
     (second,) = store.schedule(at=10)
     before = store.job(job)
     store.start(first, at=11)
-    store.write(ledger.set_progress, first.token, 99)
+    store.write(attempts.set_progress, first.token, 99)
     assert store.end(first, at=12) is None
     assert store.end(replace(first, token="nobody")) is None
     assert store.job(job) == before
@@ -108,16 +108,16 @@ def test_a_cancelled_job_ends_as_cancelled_however_its_process_ended(
     store.start(attempt)
     store.cancel(job)
     assert store.end(attempt, exit_) is Status.CANCELLED
-    assert store.read(ledger.cancel_requests) == []
+    assert store.read(attempts.cancel_requests) == []
 
 
 def test_progress_is_of_a_running_job_and_begins_again_with_each_attempt(store: Store) -> None:
     job = store.submit()
     (attempt,) = store.schedule()
-    store.write(ledger.set_progress, attempt.token, 10)
+    store.write(attempts.set_progress, attempt.token, 10)
     assert store.job(job).progress == 0
     store.start(attempt)
-    store.write(ledger.set_progress, attempt.token, 10)
+    store.write(attempts.set_progress, attempt.token, 10)
     store.end(attempt, FAILED)
     assert store.job(job).progress == 10
     store.schedule(at=10)
@@ -128,11 +128,11 @@ def test_open_attempts_are_found_with_all_that_a_start_needs(store: Store) -> No
     job = store.submit(command=["python", "{script}"], script={"name": "a.py", "text": "pass"})
     (claimed,) = store.schedule()
     store.start(claimed)
-    (found,) = store.read(ledger.open_attempts)
+    (found,) = store.read(attempts.still_open)
     assert (found.token, found.job_uuid, found.handle) == (claimed.token, job.job_id, {"pid": 1})
     assert found.spec == claimed.spec
     store.end(claimed)
-    assert store.read(ledger.open_attempts) == []
+    assert store.read(attempts.still_open) == []
 
 
 def test_a_status_that_somebody_else_has_changed_is_left_alone(store: Store) -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection
 
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status, may_follow
-from jupyter_training.store import jobs, leases, ledger, lists
+from jupyter_training.store import attempts, jobs, leases, ledger, lists
 from jupyter_training.store.database import Database
 from jupyter_training.store.leases import SCHEDULER, Fenced, Lease
 from jupyter_training.store.records import Attempt, Job, Server
@@ -129,7 +129,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def a_job_is_active_exactly_if_it_has_one_open_attempt(self) -> None:
-        open_ = Counter(one.job_id for one in self.store.read(ledger.open_attempts))
+        open_ = Counter(one.job_id for one in self.store.read(attempts.still_open))
         for job in self.jobs:
             assert open_[job.id] == (self.store.status(job) in ACTIVE)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -24,21 +23,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Generic
 
+from jupyter_training.executors import cluster_launch
 from jupyter_training.executors import cluster_records as records
-from jupyter_training.executors import container_records
-from jupyter_training.executors.base import ClusterAway, Ended, Found, GangLaunch, Launch
-from jupyter_training.executors.cluster_dialect import Dialect, J, R, Refused, TooMany, problems
+from jupyter_training.executors.base import ClusterAway, Ended, Found, Launch
+from jupyter_training.executors.cluster_dialect import Dialect, J, R, problems
+from jupyter_training.executors.cluster_launch import Terms
 from jupyter_training.executors.cluster_node import LAUNCH
 from jupyter_training.executors.cluster_queue import Queue, Snapshot
-from jupyter_training.executors.cluster_records import SUBMITTED, Records, Step
+from jupyter_training.executors.cluster_records import Records, Step
 from jupyter_training.executors.cluster_settings import Pace
+from jupyter_training.executors.cluster_submissions import Submissions
 from jupyter_training.executors.gauges import Gauge
-from jupyter_training.executors.local import environment
-from jupyter_training.executors.memory import GB
-from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
-from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import ClusterNode
 
 _log = logging.getLogger(__name__)
@@ -55,8 +53,6 @@ _STATE_S = 8.0
 
 _MARGIN_S = 15.0
 """How much longer than its grace period a job may take before the cluster kills it (s)."""
-
-_NOT_STARTED = "it was given up before it was started"
 
 
 class ClusterExecutor(Generic[J, R]):
@@ -85,19 +81,19 @@ class ClusterExecutor(Generic[J, R]):
         log_limit: int = 0,
         pace: Pace = Pace(),  # noqa: B008 - it is a value
     ) -> None:
-        self._dialect, self._told = dialect, told
-        self._grace_s, self._log_limit = grace_s, log_limit
-        self._alive_s, self._settle_s = pace.alive_s, pace.settle_s
+        self._dialect = dialect
+        self._terms = Terms(told, grace_s, log_limit, pace.alive_s)
+        self._settle_s = pace.settle_s
         self._queue: Queue[J] = Queue(self._ask, told, pace.poll_s)
+        self._submissions = Submissions(dialect, self._queue, self._cancel)
         self._starting: dict[str, asyncio.Task[Found]] = {}
-        self._unsubmitted: dict[str, _Unsubmitted[R]] = {}
         self._asked: dict[str, float] = {}
         self._looked_at: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Make the directory in which the nodes tell."""
-        await asyncio.to_thread(self._told.mkdir, 0o700, True, True)
+        await asyncio.to_thread(self._terms.told.mkdir, 0o700, True, True)
 
     async def why_not(self, image: str | None) -> str | None:
         """Why no job with this image can be run; None if one can, or may be later."""
@@ -127,7 +123,7 @@ class ClusterExecutor(Generic[J, R]):
         task = self._starting.get(token)
         if task is not None:
             return await asyncio.shield(task)
-        if token in self._unsubmitted:
+        if token in self._submissions:
             return Found(token, directory, {"job": None})
         return await self._find(token, directory)
 
@@ -139,15 +135,15 @@ class ClusterExecutor(Generic[J, R]):
             while True:
                 woken.clear()
                 snapshot = self._queue.latest
-                if token in self._unsubmitted:
-                    told = await self._submit_again(token, directory, snapshot)
+                if token in self._submissions:
+                    told = await self._submissions.again(token, directory, snapshot)
                     since = _clock()
                     if isinstance(told, Found):
                         return told
                     if told and told != said:
                         said = told
                         tell(said)
-                    if token in self._unsubmitted:
+                    if token in self._submissions:
                         await _event(woken, _AGAIN_S)
                     continue
                 it = await asyncio.to_thread(records.read, token, directory)
@@ -156,7 +152,7 @@ class ClusterExecutor(Generic[J, R]):
                 if step is Step.NOT_BEGUN:
                     return await self._not_begun(token, directory, job)
                 if it.is_gang and step in (Step.RUNS, Step.LOST):
-                    begun = await asyncio.to_thread(self._begun_gang, found, it)
+                    begun = await asyncio.to_thread(records.begun_gang, token, directory, it)
                     if begun is None and step is Step.LOST:
                         ended = await self._lost(token, directory, it, job)
                         begun = None if ended is None else replace(found, ended=ended)
@@ -194,7 +190,7 @@ class ClusterExecutor(Generic[J, R]):
                     left_s = job.left_s
                 step = records.step(it, job, is_fresh=is_fresh)
                 if step is Step.GIVEN_UP:
-                    return _given_up(token, directory).ended or _impossible()
+                    return records.given_up(token, directory).ended or _impossible()
                 if step is Step.NOT_BEGUN and it.started is None:
                     done = await self._not_begun(token, directory, job)
                     return done.ended or _impossible()
@@ -230,14 +226,14 @@ class ClusterExecutor(Generic[J, R]):
         whole = token.partition(".")[0]
         if found.ended is not None:
             return
-        self._unsubmitted.pop(whole, None)
-        self._asked.setdefault(whole, _clock() + self._grace_s + _MARGIN_S)
+        self._submissions.drop(whole)
+        self._asked.setdefault(whole, _clock() + self._terms.grace_s + _MARGIN_S)
         await asyncio.to_thread(records.ask_to_end, directory)
         gave_up = await asyncio.to_thread(records.give_up, whole, directory)
         it = await asyncio.to_thread(records.read, whole, directory)
         number = it.job or found.handle.get("job")
         if number is not None and (gave_up or it.is_given_up):
-            self._in_background(self._dialect.cancel(str(number)))
+            self._cancel(str(number))
         elif number is not None and it.ended is None:
             self._in_background(self._dialect.ask_to_end(str(number)))
         self._queue.wake(whole)
@@ -252,108 +248,16 @@ class ClusterExecutor(Generic[J, R]):
         await self._queue.close()
         await self._dialect.close()
 
-    # Submitting
-
     async def _start(self, launch: Launch) -> Found:
         token, directory = launch.token, launch.directory
         it = await asyncio.to_thread(records.read, token, directory)
         if it.launch is not None or it.started is not None or it.is_given_up:
             return await self._find(token, directory)
-        content = self._content(launch)
+        content = cluster_launch.content(launch, self._dialect, self._terms)
         await asyncio.to_thread(records.write, directory, LAUNCH, content)
-        self._unsubmitted[token] = _Unsubmitted(self._dialect.request(launch))
-        told = await self._submit(token, directory)
+        request = self._dialect.request(launch)
+        told = await self._submissions.first(token, directory, request)
         return told if isinstance(told, Found) else Found(token, directory, {"job": None})
-
-    def _content(self, launch: Launch) -> dict[str, Any]:
-        """What the nodes have to know."""
-        whole = {
-            "token": launch.token,
-            "told": str(self._told),
-            "alive_s": self._alive_s,
-            "cpu_cores": launch.cpu_cores,
-            "memory_gb": launch.memory_gb,
-            "gpus": len(launch.gpus),
-            **self._dialect.more(launch),
-        }
-        if not isinstance(launch, GangLaunch):
-            return {**whole, **self._request(launch)}
-        one = launch.nodes[0]
-        return {
-            **whole,
-            "cpu_cores": one.cpu_cores,
-            "memory_gb": one.memory_gb,
-            "gpus": len(one.gpus),
-            "program": self._dialect.program,
-            "is_elastic": launch.is_elastic,
-            "nodes": [self._request(node) for node in launch.nodes],
-        }
-
-    def _request(self, launch: Launch) -> dict[str, Any]:
-        env = environment(os.environ, replace(launch, gpus=()))
-        return {
-            "token": launch.token,
-            "directory": str(launch.directory),
-            "argv": launch.argv,
-            "env": {name: it for name, it in env.items() if not name.startswith(self._dialect.own)},
-            "cwd": launch.cwd,
-            "memory_bytes": launch.memory_gb * GB,
-            "time_limit_s": launch.time_limit_s,
-            "grace_s": self._grace_s,
-            "log_limit": self._log_limit,
-        }
-
-    async def _submit(self, token: str, directory: Path) -> Found | str:
-        """Submit an attempt; what became of it, or why that is still to be done."""
-        job = self._unsubmitted[token]
-        reach(Point.SUBMIT_BEGUN)
-        try:
-            number = await self._dialect.submit(job.request)
-        except TooMany as many:
-            return f"waits to be submitted: {many}"
-        except Refused as refused:
-            if job.refused != str(refused):
-                # It has to say so twice: not all that a cluster says that goes down is known.
-                job.refused, job.may_be_there_since = str(refused), _clock()
-                return f"waits to be submitted: {refused}"
-            self._unsubmitted.pop(token, None)
-            await asyncio.to_thread(records.give_up, token, directory)
-            why = Exit(
-                cause=Cause.LAUNCH_FAILED,
-                detail=f"{self._dialect.name} does not take it: {refused}",
-            )
-            return await self._refused(token, directory, why, {})
-        except ClusterAway as away:
-            job.may_be_there_since = _clock()
-            return f"waits to be submitted: {away}"
-        reach(Point.SUBMITTED)
-        found = await self._submitted(token, directory, number)
-        if self._unsubmitted.pop(token, None) is None:  # it was to end meanwhile
-            self._in_background(self._dialect.cancel(number))
-        return found
-
-    async def _submitted(self, token: str, directory: Path, number: str) -> Found:
-        content = {"token": token, "job": number}
-        await asyncio.to_thread(records.write, directory, SUBMITTED, content)
-        reach(Point.SUBMISSION_WRITTEN)
-        return Found(token, directory, {"job": number})
-
-    async def _submit_again(
-        self, token: str, directory: Path, snapshot: Snapshot[J]
-    ) -> Found | str | None:
-        job = self._unsubmitted[token]
-        if job.may_be_there_since is not None:
-            if snapshot.at <= job.may_be_there_since:
-                self._queue.soon()
-                trouble = self._queue.trouble
-                return f"waits to be submitted: {trouble}" if trouble else None
-            if (there := snapshot.job_of(token, None)) is not None:
-                await self._submitted(token, directory, there.id)
-                self._unsubmitted.pop(token, None)
-                return None
-            job.may_be_there_since = None
-        told = await self._submit(token, directory)
-        return told if isinstance(told, str) or told.ended is not None else None
 
     # Finding
 
@@ -369,9 +273,9 @@ class ClusterExecutor(Generic[J, R]):
             # Perhaps it was submitted: only the cluster knows.
             job = (await self._fresh()).job_of(token, None)
             if job is not None:
-                return await self._submitted(token, directory, job.id)
+                return await asyncio.to_thread(records.submitted, token, directory, job.id)
         if await asyncio.to_thread(records.give_up, token, directory):
-            return _given_up(token, directory)
+            return records.given_up(token, directory)
         return await self._found(
             token, directory, await asyncio.to_thread(records.read, token, directory)
         )
@@ -389,7 +293,7 @@ class ClusterExecutor(Generic[J, R]):
     async def _found(self, token: str, directory: Path, it: Records) -> Found:
         """An attempt as its records are, without a word from the cluster."""
         if it.is_given_up:
-            return _given_up(token, directory)
+            return records.given_up(token, directory)
         found = Found(token, directory, it.handle, it.started_at, placements=it.placements)
         found = await self._placed(found)
         if it.ended is None:
@@ -405,19 +309,6 @@ class ClusterExecutor(Generic[J, R]):
         except ClusterAway:
             several = []
         return replace(found, placements=tuple(one for one in several if one is not None))
-
-    def _begun_gang(self, found: Found, it: Records) -> Found | None:
-        """A distributed job of which all nodes run, or have run."""
-        several = [
-            records.read(f"{found.token}.{index}", found.directory / f"node-{index}")
-            for index in range(it.count)
-        ]
-        if any(one.started is None for one in several):
-            return None
-        moments = [one.started_at for one in several]
-        placements = tuple(place for one in several for place in one.placements)
-        started_at = max((at for at in moments if at is not None), default=_now())
-        return Found(found.token, found.directory, it.handle, started_at, placements=placements)
 
     # What became of it
 
@@ -444,17 +335,9 @@ class ClusterExecutor(Generic[J, R]):
         it = await asyncio.to_thread(records.read, token, directory)
         job = await self._recalled(token, directory, it, job)
         if job is None:
-            return _given_up(token, directory, f"{self._dialect.name} does not know its job")
+            return records.given_up(token, directory, f"{self._dialect.name} does not know its job")
         why = await self._dialect.not_begun(job, home)
-        return await self._refused(token, directory, why, {"job": job.id})
-
-    async def _refused(
-        self, token: str, directory: Path, why: Exit, handle: dict[str, Any]
-    ) -> Found:
-        """An attempt that was taken so that it never runs, with the reason for that."""
-        ended = Ended(why, _now())
-        await asyncio.to_thread(container_records.write_end, directory, None, ended)
-        return Found(token, directory, handle, None, ended)
+        return await asyncio.to_thread(records.refused, token, directory, why, {"job": job.id})
 
     async def _lost(self, token: str, directory: Path, it: Records, job: J | None) -> Ended | None:
         """The end of an attempt of which the cluster knows no more; None while it may still run."""
@@ -467,8 +350,8 @@ class ClusterExecutor(Generic[J, R]):
                 )
                 await asyncio.to_thread(records.revoke, home)
                 if job is not None and job.waits:
-                    self._in_background(self._dialect.cancel(job.id))
-            if not it.is_silent(time.time(), self._alive_s):
+                    self._cancel(job.id)
+            if not it.is_silent(time.time(), self._terms.alive_s):
                 return None
         else:
             await asyncio.sleep(self._settle_s)
@@ -504,7 +387,10 @@ class ClusterExecutor(Generic[J, R]):
         self._looked_at.add(job.id)
         it = await asyncio.to_thread(records.read, job.token, Path(job.directory))
         if it.is_given_up:
-            self._in_background(self._dialect.cancel(job.id))
+            self._cancel(job.id)
+
+    def _cancel(self, number: str) -> None:
+        self._in_background(self._dialect.cancel(number))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -515,22 +401,6 @@ class ClusterExecutor(Generic[J, R]):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A job on %s could not be told to end: %s", self._dialect.name, error)
-
-
-class _Unsubmitted(Generic[R]):
-    """What is to be submitted as soon as the cluster takes it."""
-
-    def __init__(self, request: R) -> None:
-        self.request = request
-        self.may_be_there_since: float | None = None
-        """When a submission came to no answer."""
-        self.refused = ""
-        """Why it was refused the last time."""
-
-
-def _given_up(token: str, directory: Path, why: str = _NOT_STARTED) -> Found:
-    ended = Ended(Exit(cause=Cause.NODE_LOST, detail=why), _now())
-    return Found(token, directory, {}, None, ended)
 
 
 def _impossible() -> Ended:

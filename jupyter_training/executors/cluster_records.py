@@ -7,20 +7,22 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.executors.base import Ended
+from jupyter_training.executors.base import Ended, Found
 from jupyter_training.executors.cluster_dialect import ClusterJob, gpu_name
 from jupyter_training.executors.cluster_node import ALIVE, LAUNCH, REVOKED, STOP, WAITS
+from jupyter_training.executors.container_records import write_end
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import EXIT, STARTED, claim
 from jupyter_training.executors.supervised import ended_of, read_record, utc
-from jupyter_training.jobs.lifecycle import Cause
+from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.usage import Consumption
+from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Placement
 
 SUBMITTED = "submitted.json"
@@ -190,6 +192,19 @@ def step(found: Records, job: ClusterJob | None, *, is_fresh: bool) -> Step:
     return Step.LOST if is_gone or begins_again else Step.RUNS
 
 
+def begun_gang(token: str, directory: Path, whole: Records) -> Found | None:
+    """A distributed attempt of which all nodes run, or have run; None while some have not begun."""
+    several = [
+        read(f"{token}.{index}", directory / f"node-{index}") for index in range(whole.count)
+    ]
+    if any(one.started is None for one in several):
+        return None
+    moments = [one.started_at for one in several]
+    placements = tuple(place for one in several for place in one.placements)
+    started_at = max((at for at in moments if at is not None), default=_now())
+    return Found(token, directory, whole.handle, started_at, placements=placements)
+
+
 def _alive_at(directory: Path) -> float | None:
     try:
         return (directory / ALIVE).stat().st_mtime
@@ -210,6 +225,13 @@ def write(directory: Path, name: str, content: dict[str, Any]) -> None:
         draft.rename(directory / name)
 
 
+def submitted(token: str, directory: Path, number: str) -> Found:
+    """Write which job of the cluster an attempt is."""
+    write(directory, SUBMITTED, {"token": token, "job": number})
+    reach(Point.SUBMISSION_WRITTEN)
+    return Found(token, directory, {"job": number})
+
+
 def waits_for(directory: Path) -> str:
     """Why the nodes of a distributed attempt have not begun, if its program says so."""
     said = (read_record(directory / WAITS) or {}).get("reason")
@@ -222,6 +244,21 @@ def give_up(token: str, directory: Path) -> bool:
         return claim(str(directory), {"token": token, "given_up_by": os.getpid()})
     except FileNotFoundError:
         return True
+
+
+def given_up(
+    token: str, directory: Path, why: str = "it was given up before it was started"
+) -> Found:
+    """An attempt that somebody has taken so that it never runs."""
+    ended = Ended(Exit(cause=Cause.NODE_LOST, detail=why), _now())
+    return Found(token, directory, {}, None, ended)
+
+
+def refused(token: str, directory: Path, why: Exit, handle: dict[str, Any]) -> Found:
+    """Write why an attempt never runs that was given up because the cluster does not run it."""
+    ended = Ended(why, _now())
+    write_end(directory, None, ended)
+    return Found(token, directory, handle, None, ended)
 
 
 def ask_to_end(directory: Path) -> None:
@@ -260,3 +297,7 @@ class SignsOfLife(Gauge):
 def _total(told: list[dict[str, Any]], name: str) -> float | None:
     known = [it[name] for it in told if isinstance(it.get(name), int | float)]
     return sum(known) if known else None
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

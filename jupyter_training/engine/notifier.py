@@ -22,6 +22,7 @@ from jupyter_training.engine import delivery, logs
 from jupyter_training.engine.engine import DatabaseAway, Engine
 from jupyter_training.engine.metrics.index import latest
 from jupyter_training.engine.tasks import cancelled
+from jupyter_training.engine.this_server import is_gone
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.messages import LOG_LINES, Facts, Message, message
 from jupyter_training.jobs.notifications import next_wait_s
@@ -93,7 +94,7 @@ class Notifier:
     async def _take_over(self) -> None:
         """Find what servers have left that are gone."""
         if await self._engine.read(outbox.next_at) is not None:
-            server, is_gone = self._engine.server, self._engine.is_gone
+            server = self._engine.server
             await self._engine.write(lambda c: outbox.take_over(c, server, _now(), is_gone))
 
     async def _tell_due(self) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jupyter_training.engine import families, launches
+from jupyter_training.engine.agenda import Due
 from jupyter_training.engine.bus import Bus
 from jupyter_training.engine.meter import Hung, Idled, Metered
 from jupyter_training.engine.monitor import (
@@ -70,49 +71,6 @@ class Turn:
     moved: set[int] = field(default_factory=set)
     outside: dict[int, Callable[[], Any]] = field(default_factory=dict)
     again_at: dict[int, datetime] = field(default_factory=dict)
-
-
-@dataclass
-class Due:
-    """What the next turn has to look at, beside what the monitor reports.
-
-    Attributes
-    ----------
-    queue
-        Whether a job may be able to start: one was submitted, has ended, or may be tried again.
-    cancels
-        Whether somebody may want a job to be stopped.
-    sweep
-        Whether to look for attempts that nobody follows.
-    changed
-        The numbers of jobs that somebody has changed, for what follows for others.
-    families
-        Whether any other job may have changed that others depend on, or a whole family.
-    told
-        By the numbers of jobs, what was done for them outside has returned.
-    measured
-        The numbers of the jobs with new metrics whose parents may want to know.
-    """
-
-    queue: bool = False
-    cancels: bool = False
-    sweep: bool = False
-    changed: set[int] = field(default_factory=set)
-    families: bool = False
-    told: dict[int, Any] = field(default_factory=dict)
-    measured: set[int] = field(default_factory=set)
-
-    @classmethod
-    def all(cls) -> Due:
-        """What is due for a server that knows nothing yet."""
-        return cls(queue=True, cancels=True, sweep=True, families=True)
-
-    def after_trouble(self) -> None:
-        """Whether the last transaction was committed is not known: look at everything.
-
-        What it claimed, if it was, is an open attempt that nobody follows.
-        """
-        self.queue = self.cancels = self.sweep = self.families = True
 
 
 class TurnWriter:

@@ -24,9 +24,9 @@ from traitlets import (
 )
 
 from jupyter_training.engine.contents import Limits
-from jupyter_training.engine.engine import Timing
 from jupyter_training.engine.inventory import configured_gpus
 from jupyter_training.engine.receivers import SCHEMES, Receivers
+from jupyter_training.engine.timing import Timing
 from jupyter_training.executors import registry
 from jupyter_training.executors.base import Cluster, Executor
 from jupyter_training.jobs.lifecycle import RetryPolicy

@@ -22,12 +22,13 @@ from typing import Any, NoReturn
 import optuna
 
 from jupyter_training import points
-from jupyter_training.engine.engine import Engine, Timing
+from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.notifier import Notifier
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.engine.tasks import cancelled
+from jupyter_training.engine.timing import Timing
 from jupyter_training.engine.views import Seen
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor

@@ -35,7 +35,7 @@ from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
-from jupyter_training.jobs.lifecycle import Cause, Exit, signal_name
+from jupyter_training.jobs.lifecycle import Cause, Exit, signal_name, whole_number
 from jupyter_training.jobs.usage import Consumption, Spent
 from jupyter_training.points import Point, reach
 from jupyter_training.ranks import FAILED
@@ -315,10 +315,18 @@ def first_failure(path: Path, nodes: int, ranks: int) -> Failure | None:
         if told.get("cause") == Cause.LAUNCH_FAILED.value:
             exit_ = Exit(cause=Cause.LAUNCH_FAILED, detail=str(told["detail"])[:1000])
         elif code is not None:
-            exit_ = Exit(exit_code=int(code) or 1)
+            exit_ = Exit(exit_code=whole_number(code) or 1)
         else:
-            exit_ = Exit(signal=int(number))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            exit_ = Exit(signal=whole_number(number))
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
         return None
     return Failure(None if rank is None else int(rank), node, exit_)
 

@@ -277,18 +277,27 @@ class Meter:
     def _take_samples(self, due: Sequence[_Attempt], gpus: Mapping[str, LiveGpu]) -> float:
         began, processes = time.thread_time(), Processes()
         for one in due:
-            if not one.is_read:
-                for sample in usage_files.samples(one.directory):
-                    one.take(sample, self._idle_s)
-                one.is_read = True
-            taken = _sample(one, processes, gpus)
-            if taken is None:
-                continue
-            _write(one.directory, taken)
-            one.take(taken, self._idle_s)
-            if self._hang_s > 0:
-                one.look_whether_it_hangs(taken, self._hang_s)
+            try:
+                self._take_sample(one, processes, gpus)
+            except Exception:
+                # Whatever is wrong with one of them, the others are looked at.
+                _log.exception("What job %d uses cannot be known", one.job_id)
         return time.thread_time() - began
+
+    def _take_sample(
+        self, one: _Attempt, processes: Processes, gpus: Mapping[str, LiveGpu]
+    ) -> None:
+        if not one.is_read:
+            for sample in usage_files.samples(one.directory):
+                one.take(sample, self._idle_s)
+            one.is_read = True
+        taken = _sample(one, processes, gpus)
+        if taken is None:
+            return
+        _write(one.directory, taken)
+        one.take(taken, self._idle_s)
+        if self._hang_s > 0:
+            one.look_whether_it_hangs(taken, self._hang_s)
 
 
 def _sample(one: _Attempt, processes: Processes, gpus: Mapping[str, LiveGpu]) -> Sample | None:

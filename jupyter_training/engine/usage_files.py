@@ -28,6 +28,9 @@ _MOST_GPUS = 1024
 _MOST_BYTES = 64 << 20
 """Much more than the records of a year (bytes); of a longer file the end is read."""
 
+_LATEST = 2.0**37
+"""No record is of a later moment (s since 1970); NaN is no moment at all."""
+
 # A job could put something there that blocks, or a link to something that is not its own.
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -98,7 +101,7 @@ def samples(directory: Path) -> Iterator[Sample]:
     """The samples of an attempt, oldest first. It blocks."""
     gpus, records = read(directory)
     for at, cpu_s, memory, *rest in record_of(gpus).iter_unpack(records):
-        if not math.isfinite(at):
+        if not 0 <= at < _LATEST:
             continue
         pairs = zip(rest[::2], rest[1::2], strict=True)
         yield Sample(

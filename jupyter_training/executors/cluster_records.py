@@ -19,7 +19,7 @@ from jupyter_training.executors.container_records import write_end
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import EXIT, STARTED, claim
-from jupyter_training.executors.supervised import ended_of, read_record, utc
+from jupyter_training.executors.supervised import amount, ended_of, read_record, utc
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.usage import Consumption
 from jupyter_training.points import Point, reach
@@ -127,6 +127,8 @@ def read(token: str, directory: Path) -> Records:
     launch, submitted = read_record(home / LAUNCH), read_record(home / SUBMITTED) or {}
     ours = submitted.get("token") == token.partition(".")[0]
     number = submitted.get("job") if ours else None
+    if launch is not None and not isinstance(launch.get("nodes", []), list):
+        launch = None
     found = Records(
         launch if launch else None,
         number if isinstance(number, str) else None,
@@ -142,11 +144,12 @@ def read(token: str, directory: Path) -> Records:
             return Records(found.launch, found.job, ended=why)
         if started["token"] != token or "pid" not in started:
             return Records(found.launch, found.job, is_given_up=True)
-        started["started_at"] = float(started["started_at"])
+        started["started_at"] = utc(float(started["started_at"])).timestamp()
+        started["gpus"] = list(started.get("gpus", ()))
         runs_as = started.get("job")
         record = read_record(directory / EXIT)
         ended = None if record is None else ended_of(record)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Records(found.launch, found.job, is_given_up=True)
     return Records(
         found.launch,
@@ -295,7 +298,7 @@ class SignsOfLife(Gauge):
 
 
 def _total(told: list[dict[str, Any]], name: str) -> float | None:
-    known = [it[name] for it in told if isinstance(it.get(name), int | float)]
+    known = [used for it in told if (used := amount(it, name)) is not None]
     return sum(known) if known else None
 
 

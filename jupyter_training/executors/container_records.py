@@ -13,13 +13,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jupyter_training.executors.base import Ended
 from jupyter_training.executors.records import EXIT, STARTED, claim, open_exit, write_exit
-from jupyter_training.jobs.lifecycle import Cause, Exit
+from jupyter_training.executors.supervised import amount, utc
+from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.usage import Spent
 
 _TIMED_OUT, _GIVEN_UP = "timed_out.json", "given_up.json"
@@ -81,13 +82,11 @@ def read_end(directory: Path) -> tuple[datetime | None, Ended] | None:
     if not record:
         return None
     try:
-        cause = Cause(record["cause"]) if record["cause"] else None
-        exit_ = Exit(record["exit_code"], record["signal"], cause, record["detail"])
-        started_at, peak = record.get("started_at"), record.get("peak_memory_bytes")
+        started_at, peak = record.get("started_at"), amount(record, "peak_memory_bytes")
         spent = None if peak is None else Spent(None, int(peak))
         return (
-            None if started_at is None else _utc(started_at),
-            Ended(exit_, _utc(record["ended_at"]), spent),
+            None if started_at is None else utc(started_at),
+            Ended(Exit.from_record(record), utc(record["ended_at"]), spent),
         )
     except (KeyError, TypeError, ValueError):
         return None  # the job can write there
@@ -120,10 +119,6 @@ def _read(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_bytes())
     except OSError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     return content if isinstance(content, dict) else {}
-
-
-def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)

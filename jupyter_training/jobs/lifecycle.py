@@ -11,8 +11,13 @@ Everything here is a value or a pure function.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+_MOST = 2**31
+"""More than any exit code."""
 
 
 class Status(str, Enum):
@@ -164,6 +169,37 @@ class Exit:
     detail: str = ""
     who: str = ""
     said: str = ""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Exit:
+        """An end as it was written down where a job could write, too.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is none.
+        """
+        detail = record["detail"]
+        if not isinstance(detail, str):
+            raise TypeError("what is known of an end is a text")
+        code, number = (
+            None if record[name] is None else whole_number(record[name])
+            for name in ("exit_code", "signal")
+        )
+        return cls(code, number, Cause(record["cause"]) if record["cause"] else None, detail)
+
+
+def whole_number(told: Any) -> int:
+    """An exit code, or the number of a signal, that a job may have written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none, or one that no system has and no database stores.
+    """
+    if not isinstance(told, int) or not -_MOST <= told < _MOST:
+        raise ValueError("no exit code and no signal")
+    return int(told)
 
 
 def signal_name(number: int) -> str:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     String,
-    Text,
     bindparam,
     case,
     delete,
@@ -34,7 +33,13 @@ from sqlalchemy import (
 from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.store import outbox
 from jupyter_training.store.records import Change, Job
-from jupyter_training.store.tables import UtcDateTime, customers, training_changes, training_jobs
+from jupyter_training.store.tables import (
+    UtcDateTime,
+    Words,
+    customers,
+    training_changes,
+    training_jobs,
+)
 
 KEPT = timedelta(days=1)
 """How long a change can be read here."""
@@ -78,7 +83,7 @@ _TELL = insert(training_changes).from_select(
             (_MOVED.is_(None), _jobs.cause),
             else_=bindparam("why", type_=String(32)),
         ),
-        func.coalesce(bindparam("sentence", type_=Text), _jobs.reason),
+        func.coalesce(bindparam("sentence", type_=Words), _jobs.reason),
         func.coalesce(bindparam("of_attempt", type_=Integer), _jobs.attempt),
         _jobs.progress,
         bindparam("moment", type_=UtcDateTime),

@@ -37,6 +37,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from jupyter_training.jobs.lifecycle import Status
 
 
+_LONGEST_WORDS = 1 << 16
+"""So much of what a person is told is kept (characters)."""
+
+
 class Hold(str, Enum):
     """Why a job that waits is not in the queue of the scheduler."""
 
@@ -59,6 +63,24 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         return None if value is None else value.replace(tzinfo=timezone.utc)
+
+
+class Words(TypeDecorator[str]):
+    """What a person is told, perhaps in the words of a job, which may print anything.
+
+    What a database may not store, NUL and half of a surrogate pair, is replaced; what nobody would
+    read to its end is cut. So whatever a job says, that it has ended can be written.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make it a text that every database stores."""
+        if value is None:
+            return None
+        value = value[:_LONGEST_WORDS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return value.encode("utf-8", "replace").decode("utf-8")
 
 
 # SQLite numbers rows by itself only for a column that is declared INTEGER.
@@ -129,7 +151,7 @@ training_jobs = Table(
     # Where it stands.
     Column("status", String(32), nullable=False),
     Column("cause", String(32)),
-    Column("reason", Text),
+    Column("reason", Words),
     Column("progress", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("retry_count", Integer, nullable=False),
@@ -139,7 +161,7 @@ training_jobs = Table(
     Column("cancel_requested_by", String(256)),
     # Why it is being stopped, if nobody has asked for that.
     Column("stop_cause", String(32)),
-    Column("stop_detail", Text),
+    Column("stop_detail", Words),
     Column("submitted_at", UtcDateTime, nullable=False),
     Column("scheduled_at", UtcDateTime),
     Column("started_at", UtcDateTime),
@@ -237,7 +259,7 @@ training_attempts = Table(
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("cause", String(32)),
-    Column("reason", Text),
+    Column("reason", Words),
     # What it has used so far, or in all.
     Column("cpu_seconds", Float),
     Column("peak_memory_bytes", BigInteger),
@@ -246,7 +268,7 @@ training_attempts = Table(
     Column("usage_until", UtcDateTime),
     Column("idle_since", UtcDateTime),
     Column("hung_since", UtcDateTime),
-    Column("hung_first", Text),
+    Column("hung_first", Words),
     UniqueConstraint("job_id", "number", name="one_attempt_per_number"),
     Index("training_attempts_open", "ended_at"),
 )
@@ -279,7 +301,7 @@ training_events = Table(
     Column("to_status", String(32)),
     Column("attempt", Integer),
     Column("cause", String(32)),
-    Column("reason", Text),
+    Column("reason", Words),
     Index("training_events_of_job", "job_id", "id"),
 )
 
@@ -296,7 +318,7 @@ training_changes = Table(
     Column("change", String(32), nullable=False),
     Column("status", String(32), nullable=False),
     Column("cause", String(32)),
-    Column("reason", Text),
+    Column("reason", Words),
     Column("attempt", Integer, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -313,7 +335,7 @@ training_notifications = Table(
     Column("occasion", String(32), nullable=False),
     Column("receiver", Json, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("reason", Text),
+    Column("reason", Words),
     Column("progress", Integer, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     # When it is tried, and who is about to.

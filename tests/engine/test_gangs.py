@@ -100,6 +100,10 @@ def test_arguments_that_are_not_understood_are_found_in_the_log_of_the_rank(atte
         '{"rank": 0, "node": -1}',
         '{"rank": "x", "node": 0}',
         '{"rank": 0, "node": 0, "exit_code": null, "signal": null}',
+        '{"rank": 0, "node": 0, "exit_code": 3000000000}',
+        '{"rank": 0, "node": 0, "signal": 1e999}',
+        '{"rank": 0, "node": 1e999, "exit_code": 3}',
+        "[" * 16_000,
     ],
 )
 def test_a_record_that_makes_no_sense_is_none(attempt: Path, written: str) -> None:

@@ -56,6 +56,7 @@ def test_numbers_that_cannot_be_are_not_known(tmp_path: Path) -> None:
     wild = usage_files.record_of(0)
     with (tmp_path / USAGE).open("ab") as file:
         file.write(wild.pack(float("nan"), 1, 1))
+        file.write(wild.pack(1e300, 1, 1))
         file.write(wild.pack(2, float("inf"), -5))
         file.write(wild.pack(3, -1, 1e300))
     assert list(usage_files.samples(tmp_path)) == [sample(1, gpus=0), Sample(2), Sample(3)]

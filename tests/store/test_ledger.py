@@ -99,6 +99,17 @@ def test_what_never_started_can_end(store: Store) -> None:
     assert store.job(job).reason == "could not be started: no such program"
 
 
+def test_an_end_can_be_written_whatever_the_job_has_printed(store: Store) -> None:
+    job = store.submit()
+    (attempt,) = store.schedule()
+    store.start(attempt)
+    told = Exit(cause=Cause.INVALID_ARGUMENTS, detail="error: invalid \0\ud800" + "x" * 10**6)
+    assert store.end(attempt, told) is Status.FAILED
+    reason = store.job(job).reason or ""
+    assert "error: invalid \N{REPLACEMENT CHARACTER}?x" in reason
+    assert len(reason) < 10**5
+
+
 @pytest.mark.parametrize("exit_", [Exit(exit_code=0), FAILED, Exit(signal=9), LOST])
 def test_a_cancelled_job_ends_as_cancelled_however_its_process_ended(
     store: Store, exit_: Exit

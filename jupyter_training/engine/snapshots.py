@@ -21,6 +21,7 @@ import hashlib
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -51,10 +52,15 @@ class TooLarge(ValueError):
 
 
 class Draft:
-    """A content while it is being received. It blocks, so it is used in a thread."""
+    """A content while it is being received. It blocks, so it is used in threads.
+
+    It may be closed while another thread is at work on it, as when a client goes away.
+    """
 
     def __init__(self, store: SnapshotStore, digest: str) -> None:
         self._store, self._digest, self._hash = store, digest, hashlib.sha256()
+        # Held while the descriptor is used: once it is closed, its number may be another file's.
+        self._lock = threading.Lock()
         self._open = True
         self._path = store.directory / "drafts" / secrets.token_hex(12)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,12 +68,15 @@ class Draft:
         self.size = 0
 
     def write(self, piece: bytes) -> None:
-        """Take in what comes next."""
-        self._hash.update(piece)
-        self.size += len(piece)
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
+        """Take in what comes next, unless it was closed."""
+        with self._lock:
+            if not self._open:
+                return
+            self._hash.update(piece)
+            self.size += len(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
 
     def finish(self) -> bool:
         """Store it.
@@ -80,8 +89,14 @@ class Draft:
         Raises
         ------
         WrongContent
-            If its SHA-256 is another one.
+            If its SHA-256 is another one, or it was closed before it was whole.
         """
+        with self._lock:
+            if not self._open:
+                raise WrongContent("The connection ended before it was stored.")
+            return self._finish()
+
+    def _finish(self) -> bool:
         found = self._hash.hexdigest()
         if found != self._digest:
             raise WrongContent(
@@ -99,10 +114,11 @@ class Draft:
 
     def close(self) -> None:
         """Let go of it; if it was not finished, nothing is left of it."""
-        if self._open:
-            self._open = False
-            os.close(self._file)
-            self._path.unlink(missing_ok=True)
+        with self._lock:
+            if self._open:
+                self._open = False
+                os.close(self._file)
+                self._path.unlink(missing_ok=True)
 
 
 class SnapshotStore:

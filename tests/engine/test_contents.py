@@ -14,7 +14,7 @@ import pytest
 
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.service import TrainingService
-from jupyter_training.engine.snapshots import Draft, NoSuchContent, SnapshotStore
+from jupyter_training.engine.snapshots import Draft, NoSuchContent, SnapshotStore, WrongContent
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
 from jupyter_training.jobs.snapshots import File, Manifest, digest
@@ -59,6 +59,19 @@ async def serving(place: Path) -> AsyncIterator[TrainingService]:
 
 def spec(**fields: Any) -> dict[str, Any]:
     return {"name": "x", "command": "true", "cpu_cores": 2, **fields}
+
+
+def test_a_draft_that_was_closed_writes_into_no_other_file(tmp_path: Path) -> None:
+    draft = Draft(SnapshotStore(tmp_path, "ada"), digest(b"content"))
+    draft.close()
+    with (tmp_path / "other").open("wb") as other:  # may well have the number that the draft had
+        draft.write(b"content")
+        with pytest.raises(WrongContent):
+            draft.finish()
+        draft.close()
+        other.write(b"its own")
+    assert (tmp_path / "other").read_bytes() == b"its own"
+    assert list(tmp_path.rglob("drafts/*")) == []
 
 
 def test_what_no_job_refers_to_is_deleted_and_everything_else_is_kept(tmp_path: Path) -> None:

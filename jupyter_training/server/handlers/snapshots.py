@@ -185,7 +185,8 @@ class SnapshotHandler(TrainingHandler):
 
     def _let_go(self) -> None:
         if self._draft is not None:
-            self._draft.close()
+            # In a thread: another one may be writing a piece, which is waited for.
+            asyncio.get_running_loop().run_in_executor(None, self._draft.close)
 
 
 class CodeHandler(TrainingHandler):

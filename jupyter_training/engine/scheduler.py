@@ -340,6 +340,8 @@ class Scheduler:
                 nodes = await cluster.inventory()
             except ClusterAway as away:
                 _log.warning("The machines of %s are not known: %s", name, away)
+            except Exception:  # what is wrong with a cluster holds up nothing on this machine
+                _log.exception("The machines of %s cannot be understood", name)
             else:
                 if nodes != before:
                     write = partial(self._put_cluster, lease, name, nodes)

@@ -178,6 +178,7 @@ class ClusterExecutor(Generic[J, R]):
         if found.ended is not None:
             return found.ended
         token, directory = found.token, found.directory
+        whole = token.partition(".")[0]
         since, left_s = _clock(), float("inf")
         ended_since: float | None = None
         with self._queue.watching(token) as woken:
@@ -189,15 +190,14 @@ class ClusterExecutor(Generic[J, R]):
                 if job is not None and not job.is_over:
                     left_s = job.left_s
                 step = records.step(it, job, is_fresh=is_fresh)
+                ended: Ended | None = None
                 if step is Step.GIVEN_UP:
-                    return records.given_up(token, directory).ended or _impossible()
-                if step is Step.NOT_BEGUN and it.started is None:
-                    done = await self._not_begun(token, directory, job)
-                    return done.ended or _impossible()
-                if step is Step.LOST:
-                    done_ = await self._lost(token, directory, it, job)
-                    if done_ is not None:
-                        return done_
+                    ended = records.given_up(token, directory).ended
+                elif step is Step.NOT_BEGUN:
+                    # If none is told, it has begun at this moment after all.
+                    ended = (await self._not_begun(token, directory, job)).ended
+                elif step is Step.LOST:
+                    ended = await self._lost(token, directory, it, job)
                 elif step is Step.ENDED:
                     assert it.ended is not None
                     ended_since = ended_since or _clock()
@@ -208,9 +208,11 @@ class ClusterExecutor(Generic[J, R]):
                         self._asked.pop(token, None)
                         return replace(it.ended, exit=self._exit(it, job, left_s))
                     self._queue.soon()
-                await self._hurry(token, it)
-                is_over = step in (Step.LOST, Step.ENDED)
-                await _event(woken, _LOOK_S if is_over or token in self._asked else None)
+                if ended is not None:
+                    return ended
+                self._hurry(whole, it)
+                looks_again = step in (Step.NOT_BEGUN, Step.LOST, Step.ENDED)
+                await _event(woken, _LOOK_S if looks_again or whole in self._asked else None)
 
     async def gauge(self, found: Found) -> Gauge | None:
         """What tells how much an attempt uses; see `Executor`."""
@@ -366,15 +368,15 @@ class ClusterExecutor(Generic[J, R]):
             return job
         return await self._dialect.recall(it.job, records.home_of(token, directory))
 
-    async def _hurry(self, token: str, it: Records) -> None:
+    def _hurry(self, whole: str, it: Records) -> None:
         """Have the cluster kill what has not ended in its grace period."""
-        whole = token.partition(".")[0]
         if self._asked.get(whole, float("inf")) < _clock() and it.job is not None:
             self._asked[whole] = _clock() + _MARGIN_S
-            await self._dialect.cancel(it.job)
+            self._cancel(it.job)
 
     async def _ask(self) -> Sequence[J]:
         found = await self._dialect.jobs()
+        self._looked_at.intersection_update(job.id for job in found)
         for job in found:
             if job.waits and not self._queue.is_watched(job.token):
                 await self._sweep(job)
@@ -401,10 +403,6 @@ class ClusterExecutor(Generic[J, R]):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A job on %s could not be told to end: %s", self._dialect.name, error)
-
-
-def _impossible() -> Ended:
-    raise AssertionError("an attempt that was given up has ended")
 
 
 async def _event(event: asyncio.Event, seconds: float | None) -> None:

@@ -135,13 +135,21 @@ class Queue(Generic[J]):
             except ClusterAway as away:
                 if not self.trouble:
                     _log.warning("%s; jobs on it are not given up", away)
-                self.trouble = str(away)
-                self._next_at = loop.time() + _AWAY_S
-                self._wake(list(self._watchers))
+                self._in_trouble(str(away))
+                continue
+            except Exception as error:  # it is asked again: nobody else would hear of the end of jobs
+                if not self.trouble:
+                    _log.exception("A cluster is not understood; jobs on it are not given up")
+                self._in_trouble(f"the cluster is not understood: {error!r}")
                 continue
             self.trouble, jobs = "", _by_token(found)
             self.latest = Snapshot(began, jobs)
             self._wake([one for one in self._watchers if _is_news(before.jobs, jobs, one)])
+
+    def _in_trouble(self, why: str) -> None:
+        self.trouble = why
+        self._next_at = asyncio.get_running_loop().time() + _AWAY_S
+        self._wake(list(self._watchers))
 
     async def _listen(self) -> None:
         while True:

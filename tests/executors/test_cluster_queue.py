@@ -1,0 +1,36 @@
+"""The one question for all jobs of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from jupyter_training.executors.cluster_queue import Queue
+from jupyter_training.executors.slurm_jobs import SlurmJob
+from tests.patience import PATIENCE_S
+
+
+def test_a_cluster_that_cannot_be_understood_is_asked_again(tmp_path: Path) -> None:
+    answers: list[Exception | Sequence[SlurmJob]] = [ValueError("no such column"), []]
+
+    async def ask() -> Sequence[SlurmJob]:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def go() -> None:
+        queue: Queue[SlurmJob] = Queue(ask, tmp_path, 0.01)
+        try:
+            with queue.watching("t") as woken:
+                await asyncio.wait_for(woken.wait(), PATIENCE_S)
+                assert "no such column" in queue.trouble
+                woken.clear()
+                queue.soon()
+                await asyncio.wait_for(woken.wait(), PATIENCE_S)
+                assert queue.trouble == ""
+        finally:
+            await queue.close()
+
+    asyncio.run(go())

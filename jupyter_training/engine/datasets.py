@@ -67,6 +67,8 @@ class DataSets:
         """
         is_number = reference.isascii() and reference.isdigit() and len(reference) < 19
         called = int(reference) if is_number else reference
+        if "\0" in reference:  # no name has that, and not every database can be asked for it
+            raise NoSuchDataSet(reference)
         found = await self._engine.read(lambda c: datasets.find(c, called))
         if found is None:
             raise NoSuchDataSet(reference)

@@ -136,7 +136,8 @@ class TrainingApp(TrainingSettings, ExtensionApp):
             gpus=self.gpus,
             give_out_used=self.share_used_gpus,
         )
-        engine = Engine(
+        # Before it starts: whoever ends this server meanwhile ends the engine, too.
+        engine = self._engine = Engine(
             self._database,
             workspace,
             executors,
@@ -146,7 +147,6 @@ class TrainingApp(TrainingSettings, ExtensionApp):
         )
         await engine.start()
         await engine.ready(_PATIENCE_S)
-        self._engine = engine
         service = TrainingService(
             engine,
             default_executor=self.default_executor,

@@ -92,7 +92,9 @@ class Running:
             yield
         finally:
             self._requests -= 1
-            self._last_request = self._seen[client] = time.monotonic()
+            self._last_request = now = time.monotonic()
+            if self._end is not None:
+                self._seen[client] = now
 
     async def release(self, client: str) -> bool:
         """A client needs this server no more: end, unless somebody else does.

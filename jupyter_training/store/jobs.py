@@ -299,6 +299,8 @@ def find(connection: Connection, reference: str, username: str | None) -> Job | 
     username
         Whose job it has to be; None for anybody's.
     """
+    if "\0" in reference:  # no name has that, and not every database can be asked for it
+        return None
     values: dict[str, Any] = {} if username is None else {"username": username}
     # More digits than any number in the database has are no number of a job.
     if reference.isascii() and reference.isdigit() and len(reference) < 19:

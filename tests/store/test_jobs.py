@@ -66,6 +66,13 @@ def test_why_a_job_waits_names_only_ones_own(store: Store) -> None:
     assert told == "waits for 1 CPU core (0 free), held by mine, a job of bob"
 
 
+def test_a_name_that_no_job_can_have_is_that_of_none(store: Store) -> None:
+    job = store.submit()
+    assert store.read(jobs.find, job.job_id, "ada") == job
+    assert store.read(jobs.find, f"{job.job_id}\0", "ada") is None
+    assert store.read(jobs.find, "9" * 30, "ada") is None
+
+
 def test_cancel_while_it_waits(store: Store) -> None:
     job = store.submit()
     assert store.cancel(job, at=3).status is Status.CANCELLED

@@ -176,7 +176,8 @@ class TrainingHandler(APIHandler):
         """
         word = self.get_query_argument(name, "true" if default else "false").lower()
         if word not in ("true", "false"):
-            raise BadRequest(f"{name} should be true or false.")
+            told = FieldError(name, "should be true or false")
+            raise BadRequest(f"{name} {told.message}.", [told])
         return word == "true"
 
     def answer(self, value: Any, status: int = 200) -> None:

@@ -47,10 +47,7 @@ class JobsHandler(TrainingHandler):
     async def post(self) -> None:
         """Submit one."""
         request, service = self.body(), await self.service()
-        dry_run = self.get_query_argument("dry_run", "false").lower()
-        if dry_run not in ("true", "false"):
-            raise BadRequest("dry_run should be true or false.")
-        if dry_run == "true":
+        if self.flag("dry_run"):
             self.answer(representation.forecast(await service.forecast(self.user, request)))
             return
         key = self.request.headers.get("Idempotency-Key")

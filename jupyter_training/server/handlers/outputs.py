@@ -82,16 +82,13 @@ class OutputsHandler(StreamingHandler):
     def _window(self) -> Window:
         limit = self.integer("limit", 1000, least=1, most=MAX_PAGE)
         assert limit is not None
-        recursive = self.get_query_argument("recursive", "false").lower()
-        if recursive not in ("true", "false"):
-            told = FieldError("recursive", "should be true or false")
-            raise BadRequest(f"recursive {told.message}.", [told])
+        recursive = self.flag("recursive")
         try:
             after = output_paths.decode(self.get_query_argument("after", ""))
         except NoSuchOutput:
             told = FieldError("after", "should be what `next` was in the answer before")
             raise BadRequest(f"after {told.message}.", [told]) from None
-        return Window(limit, after, recursive=recursive == "true")
+        return Window(limit, after, recursive=recursive)
 
     async def _send(self, file: OpenFile) -> None:
         """Send a file as a download."""
@@ -202,7 +199,7 @@ def _content_type(path: RelativePath) -> str:
 def _date(header: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(header or "")
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)
 

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from jupyter_server.utils import ensure_async
 from pydantic import BaseModel, ConfigDict, Field
-from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, stream_request_body
 
 from jupyter_training.engine.contents import Limits
@@ -22,6 +21,7 @@ from jupyter_training.server.handlers.base import (
     endpoint,
 )
 from jupyter_training.server.handlers.jobs import JOB
+from jupyter_training.server.handlers.streaming import StreamingHandler
 from jupyter_training.server.running import Closing, NotAvailable
 
 _PIECE = 1 << 20
@@ -81,11 +81,12 @@ class SnapshotsHandler(TrainingHandler):
 
 
 @stream_request_body
-class SnapshotHandler(TrainingHandler):
+class SnapshotHandler(StreamingHandler):
     """One content."""
 
     def initialize(self) -> None:
         """Nothing has come yet."""
+        super().initialize()
         self._draft: Draft | None = None
         self._pieces: list[bytes] = []
         self._waiting = self._size = 0
@@ -156,10 +157,9 @@ class SnapshotHandler(TrainingHandler):
             self.set_header("X-Content-Type-Options", "nosniff")
             self.set_header("Content-Length", size)
             while piece := await asyncio.to_thread(file.read, _PIECE):
-                self.write(piece)
-                await self.flush()
-        except StreamClosedError:
-            return
+                if not await self.send_piece(piece):
+                    self.break_off()
+                    return
         finally:
             file.close()
         self.finish(set_content_type="application/octet-stream")

@@ -17,14 +17,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from jupyter_training.executors import cluster_launch
 from jupyter_training.executors import cluster_records as records
+from jupyter_training.executors.background import Background
 from jupyter_training.executors.base import ClusterAway, Ended, Found, Launch
 from jupyter_training.executors.cluster_dialect import Dialect, J, R, problems
 from jupyter_training.executors.cluster_launch import Terms
@@ -89,7 +90,7 @@ class ClusterExecutor(Generic[J, R]):
         self._starting: dict[str, asyncio.Task[Found]] = {}
         self._asked: dict[str, float] = {}
         self._looked_at: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(f"A job on {dialect.name} could not be told to end")
 
     async def open(self) -> None:
         """Make the directory in which the nodes tell."""
@@ -237,16 +238,13 @@ class ClusterExecutor(Generic[J, R]):
         if number is not None and (gave_up or it.is_given_up):
             self._cancel(str(number))
         elif number is not None and it.ended is None:
-            self._in_background(self._dialect.ask_to_end(str(number)))
+            self._background.begin(self._dialect.ask_to_end(str(number)))
         self._queue.wake(whole)
         self._queue.soon()
 
     async def close(self) -> None:
         """Let go of everything but the jobs."""
-        tasks: list[asyncio.Task[Any]] = [*self._tasks, *self._starting.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close(self._starting.values())
         await self._queue.close()
         await self._dialect.close()
 
@@ -392,17 +390,7 @@ class ClusterExecutor(Generic[J, R]):
             self._cancel(job.id)
 
     def _cancel(self, number: str) -> None:
-        self._in_background(self._dialect.cancel(number))
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A job on %s could not be told to end: %s", self._dialect.name, error)
+        self._background.begin(self._dialect.cancel(number))
 
 
 async def _event(event: asyncio.Event, seconds: float | None) -> None:

@@ -23,16 +23,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from jupyter_training.executors import container_records as records
+from jupyter_training.executors.background import Background
 from jupyter_training.executors.base import Ended, Found, Launch
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
 from jupyter_training.executors.container_networks import GangNetworks
@@ -62,10 +61,6 @@ from jupyter_training.executors.records import LOG
 from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.choice import Images, Offer
-
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _NOT_STARTED = "the server ended before the job was started"
 
@@ -135,11 +130,11 @@ class DockerExecutor:
         self._starting: dict[str, _Starting] = {}
         self._watch = ContainerWatch(self._engine, installation, log_limit)
         self._stopping: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("A container could not be stopped or removed")
 
     async def open(self) -> None:
         """Remove what was left behind, when the engine answers; this is not waited for."""
-        self._in_background(self._remove_leftovers())
+        self._background.begin(self._remove_leftovers())
 
     async def why_not(self, image: str | None) -> str | None:
         """Why no container of an image can be run at the moment; None if one can."""
@@ -232,10 +227,7 @@ class DockerExecutor:
     async def close(self) -> None:
         """Let go of everything but the containers."""
         starting = [one.task for one in self._starting.values() if one.task is not None]
-        tasks: list[asyncio.Task[Any]] = [*self._tasks, *starting]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close(starting)
         self._watch.close()
         self._engine.close()
 
@@ -275,7 +267,7 @@ class DockerExecutor:
         if not await asyncio.to_thread(records.take, directory, token, handle):
             taken = await asyncio.to_thread(records.taken, directory)
             if taken != handle:
-                self._in_background(self._remove(token, container_id))
+                self._background.begin(self._remove(token, container_id))
             return await self._find(token, directory)
         while True:
             try:
@@ -312,7 +304,7 @@ class DockerExecutor:
     ) -> Found:
         ended = Ended(why, now())
         await in_thread(lambda: records.write_end(launch.directory, None, ended))
-        self._in_background(self._remove(launch.token, name_of(launch.token)))
+        self._background.begin(self._remove(launch.token, name_of(launch.token)))
         return Found(launch.token, launch.directory, handle, None, ended)
 
     # Finding
@@ -321,13 +313,13 @@ class DockerExecutor:
         written = await asyncio.to_thread(records.read_end, directory)
         handle = await asyncio.to_thread(records.taken, directory)
         if written is not None:
-            self._in_background(self._remove(token, name_of(token)))
+            self._background.begin(self._remove(token, name_of(token)))
             return Found(token, directory, handle or {}, *written)
         if handle is None:
             await asyncio.to_thread(records.take, directory, token, {})
             handle = await asyncio.to_thread(records.taken, directory)
         if not handle:
-            self._in_background(self._end_for_certain(token))
+            self._background.begin(self._end_for_certain(token))
             return _lost(token, directory, {}, _NOT_STARTED)
         contact = Contact()
         container = await self._containers.inspect(handle["container"], contact)
@@ -340,7 +332,7 @@ class DockerExecutor:
             # First the mark: a server that is about to start it learns why it can't.
             await asyncio.to_thread(records.mark_given_up, directory)
             await self._containers.remove_whatever_it_does(container)
-            self._in_background(self._networks.release(token))
+            self._background.begin(self._networks.release(token))
             if container.error:
                 ended = Ended(_launch_failed(container.error[:1000]), now())
                 return Found(token, directory, handle, None, ended)
@@ -384,14 +376,14 @@ class DockerExecutor:
             booted_at=_booted_at() if self._engine.is_local else None,
         )
         await in_thread(lambda: records.write_end(directory, container.started_at, ended))
-        self._in_background(self._remove(found.token, container.id))
+        self._background.begin(self._remove(found.token, container.id))
         self._stopping.discard(found.token)
         return ended
 
     def _ask_to_end(self, found: Found) -> None:
         if found.token not in self._stopping:
             self._stopping.add(found.token)
-            self._in_background(self._stop(found.token, found.handle["container"]))
+            self._background.begin(self._stop(found.token, found.handle["container"]))
 
     async def _remove(self, token: str, name: str) -> None:
         await self._containers.remove(token, name)
@@ -417,16 +409,6 @@ class DockerExecutor:
         except BaseException:
             self._stopping.discard(token)  # asking again is asking anew
             raise
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A container could not be stopped or removed: %s", error)
 
 
 def _make(it: Setting) -> DockerExecutor:

@@ -19,7 +19,7 @@ from jupyter_training.jobs.spec import PARENTS
 from jupyter_training.store import changes, jobs, leases, trials, upstreams, usage
 from jupyter_training.store.records import Job
 from jupyter_training.store.tables import Hold, has_status, training_jobs, training_upstreams
-from jupyter_training.store.transitions import StaleWrite, move, record
+from jupyter_training.store.transitions import StaleWrite, move
 
 ACTOR = "family"
 """Who moves a job because of others."""
@@ -271,19 +271,7 @@ def request_cancel(connection: Connection, parent: Job, *, by: str, now: datetim
         if not job.is_parent:
             jobs.request_cancel(connection, job, by=by, now=now)
         elif job.status not in ENDED and job.cancel_requested_at is None:
-            connection.execute(
-                update(training_jobs)
-                .where(_jobs.id == job.id)
-                .values(cancel_requested_at=now, cancel_requested_by=by)
-            )
-            record(
-                connection,
-                job.id,
-                "cancel",
-                now=now,
-                actor=by,
-                reason=f"{by} asked for it to be cancelled",
-            )
+            jobs.ask_to_cancel(connection, job, by=by, now=now)
     return jobs.get(connection, parent.id)
 
 

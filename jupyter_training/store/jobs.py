@@ -353,21 +353,26 @@ def request_cancel(connection: Connection, job: Job, *, by: str, now: datetime) 
             cancel_requested_by=by,
         )
     elif job.status in ACTIVE and job.cancel_requested_at is None:
-        connection.execute(
-            update(training_jobs)
-            .where(training_jobs.c.id == job.id)
-            .values(cancel_requested_at=now, cancel_requested_by=by)
-        )
-        record(
-            connection,
-            job.id,
-            "cancel",
-            now=now,
-            actor=by,
-            of_attempt=job.attempt,
-            reason=f"{by} asked for it to be cancelled",
-        )
+        ask_to_cancel(connection, job, by=by, now=now)
     return get(connection, job.id)
+
+
+def ask_to_cancel(connection: Connection, job: Job, *, by: str, now: datetime) -> None:
+    """Write down that somebody wants a job to be stopped that is under way."""
+    connection.execute(
+        update(training_jobs)
+        .where(training_jobs.c.id == job.id)
+        .values(cancel_requested_at=now, cancel_requested_by=by)
+    )
+    record(
+        connection,
+        job.id,
+        "cancel",
+        now=now,
+        actor=by,
+        of_attempt=job.attempt or None,
+        reason=f"{by} asked for it to be cancelled",
+    )
 
 
 def request_stop(

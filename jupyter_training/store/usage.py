@@ -1,13 +1,14 @@
 """What attempts have used and held: peaks and sums, idle GPUs, and GPU-hours.
 
 What an attempt uses over time is in a file of its own (`engine.usage_files`); here is what a person
-sees at a glance. The first two functions are called in a turn, under its lease.
+sees at a glance. What the meter tells is written in turns, under the lease.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
@@ -115,15 +116,7 @@ def set_idle(connection: Connection, token: str, since: datetime | None, now: da
         kind = "busy"
         works = "its GPU works" if count == 1 else "its GPUs work"
         told = f"{works} again, after {_minutes(now - row.idle_since)} without work"
-    record(
-        connection,
-        row.job_id,
-        kind,
-        now=now,
-        actor=METER,
-        of_attempt=row.number,
-        reason=told,
-    )
+    _record(connection, row, kind, told, now)
 
 
 def set_hung(
@@ -149,14 +142,13 @@ def set_hung(
     else:
         kind = "moved"
         told = f"does something again, after {_minutes(now - row.hung_since)} without a sign of it"
+    _record(connection, row, kind, told, now)
+
+
+def _record(connection: Connection, row: Any, kind: str, told: str, now: datetime) -> None:
+    """Append what the meter has seen of an attempt to its job's history."""
     record(
-        connection,
-        row.job_id,
-        kind,
-        now=now,
-        actor=METER,
-        of_attempt=row.number,
-        reason=told,
+        connection, row.job_id, kind, now=now, actor=METER, of_attempt=row.number, reason=told
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jupyter_training.engine.engine import DatabaseAway, Engine
-from jupyter_training.engine.job_logs import NoSuchJob
+from jupyter_training.engine.finding import job_of
 from jupyter_training.engine.snapshots import (
     KEEP_S,
     Draft,
@@ -173,7 +173,7 @@ class Contents:
         NoSuchContent
             If its snapshot was lost or damaged on the disk.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         script = await self._engine.read(lambda c: jobs.script(c, job.id))
         if job.snapshot is None:
             return Code(job, script, None)
@@ -192,19 +192,13 @@ class Contents:
         NoSuchContent
             If it was lost on the disk.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         if job.environment is None:
             return None
         try:
             return await asyncio.to_thread(read_environment, self._store(user), job.environment)
         except ValueError:
             raise NoSuchContent(job.environment) from None
-
-    async def _job(self, user: str, reference: str) -> Job:
-        job = await self._engine.read(lambda c: jobs.find(c, reference, user))
-        if job is None:
-            raise NoSuchJob(reference)
-        return job
 
     async def manifest(self, user: str, digest: str) -> Manifest:
         """The manifest of a job's snapshot.

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 from jupyter_training import ranks
-from jupyter_training.executors.base import GangLaunch, Launch
+from jupyter_training.executors.base import GangLaunch, Launch, node_directory, node_token
 from jupyter_training.executors.containers import ContainerLaunch, Mount
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
@@ -42,21 +42,6 @@ class _Places:
     program: PurePath
     meeting: PurePath
     logs: PurePath
-
-
-def node_token(token: str, index: int) -> str:
-    """The token of a node, which is that of the attempt with its number."""
-    return f"{token}.{index}"
-
-
-def attempt_token(token: str) -> str:
-    """The token of the attempt that a token is of, or of a node of."""
-    return token.partition(".")[0]
-
-
-def node_directory(directory: Path, index: int) -> Path:
-    """Where the records of a node are."""
-    return directory / f"node-{index}"
 
 
 def prepare(attempt: Attempt, launch: Launch, log_limit: int) -> GangLaunch:

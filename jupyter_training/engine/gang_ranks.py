@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from jupyter_training.engine import logs
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.finding import attempt_of, job_of
 from jupyter_training.engine.gang_launches import MEETING
 from jupyter_training.engine.gangs import Failure, first_failure
-from jupyter_training.engine.job_logs import attempt_of
-from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.gangs import Launcher, ranks_per_node
@@ -90,18 +88,10 @@ class Ranks:
 
 
 class RankQueries:
-    """The questions about ranks.
+    """The questions about ranks."""
 
-    Parameters
-    ----------
-    find
-        Finds a job of a user by what they call it.
-    """
-
-    def __init__(
-        self, engine: Engine, workspace: Workspace, find: Callable[[str, str], Awaitable[Job]]
-    ) -> None:
-        self._engine, self._workspace, self._find = engine, workspace, find
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._workspace = engine, engine.workspace
 
     async def of(self, user: str, reference: str, attempt: int | None) -> Ranks:
         """The ranks of an attempt, by default the latest; none of a job that is not distributed.
@@ -111,7 +101,7 @@ class RankQueries:
         NoSuchJob
             If there is no such job or attempt.
         """
-        job = await self._find(user, reference)
+        job = await job_of(self._engine, user, reference)
         number = attempt_of(job, attempt)
         found = await self._engine.read(lambda c: gangs.gang_attempt(c, job.id, number))
         if found is None:

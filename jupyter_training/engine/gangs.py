@@ -23,13 +23,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from jupyter_training.engine import logs
-from jupyter_training.engine.gang_launches import (
-    MEETING,
+from jupyter_training.engine.gang_launches import MEETING
+from jupyter_training.engine.tasks import cancelled
+from jupyter_training.executors.base import (
+    Cluster,
+    Ended,
+    Executor,
+    Found,
+    GangLaunch,
+    Launch,
     node_directory,
     node_token,
 )
-from jupyter_training.engine.tasks import cancelled
-from jupyter_training.executors.base import Cluster, Ended, Executor, Found, GangLaunch, Launch
 from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import Processes

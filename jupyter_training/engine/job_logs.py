@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jupyter_training.engine import log_times, logs
 from jupyter_training.engine.engine import DatabaseAway, Engine
+from jupyter_training.engine.finding import NoSuchJob, attempt_of, job_of
 from jupyter_training.engine.following import Follower, Wanted
 from jupyter_training.engine.log_hub import LogHub
 from jupyter_training.engine.tasks import first_of
@@ -20,13 +21,6 @@ from jupyter_training.store.records import Job
 
 _AGAIN_S = 1.0
 """How soon a database that is away is asked again (s)."""
-
-
-class NoSuchJob(LookupError):
-    """There is no such job, or it is not this user's."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"There is no job {reference}.")
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ class JobLogs:
         timestamps: bool = False,
     ) -> LogPage:
         """The last lines before an offset; before the end if that is None."""
-        number, path = await self._path(await self._job(user, reference), which)
+        number, path = await self._path(await job_of(self._engine, user, reference), which)
         page = await asyncio.to_thread(logs.before, path, end, count)
         return await _page(number, path, page, timestamps)
 
@@ -111,7 +105,7 @@ class JobLogs:
         A wait ends when the attempt is over, or in time.
         """
         deadline = _clock() + wait_s
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         number, path = await self._path(job, which)
         look = partial(logs.page, path, offset, count=count)
         over = _over(job, number)
@@ -128,7 +122,7 @@ class JobLogs:
         NoSuchJob
             If this user has no such job, or it no such attempt or rank.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         first = wanted.attempt == 1 and not job.attempt  # it is still to come
         if not first and (wanted.attempt is not None or wanted.rank is not None):
             await self._path(job, Which(wanted.attempt, wanted.rank))
@@ -165,12 +159,6 @@ class JobLogs:
                 if change is not None:
                     change.cancel()
 
-    async def _job(self, user: str, reference: str) -> Job:
-        job = await self._engine.read(lambda c: jobs.find(c, reference, user))
-        if job is None:
-            raise NoSuchJob(reference)
-        return job
-
     async def _by_number(self, number: int) -> Job | None:
         """A job, as soon as the database tells; who follows its log can wait for that."""
         while True:
@@ -196,22 +184,6 @@ async def _page(number: int, path: Path, page: logs.Page, timestamps: bool) -> L
     if not timestamps:
         return LogPage(number, page)
     return LogPage(number, page, await asyncio.to_thread(log_times.times, path, page.starts))
-
-
-def attempt_of(job: Job, asked: int | None) -> int:
-    """The number of an attempt of a job that is asked for; None for the latest.
-
-    Raises
-    ------
-    NoSuchJob
-        If it has not had such an attempt.
-    """
-    if asked is None:
-        return job.attempt
-    if not 1 <= asked <= job.attempt:
-        there = f"it has had {job.attempt}" if job.attempt else "it has had none yet"
-        raise NoSuchJob(f"{job.job_id} with an attempt {asked}: {there}")
-    return asked
 
 
 def _over(job: Job, attempt: int) -> bool:

@@ -20,9 +20,9 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
-from jupyter_training.engine.gang_launches import attempt_token
 from jupyter_training.engine.nvml import GpuProcess, GpuReading, Nvml
 from jupyter_training.engine.threads import begin
+from jupyter_training.executors.base import attempt_token
 from jupyter_training.executors.supervisor import TOKEN_VARIABLE
 
 _log = logging.getLogger(__name__)

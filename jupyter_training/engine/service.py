@@ -26,9 +26,10 @@ from jupyter_training.engine.acceptance import Acceptance
 from jupyter_training.engine.contents import Contents, Limits
 from jupyter_training.engine.datasets import DataSets
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.finding import attempt_of, job_of
 from jupyter_training.engine.forecasts import Forecast
 from jupyter_training.engine.gang_ranks import RankQueries
-from jupyter_training.engine.job_logs import JobLogs, NoSuchJob
+from jupyter_training.engine.job_logs import JobLogs
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.metrics.queries import MetricsQueries
 from jupyter_training.engine.output_paths import RelativePath
@@ -137,15 +138,15 @@ class TrainingService:
         self._engine, self._workspace = engine, engine.workspace
         self._stop_s, self._live_gpus = stop_s, live_gpus
         self.datasets = DataSets(engine)
-        self.usage = Usage(engine, engine.workspace, self._job)
-        self.ranks = RankQueries(engine, engine.workspace, self._job)
+        self.usage = Usage(engine)
+        self.ranks = RankQueries(engine)
         self.logs = JobLogs(engine)
         self.receivers = receivers or Receivers()
         self.metrics = MetricsQueries(
             self._job_and_attempt, engine.workspace.attempt, engine.changes
         )
         self.contents = Contents(engine, limits)
-        self.trials = TrialQueries(engine, self._job)
+        self.trials = TrialQueries(engine)
         self._views = Views(engine, self.metrics)
         self._acceptance = Acceptance(
             engine,
@@ -206,21 +207,21 @@ class TrainingService:
         NoSuchJob
             If this user has none of that name.
         """
-        return (await self._views.of(user, [await self._job(user, reference)]))[0]
+        return (await self._views.of(user, [await job_of(self._engine, user, reference)]))[0]
 
     async def request(self, user: str, reference: str) -> dict[str, Any]:
         """What a job was asked to be, as JSON that asks for the same: see `again`."""
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         return await self._engine.read(lambda c: again.request_of(c, job, self.receivers))
 
     async def wait_for_end(self, user: str, reference: str, timeout_s: float) -> Seen:
         """One job, as soon as it has ended, and in any case when time is up."""
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         deadline = _clock() + timeout_s
         while not _ended(job) and _clock() < deadline:
             change = self._engine.changes.next(job.id)
             try:
-                job = await self._job(user, reference)
+                job = await job_of(self._engine, user, reference)
                 if not _ended(job):
                     await asyncio.wait([change], timeout=deadline - _clock())
             finally:
@@ -231,7 +232,7 @@ class TrainingService:
         self, user: str, reference: str, timeout_s: float, changed: Callable[[Seen], bool]
     ) -> Seen:
         """One job, as soon as what is seen of it has changed, and in any case when time is up."""
-        number = (await self._job(user, reference)).id
+        number = (await job_of(self._engine, user, reference)).id
         deadline = _clock() + timeout_s
         while True:
             change = self._engine.changes.next(number, or_of_others=True)
@@ -256,7 +257,7 @@ class TrainingService:
         after
             Only those with a greater number.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         return await self.listing(lists.Filter(user, parent=job.id, after=after, limit=limit))
 
     async def cancel(self, user: str, reference: str) -> Seen:
@@ -272,7 +273,7 @@ class TrainingService:
         Conflict
             If it had ended in another way.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         request = families.request_cancel if job.is_parent else jobs.request_cancel
         job = await self._engine.write(lambda c: request(c, job, by=user, now=_now()))
         self._engine.poke(job.id, cancel=True, family=_has_family(job))
@@ -291,7 +292,7 @@ class TrainingService:
         Conflict
             If it has not ended, or a data set of it was removed.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
 
         def again(connection: Connection) -> Job:
             datasets.resolve(connection, job.dataset_ids, keep=True)
@@ -315,7 +316,7 @@ class TrainingService:
         Conflict
             If it has not ended.
         """
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         try:
             gone = await self._engine.write(lambda c: families.remove(c, job, now=_now()))
         except StaleWrite as stale:
@@ -328,7 +329,7 @@ class TrainingService:
 
     async def history(self, user: str, reference: str) -> list[Event]:
         """What happened to a job, oldest first."""
-        job = await self._job(user, reference)
+        job = await job_of(self._engine, user, reference)
         return await self._engine.read(lambda c: lists.history(c, job.id))
 
     async def changes(
@@ -356,7 +357,7 @@ class TrainingService:
         UnreadableOutput
             If this server may not read it.
         """
-        root = self._views.output_dir(await self._job(user, reference))
+        root = self._views.output_dir(await job_of(self._engine, user, reference))
         trusted = self._workspace.data_dir
         return await asyncio.to_thread(outputs.look, root, path, window, within=trusted)
 
@@ -385,25 +386,11 @@ class TrainingService:
     async def _checked(self, user: str, request: object) -> submission.Submission:
         return await submission.checked(parse(request), partial(self._acceptance.check, user))
 
-    async def _job(self, user: str, reference: str) -> Job:
-        job = await self._engine.read(lambda c: jobs.find(c, reference, user))
-        if job is None:
-            raise NoSuchJob(reference)
-        return job
-
     async def _job_and_attempt(
         self, user: str, reference: str, attempt: int | None
     ) -> tuple[Job, int]:
-        job = await self._job(user, reference)
-        return job, self._attempt(job, attempt)
-
-    def _attempt(self, job: Job, asked: int | None) -> int:
-        if asked is None:
-            return job.attempt
-        if not 1 <= asked <= job.attempt:
-            there = f"it has had {job.attempt}" if job.attempt else "it has had none yet"
-            raise NoSuchJob(f"{job.job_id} with an attempt {asked}: {there}")
-        return asked
+        job = await job_of(self._engine, user, reference)
+        return job, attempt_of(job, attempt)
 
 
 def _ended(job: Job) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from jupyter_training.engine import studies
 from jupyter_training.engine.engine import Engine
+from jupyter_training.engine.finding import job_of
 from jupyter_training.jobs.lifecycle import ENDED
 from jupyter_training.jobs.trials import Budget, Trial, TrialState, best_of
 from jupyter_training.store import trials
@@ -80,16 +81,10 @@ class Found:
 
 
 class TrialQueries:
-    """The questions about searches.
+    """The questions about searches."""
 
-    Parameters
-    ----------
-    find
-        The job of a user by what they call it.
-    """
-
-    def __init__(self, engine: Engine, find: Callable[[str, str], Awaitable[Job]]) -> None:
-        self._engine, self._find = engine, find
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._importance: dict[str, tuple[int, Mapping[str, float] | None]] = {}
 
     async def of_search(self, user: str, reference: str, *, importance: bool = True) -> Found:
@@ -107,7 +102,7 @@ class TrialQueries:
         NoSearch
             If it is none.
         """
-        job = await self._find(user, reference)
+        job = await job_of(self._engine, user, reference)
         if not job.is_search:
             raise NoSearch(job)
         now = datetime.now(timezone.utc)
@@ -137,7 +132,7 @@ class TrialQueries:
         """What a search has found, as soon as that has changed, or when time is up."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        number = (await self._find(user, reference)).id
+        number = (await job_of(self._engine, user, reference)).id
         while True:
             change = self._engine.changes.next(number, or_of_others=True)
             try:

@@ -9,7 +9,6 @@ each other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -18,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_training.engine import usage_files
 from jupyter_training.engine.engine import Engine
-from jupyter_training.engine.job_logs import attempt_of
-from jupyter_training.engine.workspace import Workspace
+from jupyter_training.engine.finding import attempt_of, job_of
 from jupyter_training.jobs.holding import Holding, Hours, hours_by
 from jupyter_training.jobs.usage import GpuSample, Sample, Totals, is_gap
 from jupyter_training.store import usage
@@ -112,21 +110,10 @@ class Account:
 
 
 class Usage:
-    """The questions about the use of the machine.
+    """The questions about the use of the machine."""
 
-    Parameters
-    ----------
-    find
-        Finds a job of a user by what they call it.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        workspace: Workspace,
-        find: Callable[[str, str], Awaitable[Job]],
-    ) -> None:
-        self._engine, self._workspace, self._find = engine, workspace, find
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._workspace = engine, engine.workspace
 
     async def series(
         self, user: str, reference: str, attempt: int | None, max_points: int
@@ -138,7 +125,7 @@ class Usage:
         NoSuchJob
             If there is no such job or attempt.
         """
-        job = await self._find(user, reference)
+        job = await job_of(self._engine, user, reference)
         number = attempt_of(job, attempt)
         found = await self._engine.read(lambda c: usage.metered(c, job.id, number))
         directory = self._workspace.attempt(job.job_id, number)

@@ -77,6 +77,21 @@ class GangLaunch(Launch):
         return self.min_nodes is not None and self.min_nodes < len(self.nodes)
 
 
+def node_token(token: str, index: int) -> str:
+    """The token of a node, which is that of the attempt with its number."""
+    return f"{token}.{index}"
+
+
+def attempt_token(token: str) -> str:
+    """The token of the attempt that a token is of, or of a node of."""
+    return token.partition(".")[0]
+
+
+def node_directory(directory: Path, index: int) -> Path:
+    """Where the records of a node are."""
+    return directory / f"node-{index}"
+
+
 @dataclass(frozen=True)
 class Ended:
     """An attempt of which no process is left.

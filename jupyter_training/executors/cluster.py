@@ -26,7 +26,14 @@ from typing import Generic
 from jupyter_training.executors import cluster_launch
 from jupyter_training.executors import cluster_records as records
 from jupyter_training.executors.background import Background
-from jupyter_training.executors.base import ClusterAway, Ended, Found, Launch
+from jupyter_training.executors.base import (
+    ClusterAway,
+    Ended,
+    Found,
+    Launch,
+    attempt_token,
+    node_directory,
+)
 from jupyter_training.executors.cluster_dialect import Dialect, J, R, problems
 from jupyter_training.executors.cluster_launch import Terms
 from jupyter_training.executors.cluster_node import LAUNCH
@@ -179,7 +186,7 @@ class ClusterExecutor(Generic[J, R]):
         if found.ended is not None:
             return found.ended
         token, directory = found.token, found.directory
-        whole = token.partition(".")[0]
+        whole = attempt_token(token)
         since, left_s = _clock(), float("inf")
         ended_since: float | None = None
         with self._queue.watching(token) as woken:
@@ -221,12 +228,12 @@ class ClusterExecutor(Generic[J, R]):
         it = await asyncio.to_thread(records.read, found.token, directory)
         if not it.is_gang or "." in found.token:
             return records.SignsOfLife([directory])
-        return records.SignsOfLife([directory / f"node-{index}" for index in range(it.count)])
+        return records.SignsOfLife([node_directory(directory, index) for index in range(it.count)])
 
     async def stop(self, found: Found) -> None:
         """Ask an attempt to end, or take it out of the queue; see `Executor`."""
         token, directory = found.token, records.home_of(found.token, found.directory)
-        whole = token.partition(".")[0]
+        whole = attempt_token(token)
         if found.ended is not None:
             return
         self._submissions.drop(whole)

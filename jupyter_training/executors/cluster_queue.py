@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
 
-from jupyter_training.executors.base import ClusterAway
+from jupyter_training.executors.base import ClusterAway, attempt_token
 from jupyter_training.executors.cluster_dialect import J
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Snapshot(Generic[J]):
 
     def job_of(self, token: str, number: str | None) -> J | None:
         """The job of an attempt: the one with this number, else one that is not over."""
-        several = self.jobs.get(token.partition(".")[0], ())
+        several = self.jobs.get(attempt_token(token), ())
         for one in several:
             if one.id == number:
                 return one
@@ -82,7 +82,7 @@ class Queue(Generic[J]):
     def watching(self, token: str) -> Iterator[asyncio.Event]:
         """An event that is set when there may be news of an attempt."""
         woken = asyncio.Event()
-        whole = token.partition(".")[0]
+        whole = attempt_token(token)
         self._watchers.setdefault(whole, []).append(woken)
         if not self._tasks:
             self._tasks = [asyncio.create_task(one()) for one in (self._listen, self._poll)]
@@ -104,7 +104,7 @@ class Queue(Generic[J]):
 
     def wake(self, token: str) -> None:
         """Have whoever waits for an attempt look again, whatever the cluster says."""
-        self._wake([token.partition(".")[0]])
+        self._wake([attempt_token(token)])
 
     def soon(self) -> None:
         """Ask soon, as there may be news."""
@@ -137,7 +137,7 @@ class Queue(Generic[J]):
                     _log.warning("%s; jobs on it are not given up", away)
                 self._in_trouble(str(away))
                 continue
-            except Exception as error:  # it is asked again: nobody else would hear of the end of jobs
+            except Exception as error:  # or nobody would hear of the end of any job
                 if not self.trouble:
                     _log.exception("A cluster is not understood; jobs on it are not given up")
                 self._in_trouble(f"the cluster is not understood: {error!r}")
@@ -155,7 +155,7 @@ class Queue(Generic[J]):
         while True:
             await self._wanted.wait()
             told = await asyncio.to_thread(self._take)
-            self._wake([token.partition(".")[0] for token in told])
+            self._wake([attempt_token(token) for token in told])
             await asyncio.sleep(_LOOK_S)
 
     def _wake(self, tokens: Iterable[str]) -> None:

@@ -12,7 +12,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.executors.base import Ended, Found
+from jupyter_training.executors.base import (
+    Ended,
+    Found,
+    attempt_token,
+    node_directory,
+    node_token,
+)
 from jupyter_training.executors.cluster_dialect import ClusterJob, gpu_name
 from jupyter_training.executors.cluster_node import ALIVE, LAUNCH, REVOKED, STOP, WAITS
 from jupyter_training.executors.container_records import write_end
@@ -125,7 +131,7 @@ def read(token: str, directory: Path) -> Records:
     """Read all of it. The job can write there, too, and is not believed more than it can lie."""
     home, started = home_of(token, directory), read_record(directory / STARTED)
     launch, submitted = read_record(home / LAUNCH), read_record(home / SUBMITTED) or {}
-    ours = submitted.get("token") == token.partition(".")[0]
+    ours = submitted.get("token") == attempt_token(token)
     number = submitted.get("job") if ours else None
     if launch is not None and not isinstance(launch.get("nodes", []), list):
         launch = None
@@ -198,7 +204,8 @@ def step(found: Records, job: ClusterJob | None, *, is_fresh: bool) -> Step:
 def begun_gang(token: str, directory: Path, whole: Records) -> Found | None:
     """A distributed attempt of which all nodes run, or have run; None while some have not begun."""
     several = [
-        read(f"{token}.{index}", directory / f"node-{index}") for index in range(whole.count)
+        read(node_token(token, index), node_directory(directory, index))
+        for index in range(whole.count)
     ]
     if any(one.started is None for one in several):
         return None

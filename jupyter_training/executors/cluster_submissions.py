@@ -65,9 +65,7 @@ class Submissions(Generic[J, R]):
         self._pending[token] = _Submission(request)
         return await self._submit(token, directory)
 
-    async def again(
-        self, token: str, directory: Path, snapshot: Snapshot[J]
-    ) -> Found | str | None:
+    async def again(self, token: str, directory: Path, snapshot: Snapshot[J]) -> Found | str | None:
         """Submit an attempt once more, unless the cluster has it.
 
         Parameters

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jupyter_training.executors.base import attempt_token
 from jupyter_training.executors.containers import (
     ATTEMPT,
     DIRECTORY,
@@ -48,7 +49,7 @@ class GangNetworks:
             return await create()
         labels = {
             INSTALLATION: self._installation,
-            ATTEMPT: launch.token.partition(".")[0],
+            ATTEMPT: attempt_token(launch.token),
             DIRECTORY: str(launch.directory.parent),
         }
 

@@ -1,4 +1,4 @@
-"""What machines there are, for whichever server is asked: those of servers, and those of clusters."""
+"""What machines there are, for whichever server is asked: of servers, and of clusters."""
 
 from __future__ import annotations
 

@@ -36,7 +36,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jupyter_training.jobs.lifecycle import Status
 
-
 _LONGEST_WORDS = 1 << 16
 """So much of what a person is told is kept (characters)."""
 

@@ -147,9 +147,7 @@ def set_hung(
 
 def _record(connection: Connection, row: Any, kind: str, told: str, now: datetime) -> None:
     """Append what the meter has seen of an attempt to its job's history."""
-    record(
-        connection, row.job_id, kind, now=now, actor=METER, of_attempt=row.number, reason=told
-    )
+    record(connection, row.job_id, kind, now=now, actor=METER, of_attempt=row.number, reason=told)
 
 
 def hangs(since: datetime, first: str | None, *, date: str = "%H:%M") -> str:

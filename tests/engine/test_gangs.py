@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.engine.gang_launches import MEETING, node_directory
+from jupyter_training.engine.gang_launches import MEETING
 from jupyter_training.engine.gangs import verdict
-from jupyter_training.executors.base import Ended
+from jupyter_training.executors.base import Ended, node_directory
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs.lifecycle import Cause, Exit, diagnose

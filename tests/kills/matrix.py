@@ -38,10 +38,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from jupyter_training.engine import usage_files
-from jupyter_training.engine.gang_launches import node_directory
 from jupyter_training.engine.metrics.curves import curves
 from jupyter_training.engine.metrics.index import DIRECTORY, read_index
 from jupyter_training.engine.workspace import Workspace
+from jupyter_training.executors.base import node_directory
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import start_time
 from jupyter_training.executors.records import LOG, STARTED

@@ -14,7 +14,7 @@ from tornado.web import HTTPError, authenticated
 
 from jupyter_training.engine.datasets import NoSuchDataSet, NotYours
 from jupyter_training.engine.engine import DatabaseAway
-from jupyter_training.engine.job_logs import NoSuchJob
+from jupyter_training.engine.finding import NoSuchJob
 from jupyter_training.engine.service import Conflict, TrainingService
 from jupyter_training.engine.snapshots import NoSuchContent, TooLarge, WrongContent
 from jupyter_training.engine.trials import NoSearch

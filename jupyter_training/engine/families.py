@@ -165,10 +165,10 @@ def advance(
     news = _News()
     news.add(changed | set(ran))
     while news or held or parents:
-        held = held or upstreams.dependents(connection, news.all)
+        held += upstreams.dependents(connection, news.all)
         parents += news.parents(connection)
         news = _News()
-        for number in held:
+        for number in dict.fromkeys(held):
             news.add(_let_begin(connection, reuse, number, told, now, it))
         for number in dict.fromkeys(parents):
             look = partial(_look_at, measured=number in of_measured)

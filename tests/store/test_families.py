@@ -218,6 +218,13 @@ def test_a_server_that_knows_nothing_finds_all_that_is_to_be_done(store: Store) 
     assert len(store.read(ledger.queue, after(0))) == 2
 
 
+def test_who_waits_is_looked_at_also_when_somebody_else_who_waits_has_changed(store: Store) -> None:
+    family = Family(store, {"a": [], "b": ["a"], "c": ["b"]})
+    store.run(store.job(family.child("a")))
+    family.turn([family.numbers["a"], family.numbers["c"]])
+    assert [one.id for one in store.read(ledger.queue, after(0))] == [family.numbers["b"]]
+
+
 @settings(
     max_examples=12,
     deadline=None,

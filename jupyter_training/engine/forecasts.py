@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from jupyter_training.engine.submission import Submission, wanted
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.outlook import outlook, outlooks
-from jupyter_training.scheduling.policy import plan
+from jupyter_training.scheduling.policy import Start, plan
 from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import jobs, ledger, machines
 
@@ -174,13 +174,24 @@ def of(
         after = _named(connection, then.after, user) if then.after <= last else None
         return Forecast(most, None, waits[first].reason, starts_in_s=in_s, after=after)
     start = next(one for one in decided.starts if one.job_id == first)
+    return _at_once(it, leaves[first].spec.name, start, most)
+
+
+def _at_once(it: Submission, first: str, start: Start, most: Resources) -> Forecast:
+    """What is told of a job, or of the first stage of a pipeline, that is given what it asks for.
+
+    Parameters
+    ----------
+    first
+        What that stage is called.
+    """
     if start.is_elsewhere:
         there = start.placement.node
         told = f"would be handed over to {there}, which decides when and where it runs"
         return Forecast(most, None, told)
     node, gpus = start.placement.node, tuple(u for one in start.placements for u in one.gpus)
     if it.spec.is_parent:
-        told = f"{leaves[first].spec.name} would be started at once"
+        told = f"{first} would be started at once"
     elif it.spec.depends_on:
         told = "would be started when what it depends on has completed"
         return Forecast(most, node, told)

@@ -86,28 +86,13 @@ def prepare(where: Workspace, attempt: Attempt) -> Launch:
         if spec.image
         else _on_this_machine(where, attempt, snapshot)
     )
-    env = {
-        **spec.env_vars,
-        "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
-        "JUPYTER_TRAINING_ATTEMPT": str(attempt.number),
-        "JUPYTER_TRAINING_OUTPUT_DIR": str(places.output),
-        "JUPYTER_TRAINING_CHECKPOINT_DIR": str(places.checkpoints),
-        "JUPYTER_TRAINING_METRICS_FILE": str(places.metrics),
-    }
-    env.update(parameters.variables(spec.parameters))
-    if paths:
-        env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
-    if inputs:
-        env["JUPYTER_TRAINING_INPUTS"] = str(places.inputs)
-    if spec.variables:
-        env["JUPYTER_TRAINING_VALUES_DIR"] = str(places.values)
     script = None if spec.script is None else str(places.code / spec.script.name)
     launch = Launch(
         token=attempt.token,
         directory=own,
         argv=tuple(spec.argv(script)),
         cwd=str(places.cwd),
-        env=env,
+        env=_environment(attempt, places, paths, inputs),
         python_path=places.python_path,
         cpu_cores=attempt.placement.cpu_cores,
         memory_gb=attempt.placement.memory_gb,
@@ -180,6 +165,29 @@ def _in_container(where: Workspace, attempt: Attempt, snapshot: Frozen | None) -
         inputs=CONTAINER_OWN / "inputs",
         python_path=f"{CONTAINER_LIBRARY}:{cwd}" if spec.script else str(CONTAINER_LIBRARY),
     )
+
+
+def _environment(
+    attempt: Attempt, places: _Places, paths: dict[str, Path], inputs: dict[str, Path]
+) -> dict[str, str]:
+    """What a job is told of what is its own, on top of what it has asked for."""
+    spec = attempt.spec
+    env = {
+        **spec.env_vars,
+        "JUPYTER_TRAINING_JOB_ID": attempt.job_uuid,
+        "JUPYTER_TRAINING_ATTEMPT": str(attempt.number),
+        "JUPYTER_TRAINING_OUTPUT_DIR": str(places.output),
+        "JUPYTER_TRAINING_CHECKPOINT_DIR": str(places.checkpoints),
+        "JUPYTER_TRAINING_METRICS_FILE": str(places.metrics),
+        **parameters.variables(spec.parameters),
+    }
+    if paths:
+        env["JUPYTER_TRAINING_DATASETS"] = str(places.datasets)
+    if inputs:
+        env["JUPYTER_TRAINING_INPUTS"] = str(places.inputs)
+    if spec.variables:
+        env["JUPYTER_TRAINING_VALUES_DIR"] = str(places.values)
+    return env
 
 
 def _mounts(

@@ -238,15 +238,8 @@ class Client:
     def open_content(self, digest: str) -> Iterator[bytes]:
         """A content as it comes."""
         headers = {"Accept-Encoding": "identity"}
-        path = f"api/training-snapshots/{digest}"
-        try:
-            with self._http.stream("GET", path, headers=headers) as answer:
-                if answer.status_code >= 400:
-                    answer.read()
-                    raise _error(answer)
-                yield from answer.iter_bytes()
-        except httpx.TransportError as error:
-            raise self._gone(error) from None
+        with self._stream(f"api/training-snapshots/{digest}", headers=headers) as answer:
+            yield from answer.iter_bytes()
 
     def children(self, reference: str) -> list[dict[str, Any]]:
         """The jobs that a job is made of, in the order in which they were made."""

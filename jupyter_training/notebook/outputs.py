@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
+from jupyter_training.jobs.snapshots import human_size
 from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import Client, ServerGone, TrainingError
 from jupyter_training.notebook.display import printable
@@ -25,7 +26,6 @@ Progress = Callable[[str, int, int], None]
 """Told of a path, how much of it has come, and how much it is, in bytes."""
 
 _TRIES = 5
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
 class OutputTable(Table):
@@ -91,14 +91,6 @@ def download(
             "same download goes on from there."
         ) from None
     return target
-
-
-def human_size(count: int) -> str:
-    """A number of bytes for a person."""
-    size, unit = float(count), 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{count} bytes" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
 def _entries(reference: str, encoded: str, *, recursive: bool) -> Iterator[dict[str, Any]]:

@@ -149,39 +149,19 @@ def submit(
     if earlier is not None:
         return earlier, False
     values = {
+        **_as_asked(spec),
         "uuid": job_id,
         "customer_id": customer,
-        "name": spec.name,
-        "description": spec.description,
-        "job_type": spec.job_type.value,
         "cpu_cores": resources.cpu_cores,
         "memory_gb": resources.memory_gb,
         "gpu_count": resources.gpu_count,
         "gpu_type": resources.gpu_type,
-        "nodes": spec.nodes,
-        "min_nodes": spec.min_nodes,
-        "procs_per_node": spec.procs_per_node,
-        "launcher": _launcher(spec),
-        "priority": spec.priority,
-        "time_limit_s": spec.time_limit_s,
         "executor": executor,
-        "image": spec.image,
-        "command": shlex.join(spec.argv(None)),
-        "working_dir": spec.working_dir,
-        "env_vars": spec.env_vars,
-        "dataset_ids": spec.dataset_ids,
-        "output_path": spec.output_path,
-        "spec": _as_said(spec),
         "receivers": [receiver.to_json() for receiver in receivers],
-        "snapshot": spec.snapshot,
-        "environment": spec.environment,
-        "variables": spec.variables,
-        "parameters": spec.parameters,
         "status": Status.PENDING.value,
         "progress": 0,
         "attempt": 0,
         "retry_count": 0,
-        "max_retries": spec.max_retries,
         "submitted_at": now,
         "idempotency_key": idempotency_key,
         "hold": _hold(spec, within, upstreams),
@@ -210,6 +190,33 @@ def submit(
         reason=f"submitted by {username}",
     )
     return get(connection, number), True
+
+
+def _as_asked(spec: JobSpec) -> dict[str, Any]:
+    """What a job asks for, as columns; its resources are given."""
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "job_type": spec.job_type.value,
+        "nodes": spec.nodes,
+        "min_nodes": spec.min_nodes,
+        "procs_per_node": spec.procs_per_node,
+        "launcher": _launcher(spec),
+        "priority": spec.priority,
+        "time_limit_s": spec.time_limit_s,
+        "image": spec.image,
+        "command": shlex.join(spec.argv(None)),
+        "working_dir": spec.working_dir,
+        "env_vars": spec.env_vars,
+        "dataset_ids": spec.dataset_ids,
+        "output_path": spec.output_path,
+        "spec": _as_said(spec),
+        "snapshot": spec.snapshot,
+        "environment": spec.environment,
+        "variables": spec.variables,
+        "parameters": spec.parameters,
+        "max_retries": spec.max_retries,
+    }
 
 
 def _as_said(spec: JobSpec) -> dict[str, Any]:

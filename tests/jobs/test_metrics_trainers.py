@@ -62,6 +62,45 @@ def test_an_evaluation_between_nested_bars_is_told_apart() -> None:
     assert progress == pytest.approx(100 / 3)
 
 
+def test_what_is_printed_behind_a_bar_is_a_line_of_its_own() -> None:
+    # A bar that goes on has no end of line, and what the script prints comes right behind it.
+    points, progress = read(
+        "Train:   0%|          | 0/60 [00:00<?, ?it/s][INFO:swift] use_logits_to_keep: True",
+        "Train:   2%|▏         | 1/60 [00:55<54:36, 55.53s/it]{'loss': '0.6647', 'grad_norm': "
+        "'0.8371', 'token_acc': '0.8539', 'epoch': '0.08421', 'global_step/max_steps': '1/60'}",
+    )
+    assert [it[2] for it in points] == ["loss", "grad_norm", "token_acc"]
+    assert {it[0] for it in points} == {1}
+    assert progress == pytest.approx(100 / 60)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_bar_that_is_where_the_named_epochs_are_counts_them(first: int) -> None:
+    bar = "\r {}0%|#         | {}/10 [00:00<00:05,  1.6it/s]"
+    lines = [
+        bar.format(n, n) + f"epoch {n + first}: loss 0.{9 - n}" + "\n" + bar.format(n + 1, n + 1)
+        for n in range(5)
+    ]
+    points, progress = read(*lines)
+    assert points == [(n + first, n + first, "loss", float(f"0.{9 - n}")) for n in range(5)]
+    assert progress == 50
+    # One that is within an epoch is not.
+    assert read("100%|####| 60/60 [00:10<00:00]", "Epoch 1: loss 0.5")[1] == 0
+    assert read("100%|####| 2/2 [00:10<00:00]", "Epoch 1: loss 0.5", "Epoch 2: loss 0.4")[1] == 0
+    assert read("  0%|    | 0/60 [00:00<?, ?it/s]Epoch 1", " 50%|##  | 30/60 [00:10<00:10]")[1] == 0
+
+
+def test_a_bar_over_epochs_with_a_named_one_within_it() -> None:
+    points, progress = read(
+        "  0%|          | 0/4 [00:00<?, ?it/s]",
+        "Epoch 0: 100%|##### | 10/10 [00:01<00:01, 5it/s, loss=0.4]",
+        " 25%|##   | 1/4 [00:02<00:06, 2.0s/it]",
+        "Epoch 1:  50%|##### | 5/10 [00:01<00:01, 5it/s, loss=0.3]",
+    )
+    assert points == [(10, 0, "loss", 0.4), (15, 1, "loss", 0.3)]
+    assert progress == pytest.approx(37.5)
+
+
 def test_keras() -> None:
     bar = "━━━━━━━━━━━━━━━━━━━━"
     points, progress = read(
@@ -132,6 +171,7 @@ def test_imagenet() -> None:
         "(7.0827e+00)\tAcc@1   0.00 (  0.08)\tAcc@5   6.25 (  0.55)",
         "Test: [ 10/196]\tTime  0.1 ( 0.4)\tLoss 6.1e+00 (6.2e+00)\tAcc@1  9.0 ( 9.1)",
         " *   Acc@1 70.100 Acc@5 89.900",
+        "Epoch: [1][  400/80073]\tTime  0.315 ( 0.372)\tLoss 5.9 (6.0)",
     )
     assert points == [
         (400, 0, "Loss", 6.9802),
@@ -139,6 +179,7 @@ def test_imagenet() -> None:
         (400, 0, "Acc@5", 6.25),
         (400, 0, "val_Acc@1", 70.1),
         (400, 0, "val_Acc@5", 89.9),
+        (80473, 1, "Loss", 5.9),
     ]
 
 
@@ -149,12 +190,43 @@ def test_torchvision() -> None:
     ) == {"lr": 0.1, "loss": 6.8536, "acc1": 0.0}
 
 
+def test_timm() -> None:
+    points, progress = read(
+        "Train: 0 [  50/10009 (  0%)]  Loss:  6.927876 (6.9180)  Time: 1.462s,   87.53/s  (1.896s,"
+        "   67.51/s)  LR: 1.000e-06  Data: 8.405 (8.405)",
+        "Test: [   0/78]  Time: 0.1 (0.2)  Loss: 6.9 (6.9)  Acc@1: 0.1 (0.1)  Acc@5: 0.5 (0.5)",
+        "Test: [  78/78]  Time: 0.1 (0.2)  Loss: 6.2 (6.1)  Acc@1: 0.1 (0.2)  Acc@5: 0.5 (0.6)",
+        "Train: 1 [  50/10009 (  0%)]  Loss:  5.9 (6.1)  Time: 1.462s,   87.53/s  LR: 2.000e-06",
+    )
+    assert points == [
+        (50, 0, "Loss", 6.927876),
+        (50, 0, "LR", 1e-6),
+        (50, 0, "test_Loss", 6.2),
+        (50, 0, "test_Acc@1", 0.1),
+        (50, 0, "test_Acc@5", 0.5),
+        (10059, 1, "Loss", 5.9),
+        (10059, 1, "LR", 2e-6),
+    ]
+    assert progress is None
+
+
 def test_lightning() -> None:
     assert read(
         "Sanity Checking DataLoader 0: 100%|##########| 2/2 [00:00<00:00, 9.9it/s]",
         "Epoch 1:  50%|█████     | 9/18 [00:17<00:17,  4.47s/it, v_num=3, train_loss=0.1]",
         "Validation DataLoader 0:  50%|#####     | 5/10 [00:00<00:00, 9.9it/s]",
     ) == ([(9, 1, "train_loss", 0.1)], None)
+    assert read(
+        "Epoch 0: 100%|██████████| 18/18 [00:17<00:17,  4.47s/it, v_num=3, train_loss=0.2]",
+        "Validation DataLoader 0: 100%|##########| 10/10 [00:00<00:00, 9.9it/s]",
+        "Epoch 0: 100%|██████████| 18/18 [00:17<00:17,  4.47s/it, v_num=3, train_loss=0.2, val_loss=1]",
+        "Epoch 1:  50%|█████     | 9/18 [00:17<00:17,  4.47s/it, v_num=3, train_loss=0.1, val_loss=1]",
+    )[0] == [
+        (18, 0, "train_loss", 0.2),
+        (18, 0, "val_loss", 1),
+        (27, 1, "train_loss", 0.1),
+        (27, 1, "val_loss", 1),
+    ]
     bar = "━" * 20
     assert read(
         f"Epoch 0/1  {bar} 5/10 0:00:00 • 0:00:01 18.38it/s v_num: 0.000 train_loss: 0.2",
@@ -283,6 +355,13 @@ def test_boosting() -> None:
         (10, None, "training_l2", 0.1),
         (10, None, "valid_1_auc", 0.2),
     ]
+    # What the best round had is said once more at the end.
+    assert read(
+        "[159]\tvalid_1's auc: 0.6",
+        "Early stopping, best iteration is:",
+        "[109]\tvalid_1's auc: 0.7",
+        "[160]\tvalid_1's auc: 0.5",
+    )[0] == [(159, None, "valid_1_auc", 0.6), (160, None, "valid_1_auc", 0.5)]
     assert read(
         "Learning rate set to 0.235162",
         "1:\tlearn: 0.5370206\ttest: 0.5\tbest: 0.5 (1)\ttotal: 59.7ms\tremaining: 59.7ms",
@@ -348,6 +427,9 @@ def test_megatron_and_deepspeed() -> None:
         12.5,
     )
     assert read(
+        " validation loss at iteration 1000 | lm loss value: 5.314413E+00 | lm loss PPL: 2.032451E+02 | "
+    )[0] == [(1000, None, "val_lm_loss", 5.314413), (1000, None, "val_lm_loss_PPL", 203.2451)]
+    assert read(
         "[2022-03-11 02:06:58,985] [INFO] [logging.py:69:log_dist] [Rank 0] step=40, skipped=2, "
         "lr=[5e-05], mom=[[0.9, 0.999]]",
         "[2022-03-11 02:06:58,985] [INFO] [timer.py:189:stop] 0/40, SamplesPerSec=83.48, "
@@ -374,9 +456,16 @@ def test_mmengine() -> None:
         "data_time: 0.015, acc: 99.0479, loss: 0.0394"
     )[0] == [(5050, 3, "lr", 0.02), (5050, 3, "acc", 99.0479), (5050, 3, "loss", 0.0394)]
     assert read(
-        "04/21 21:03:53 - mmengine - INFO - Iter(train) [ 250/1000]  lr: 0.1  loss: 1.5"
+        "04/21 21:03:53 - mmengine - INFO - Iter(train) [ 250/1000]  lr: 0.1  loss: 1.5",
+        "06/16 08:23:02 - mmengine - INFO - Iter(val) [ 5/17]    eta: 0:00:05  time: 0.42",
+        "06/16 08:23:02 - mmengine - INFO - Iter(val) [17/17]    aAcc: 86.39  mIoU: 51.1  time: 0.4",
     ) == (
-        [(250, None, "lr", 0.1), (250, None, "loss", 1.5)],
+        [
+            (250, None, "lr", 0.1),
+            (250, None, "loss", 1.5),
+            (250, None, "aAcc", 86.39),
+            (250, None, "mIoU", 51.1),
+        ],
         25,
     )
 
@@ -402,6 +491,8 @@ def test_fairseq() -> None:
         "| epoch 010 | valid on 'valid' subset  1000 / 1311 loss=1.60",
         '2021-01-05 21:54:56 | INFO | train | {"epoch": 21, "train_loss": "816.933", '
         '"train_wps": "2990.8", "train_num_updates": "643", "train_lr": "2.49835e-05"}',
+        '2021-01-05 21:54:58 | INFO | valid | {"epoch": 21, "valid_loss": "9.3", '
+        '"valid_num_updates": "643", "valid_best_loss": "9.3"}',
     )
     assert points == [
         (445, 1, "loss", 11.521),
@@ -413,4 +504,5 @@ def test_fairseq() -> None:
         (600, 1, "valid_ppl", 118.06),
         (643, 21, "train_loss", 816.933),
         (643, 21, "train_lr", 2.49835e-5),
+        (643, 21, "valid_loss", 9.3),
     ]

@@ -23,6 +23,8 @@ class Counter:
         How often it began again.
     trained
         Whether there were metrics while it counted, so that it is of a training.
+    of_epochs
+        Whether it counts the epochs that other lines name, and do not say how many there are.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Counter:
     of: int
     rounds: int = 0
     trained: bool = False
+    of_epochs: bool = False
 
     def is_like(self, said: Said) -> bool:
         """Whether a line is from the same counter."""
@@ -38,6 +41,12 @@ class Counter:
     def begins_again(self, n: int) -> bool:
         """Whether it did not just come a little late, as from another process."""
         return n < self.n and (self.n > 1 or self.of == 1) and (n <= 1 or n * 2 < self.n)
+
+    def counts_epoch(self, epoch: int) -> bool:
+        """Whether it is where an epoch is that is named beside it, and was so on its way."""
+        in_step = not self.rounds and abs(self.n - epoch) <= 1
+        self.of_epochs = in_step and (self.of_epochs or self.n < self.of)
+        return self.of_epochs
 
 
 @dataclass
@@ -53,6 +62,9 @@ class Course:
         The last one that was named, as it was printed.
     step
         The last one, over all epochs.
+    from_zero, named_from_zero
+        Whether the first epoch is called 0, where it is said how many there are, and where not: a
+        bar over epochs and the name of one within it need not count alike.
     """
 
     share: float | None = None
@@ -60,6 +72,7 @@ class Course:
     step: int | None = None
     epochs: int | None = None
     from_zero: bool = False
+    named_from_zero: bool = False
     at: float = -1
     over: float = 0.0
     folds: int | None = None
@@ -103,7 +116,7 @@ class Course:
         elif said.epoch is not None and said.epochs is not None:
             self._hear_epoch(said, result)
         elif said.epoch is not None:
-            self._hear_epoch_of_unknown(said)
+            self._hear_epoch_of_unknown(said, result)
         elif said.n is not None and said.of is not None:
             counted = self._hear_count(said, metrics)
         nested = counted is not None and self.main is not None and not self.main.is_like(said)
@@ -176,11 +189,19 @@ class Course:
         # Whether "0/9" counts to 9 or to 10 is not known, so the later end is taken.
         return (self.epochs or 1) + self.from_zero
 
-    def _hear_epoch_of_unknown(self, said: Said) -> None:
+    def _hear_epoch_of_unknown(self, said: Said, result: bool) -> None:
+        assert said.epoch is not None
+        main = self.main
+        self.named_from_zero |= said.epoch == 0
         if self.epochs is None:
-            self._give_up()
-        elif said.n is not None and said.of is not None and said.epoch is not None:
-            done = max(said.epoch - (0 if self.from_zero else 1), 0)
+            # A heading in front of a bar that has just begun says nothing about what that counts.
+            is_heading = main is not None and not main.n and not result and said.n is None
+            if main is None or is_heading or not main.counts_epoch(said.epoch):
+                self._give_up()
+            elif said.n is not None and said.of is not None:
+                self._move((main.n + said.n / said.of) / main.of)
+        elif said.n is not None and said.of is not None:
+            done = self._over_before(said.epoch)
             if done < self._total():
                 self._move((done + said.n / said.of) / self._total())
 
@@ -256,13 +277,16 @@ class Course:
         length = of or self.longest
         self.epoch_length, self.counted = length, True
         self.complete = n == of
-        epochs = int(max((self.epoch or 0) - (0 if self.from_zero else 1), 0))
-        self.step = epochs * length + n
+        self.step = int(self._over_before(self.epoch or 0)) * length + n
+
+    def _over_before(self, epoch: float) -> float:
+        """How many epochs are over when one begins."""
+        return max(epoch - (0 if self.from_zero or self.named_from_zero else 1), 0)
 
     def _place_of_epoch(self, epoch: int) -> int:
         if self.epoch_length is None:
             return epoch
-        return self.epoch_length * (epoch + self.from_zero)
+        return self.epoch_length * (epoch + (self.from_zero or self.named_from_zero))
 
     def _place_of_scope(self, said: Said) -> int | None:
         if said.step is not None:

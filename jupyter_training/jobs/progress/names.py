@@ -41,7 +41,7 @@ _NEVER = frozenset(
     words(
         "time times date timestamp eta elapsed remaining duration dur dt runtime sec secs second "
         "seconds ms hours minutes wall took per throughput speed fps wps ups ips wpb bsz mfu "
-        "flops tflops flos mem memory vram ram cuda gpu cpu scale best s"
+        "flops tflops flos mem memory gb vram ram cuda gpu cpu scale best s"
     )
 )
 _RESULTS = frozenset(

@@ -32,6 +32,18 @@ def _any_of(texts: Collection[bytes]) -> bytes:
     return b"(?:" + b"|".join(ways) + b")"
 
 
+_BAR_AND_MORE = re.compile(
+    rb"%\|[^|]{0,1000}\|[^|\[\]]{0,60}\[[^\[\]]{0,400}\](?=[ ]{0,8}[A-Za-z0-9{(])"
+)
+
+
+def _apart(piece: bytes) -> tuple[bytes, ...]:
+    """What was printed apart: a bar that goes on has no end of line, and others print behind it."""
+    if b"%|" in piece and (found := _BAR_AND_MORE.search(piece)) is not None:
+        return piece[: found.end()], piece[found.end() :]
+    return (piece,) if piece else ()
+
+
 _NUMBER_OR_HEADER = re.compile(rb"\d|[Ee]poch|[Ii]ter")
 _NEEDED = re.compile(
     _any_of({n.encode() for it in RULES if it.needs is not ANYTHING for n in it.needs})
@@ -125,10 +137,9 @@ class LogReader:
                 self._append(piece)
                 piece = bytes(self._line)
                 self._line.clear()
-            if piece:
-                piece = piece[:LINE_BYTES]
-                if self._is_worth_a_look(piece):
-                    self._read(piece, at, points)
+            for part in _apart(piece[:LINE_BYTES]):
+                if self._is_worth_a_look(part):
+                    self._read(part, at, points)
                 else:
                     self._memory.transferring = False
         self._append(rest)

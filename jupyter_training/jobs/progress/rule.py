@@ -88,6 +88,8 @@ class Memory:
         Whether a line was about a training.
     transferring
         Whether the last line was about a download, so that a percent would be of that.
+    repeating
+        Whether a line was announced that says once more what the best one said.
     """
 
     columns: list[str] = field(default_factory=list)
@@ -96,6 +98,7 @@ class Memory:
     fits_over: int = 0
     heard: bool = False
     transferring: bool = False
+    repeating: bool = False
 
 
 ANYTHING = ("",)

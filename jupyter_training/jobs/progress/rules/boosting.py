@@ -15,7 +15,15 @@ _SCORE = re.compile(
 )
 
 
+def _best(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    memory.repeating = True
+    return NOTHING
+
+
 def _round(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    if memory.repeating:
+        memory.repeating = False
+        return NOTHING
     values = pairs(line.text)
     return Said(step=int(found["step"]), values=values) if values else None
 
@@ -55,6 +63,13 @@ def _joblib(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
 
 
 RULES: tuple[Rule, ...] = (
+    rule(
+        "LightGBM and XGBoost, the best round",
+        ("best iteration",),
+        r"^(?:(?:(?:did not meet )?early stopping|stopping)[,.] )?best iteration(?: is)?:$",
+        "Early stopping, best iteration is:",
+        _best,
+    ),
     rule(
         "XGBoost and LightGBM",
         ("]\t", "] "),

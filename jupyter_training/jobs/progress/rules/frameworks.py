@@ -56,6 +56,19 @@ def _mmengine(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
     return said if possible(said) else None
 
 
+def _mmengine_aside(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    # What it counts together on the way is no result yet.
+    whole = found["n"] == (found["of"] or found["n"])
+    return Said(scope=found["mode"], values=pairs(line.text) if whole else {})
+
+
+def _megatron_validation(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    # "lm loss value: 5.3" is the value of lm loss.
+    told = line.text[found.end() :].replace(" value:", ":")
+    step = int(found["step"]) if found["step"] else None
+    return Said(scope="val", step=step, values=about("val", pairs(told)))
+
+
 def _fairseq(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
     updates = _UPDATES.search(line.low)
     step = int(updates["updates"]) if updates else None
@@ -89,6 +102,13 @@ RULES: tuple[Rule, ...] = (
         "Iter(train) [  50/1000]  lr: 1.0e-02  eta: 0:00:25  time: 0.010  loss: 11.4",
     ),
     rule(
+        "MMEngine, a validation by iterations",
+        ("iter(",),
+        r"^iter\((?P<mode>val|test)\)\s{1,4}\[[ ]{0,8}(?P<n>\d{1,9})/[ ]{0,8}(?P<of>\d{1,9})\]",
+        "Iter(val) [17/17]    aAcc: 86.3900  mIoU: 51.1200  mAcc: 58.3200  data_time: 0.0052",
+        _mmengine_aside,
+    ),
+    rule(
         "Detectron2",
         ("iter: ",),
         r"^eta: [\w:, /]{1,40}\s{2}iter: (?P<step>\d{1,9})\s",
@@ -100,6 +120,13 @@ RULES: tuple[Rule, ...] = (
         ("iteration ",),
         r"\biteration\s{1,12}(?P<step>\d{1,9})/[ ]{0,12}(?P<steps>\d{1,9}) \|",
         "iteration      122/  250000 | consumed samples:       124928 | lm loss: 2.504220E+00 |",
+    ),
+    rule(
+        "Megatron, a validation",
+        ("loss at ",),
+        r"^(?:valid(?:ation)?|test) loss at (?:iteration (?P<step>\d{1,9})\b|[a-z])[^|]{0,80}\|",
+        "validation loss at iteration 1000 | lm loss value: 5.314413E+00 | lm loss PPL: 2.03E+02 |",
+        _megatron_validation,
     ),
     rule(
         "DeepSpeed",
@@ -122,6 +149,13 @@ RULES: tuple[Rule, ...] = (
         r"(?=.{0,400}(?:\bwps\b|\bppl\b|\bwpb\b|\bnum_updates\b| subset ))",
         "epoch 001:    450 / 1891 loss=11.521, nll_loss=10.881, ppl=1886.05, num_updates=445",
         _fairseq,
+    ),
+    rule(
+        "timm",
+        ("train: ",),
+        r"^train: (?P<epoch>\d{1,9}) \[[ ]{0,8}(?P<n>\d{1,9})/(?P<of>\d{1,9}) "
+        r"\([ ]{0,3}\d{1,3}%\)\]",
+        "Train: 0 [  50/10009 (  0%)]  Loss:  6.927 (6.918)  Time: 1.462s  LR: 1.000e-06",
     ),
     rule(
         "PyTorch's examples",

@@ -18,7 +18,8 @@ _ENTRY = re.compile(
 )
 _EPOCH = ("epoch", "train/epoch", "train_epoch")
 _STEP = words(
-    "global_step step iter iteration num_updates train_num_updates current_steps current_step "
+    "global_step step iter iteration num_updates train_num_updates valid_num_updates "
+    "current_steps current_step "
     "trainer/global_step train/global_step train_step steps iter_num iteration_num round"
 )
 _STEPS = ("total_steps", "max_steps", "total_iterations", "max_iters", "total_iters")

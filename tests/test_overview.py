@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from jupyter_training.notebook.facts import Known
+from jupyter_training.notebook.facts import Known, facts
 from jupyter_training.notebook.history import MOST_EVENTS, HistoryTable
 from jupyter_training.notebook.trials import Found
 from jupyter_training.overview import print_overview
@@ -62,7 +62,9 @@ def told(status: str, **more: Any) -> dict[str, Any]:
         "snapshot": "abc",
         "output_dir": "/srv/training/jobs/job-5f2c81d09e3a/output",
         "executor": "local",
+        "parent_id": None,
         "depends_on": [],
+        "upstreams": [],
         "children": None,
         "parameters": {},
         "search": None,
@@ -456,3 +458,11 @@ def test_what_nobody_can_act_on_has_no_commands(capsys: pytest.CaptureFixture[st
     assert "jupyter training" not in shown
     assert "(26 Nov 2026 13:44)" in shown
     assert "Nothing has happened to it yet." in shown
+
+
+def test_what_it_goes_after_is_called_as_people_call_it() -> None:
+    upstreams = [{"job_id": "job-1", "name": "prepare"}, {"job_id": "job-2", "name": "fit"}]
+    stage = Known(told("pending", parent_id=3, upstreams=upstreams), NOW, [SUBMITTED])
+    assert ("after", "prepare, fit") in facts(stage)
+    plain = Known(told("pending", upstreams=upstreams), NOW, [SUBMITTED])
+    assert ("after", "prepare (job-1), fit (job-2)") in facts(plain)

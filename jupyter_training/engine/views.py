@@ -190,7 +190,7 @@ def reason(
     elif job.status not in ENDED and job.cancel_requested_by is not None:
         told = f"is being stopped, as {job.cancel_requested_by} asked"
     elif job.hold is Hold.UPSTREAM and job.status is Status.PENDING:
-        names = [one.name for one in needs if one.status is not Status.COMPLETED]
+        names = [one.called for one in needs if one.status is not Status.COMPLETED]
         told = f"waits for {', '.join(names) or 'its turn'} to complete"
     elif search is not None and job.status not in ENDED:
         told = search.in_words

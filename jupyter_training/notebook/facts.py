@@ -178,12 +178,19 @@ def facts(known: Known) -> list[tuple[str, str]]:
         ("variables", ", ".join(told["env_vars"] or ())),
         ("data sets", ", ".join(map(str, told["dataset_ids"] or ()))),
         ("directory", _directory(told)),
-        ("after", ", ".join(told["depends_on"])),
+        ("after", ", ".join(_upstreams(told))),
         ("about", one_line(told["description"] or "")),
         ("tells", ", ".join(one["to"] for one in told["notify"])),
         ("results", told["output_dir"]),
     ]
     return [(name, printable(str(value))) for name, value in found if value]
+
+
+def _upstreams(told: Mapping[str, Any]) -> list[str]:
+    """What it goes after: other stages of its pipeline by their names, other jobs by ids, too."""
+    if told["parent_id"] is not None:
+        return [one["name"] for one in told["upstreams"]]
+    return [f"{one['name']} ({one['job_id']})" for one in told["upstreams"]]
 
 
 def _times(known: Known) -> list[tuple[str, str]]:

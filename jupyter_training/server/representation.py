@@ -64,6 +64,11 @@ def job(seen: Seen) -> dict[str, Any]:
         "parent_id": it.parent_id,
         "child_key": it.child_key,
         "depends_on": [one.job_id for one in seen.upstreams if one.job_id is not None],
+        "upstreams": [
+            {"job_id": one.job_id, "name": one.name if one.is_stage else one.title}
+            for one in seen.upstreams
+            if one.job_id is not None
+        ],
         "reused_from": it.origin.partition("#")[0] if it.origin and not it.is_search else None,
         "children": seen.children if seen.children is None else dict(seen.children),
         "parameters": dict(it.parameters),

@@ -237,6 +237,8 @@ class UpstreamJob:
         What tells where its results are.
     origin
         The run that its results are from.
+    title
+        Its own name; None if it was deleted.
     """
 
     name: str
@@ -250,6 +252,17 @@ class UpstreamJob:
     output_path: str | None
     image: str | None
     origin: str
+    title: str | None = None
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it is a stage of the same pipeline, and not a job that was named by its id."""
+        return self.name != self.job_id
+
+    @property
+    def called(self) -> str:
+        """What a person calls it: a stage by its name, another job by its name and its id."""
+        return self.name if self.is_stage or not self.title else f"{self.title} ({self.name})"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ _KNOWN = (
     _jobs.output_path,
     _jobs.image,
     _jobs.origin,
+    _jobs.name.label("title"),
 )
 _UPSTREAMS: Select[Any] = select(
     _edges.job_id, _edges.name, _edges.upstream_id, *_KNOWN
@@ -137,7 +138,7 @@ def turnout(connection: Connection, number: int) -> tuple[Turnout, str]:
     """
     several = own(connection, [number]).get(number, [])
     decided = after_upstreams(
-        [Upstream(one.name, one.status, _culprit(connection, one)) for one in several]
+        [Upstream(one.called, one.status, _culprit(connection, one)) for one in several]
     )
     if decided[0] is not Turnout.BEGINS:
         return decided
@@ -212,4 +213,5 @@ def _upstream(row: Any) -> UpstreamJob:
         row.output_path,
         row.image,
         row.origin or f"{row.uuid}#{row.attempt}",
+        row.title,
     )

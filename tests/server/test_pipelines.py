@@ -70,6 +70,9 @@ def test_stages_run_in_their_order_and_hand_on_what_they_leave(api: Api) -> None
     assert {one["name"] for one in found.values()} == {f"pipe/{name}" for name in found}
     assert {one["parent_id"] for one in found.values()} == {pipe["id"]}
     assert found["evaluate"]["depends_on"] == [found["fit"]["job_id"], found["augment"]["job_id"]]
+    assert found["evaluate"]["upstreams"] == [
+        {"job_id": found[name]["job_id"], "name": name} for name in ("fit", "augment")
+    ]
     for later, earlier in (("fit", "prepare"), ("evaluate", "fit"), ("evaluate", "augment")):
         assert found[later]["scheduled_at"] >= found[earlier]["completed_at"]
     last = Path(found["publish"]["output_dir"], "told").read_text()
@@ -251,8 +254,11 @@ def test_a_plain_job_waits_for_others_and_reads_what_they_left(api: Api) -> None
 
 
 def test_a_plain_job_is_not_run_when_what_it_depends_on_fails(api: Api) -> None:
-    first = api.submit(NAP)
+    first = api.submit(NAP, name="prepare")
     second = api.submit("true", depends_on=[first["job_id"]])
+    assert second["upstreams"] == [{"job_id": first["job_id"], "name": "prepare"}]
+    called = f"prepare ({first['job_id']})"
+    assert api.job(second["job_id"])["reason"] == f"waits for {called} to complete"
     third = api.submit("true", depends_on=[second["job_id"]])
     refused = api.ask("DELETE", f"api/training-jobs/{first['job_id']}")
     assert refused.status_code == 409
@@ -260,7 +266,7 @@ def test_a_plain_job_is_not_run_when_what_it_depends_on_fails(api: Api) -> None:
     api.post(f"api/training-jobs/{first['job_id']}/cancel")
     told = api.ended(third["job_id"])
     assert (told["status"], told["cause"]) == ("cancelled", "upstream_failed")
-    assert f"because {first['job_id']} did not complete" in told["reason"]
+    assert f"because {called} did not complete" in told["reason"]
 
 
 def test_a_stage_can_be_a_pipeline(api: Api) -> None:

@@ -174,13 +174,20 @@ class Notifier:
         """What there is to tell; what cannot be read is left out."""
         lines: list[str] = []
         metrics: Mapping[str, float] = {}
+        logged, output = None, None
         if one.attempt:
-            place = self._workspace.attempt(one.job_id, one.attempt)
+            logged = self._workspace.attempt(one.job_id, one.attempt)
             with contextlib.suppress(OSError, ValueError):
-                lines = logs.tail(place / LOG, LOG_LINES).lines
+                metrics = latest(logged)
+        elif one.culprit is not None:
+            logged = self._workspace.attempt(one.culprit.job_id, one.culprit.attempt)
+        if logged is not None:
             with contextlib.suppress(OSError, ValueError):
-                metrics = latest(place)
-        output = self._workspace.output_dir(one.job_id, one.working_dir, one.output_path, one.image)
+                lines = logs.tail(logged / LOG, LOG_LINES).lines
+        if one.results_of is not None:
+            output = self._workspace.output_dir(
+                one.results_of, one.working_dir, one.output_path, one.image
+            )
         return Facts(
             one.occasion,
             one.name,
@@ -193,9 +200,10 @@ class Notifier:
             node=one.node,
             gpus=one.gpus,
             progress=one.progress,
-            output_dir=str(output),
+            output_dir=None if output is None else str(output),
             metrics=metrics,
             log=lines,
+            log_of=None if one.culprit is None else one.culprit.name,
         )
 
 

@@ -33,6 +33,8 @@ class Facts:
         Their latest values.
     log
         The last lines of the attempt's log.
+    log_of
+        What another job is called whose log that is, as it is to blame.
     """
 
     occasion: Occasion
@@ -49,6 +51,7 @@ class Facts:
     output_dir: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     log: Sequence[str] = ()
+    log_of: str | None = None
 
 
 class Mood:
@@ -90,7 +93,7 @@ def duration(seconds: float) -> str:
 
 def message(facts: Facts) -> Message:
     """What is told on an occasion: what, how long, how well, and where to look."""
-    name = _short(plain(facts.name), _NAME_CHARACTERS)
+    name = _name(facts.name)
     ran = None if facts.began_at is None else duration((facts.at - facts.began_at).total_seconds())
     after = f" after {ran}" if ran else ""
     title, mood = {
@@ -105,7 +108,8 @@ def message(facts: Facts) -> Message:
 
 def _lines(facts: Facts) -> list[str]:
     lines = []
-    if facts.reason and facts.occasion is not Occasion.COMPLETED:
+    # That an attempt has finished is said already; what others have found for a job is not.
+    if facts.reason and not (facts.occasion is Occasion.COMPLETED and facts.attempt):
         lines.append(f"{_sentence(plain(facts.reason))}")
     if facts.attempt:
         where = f" on {facts.node}" if facts.node else ""
@@ -124,7 +128,8 @@ def _lines(facts: Facts) -> list[str]:
     if facts.occasion is Occasion.COMPLETED and facts.output_dir:
         lines.append(f"Results: {plain(facts.output_dir)}")
     if facts.occasion in (Occasion.FAILED, Occasion.RETRYING) and (shown := _log(facts.log)):
-        lines += ["", "The end of its log:", *shown, ""]
+        whose = f"the log of {_name(facts.log_of)}" if facts.log_of else "its log"
+        lines += ["", f"The end of {whose}:", *shown, ""]
     lines.append(f"More: jupyter training show {facts.job_id}")
     return lines
 
@@ -148,6 +153,10 @@ def plain(text: str) -> str:
     """Text without control sequences and other characters that are not to be seen."""
     text = _ESCAPE.sub("", text).replace("\t", " ")
     return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _name(text: str) -> str:
+    return _short(plain(text), _NAME_CHARACTERS)
 
 
 def _short(text: str, most: int) -> str:

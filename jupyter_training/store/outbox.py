@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from jupyter_training.jobs.lifecycle import Cause
+from jupyter_training.jobs.lifecycle import Cause, Status
 from jupyter_training.jobs.notifications import Occasion, Receiver, is_news
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.store.records import Server
 from jupyter_training.store.tables import (
     training_attempts,
@@ -32,6 +33,21 @@ _ROWS = training_notifications.c
 
 
 @dataclass(frozen=True)
+class Culprit:
+    """A job because of which another one has failed.
+
+    Attributes
+    ----------
+    attempt
+        The one that says why.
+    """
+
+    name: str
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Notification:
     """One receiver of one occasion, claimed to be told.
 
@@ -42,7 +58,12 @@ class Notification:
     tries
         How often it was tried before.
     began_at, node, gpus
-        Of the attempt that it is about.
+        Of the attempt that it is about; of a job that is made of others, when the first of them
+        began.
+    results_of
+        The public id of the job whose results are those of this one; None if it has none itself.
+    culprit
+        If it is made of others and has failed, which of them is to blame.
     """
 
     id: int
@@ -64,6 +85,8 @@ class Notification:
     began_at: datetime | None
     node: str | None
     gpus: tuple[str, ...]
+    results_of: str | None
+    culprit: Culprit | None
 
 
 def put(
@@ -175,6 +198,9 @@ def _notification(connection: Connection, row: Any, sign: str) -> Notification:
             training_jobs.c.working_dir,
             training_jobs.c.output_path,
             training_jobs.c.image,
+            training_jobs.c.job_type,
+            training_jobs.c.origin,
+            training_jobs.c.started_at.label("began_at"),
             training_attempts.c.started_at,
             training_attempts.c.node,
             training_attempts.c.gpus,
@@ -190,11 +216,13 @@ def _notification(connection: Connection, row: Any, sign: str) -> Notification:
         )
         .where(training_jobs.c.id == row.job_id)
     ).one()
+    occasion = Occasion(row.occasion)
+    is_whole = row.attempt == 0 and occasion is Occasion.FAILED
     return Notification(
         row.id,
         sign,
         Receiver.from_json(row.receiver),
-        Occasion(row.occasion),
+        occasion,
         row.at,
         row.tries,
         row.job_id,
@@ -207,10 +235,37 @@ def _notification(connection: Connection, row: Any, sign: str) -> Notification:
         job.working_dir,
         job.output_path,
         job.image,
-        job.started_at,
+        job.started_at if row.attempt else job.began_at,
         job.node,
         tuple(job.gpus or ()),
+        _results_of(job),
+        _culprit(connection, row.job_id) if is_whole else None,
     )
+
+
+def _results_of(job: Any) -> str | None:
+    """A pipeline has no results of its own, and those of a search are those of its best trial."""
+    if job.job_type == JobType.PIPELINE.value:
+        return None
+    is_search = job.job_type == JobType.HYPERPARAMETER.value
+    found: str = ((is_search and job.origin) or job.uuid).partition("#")[0]
+    return found
+
+
+def _culprit(connection: Connection, number: int) -> Culprit | None:
+    """The first part of a job that has failed; of one that has parts itself, the first of these."""
+    jobs, found = training_jobs.c, None
+    while True:
+        row = connection.execute(
+            select(jobs.id, jobs.uuid, jobs.name, jobs.attempt)
+            .where(jobs.parent_id == number, jobs.status == Status.FAILED.value)
+            .order_by(jobs.completed_at, jobs.id)
+            .limit(1)
+        ).one_or_none()
+        if row is None:
+            return found
+        number = row.id
+        found = Culprit(row.name, row.uuid, row.attempt) if row.attempt else None
 
 
 def take_over(

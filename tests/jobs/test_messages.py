@@ -71,6 +71,31 @@ def test_of_a_job_that_failed_it_says_why_and_how_its_log_ends() -> None:
     ]
 
 
+def test_of_a_job_that_is_made_of_others_it_says_what_came_of_them_and_who_is_to_blame() -> None:
+    found = replace(FACTS, attempt=0, node=None, gpus=(), metrics={}, log=[], log_of="digits/fit")
+    search = replace(found, reason="best loss 0.03 in trial 7 of 30 (12 pruned)")
+    assert message(search).title == "digits completed after 2 h 5 min"
+    assert message(search).body.splitlines() == [
+        "Best loss 0.03 in trial 7 of 30 (12 pruned).",
+        "Results: /data/jobs/job-1/output",
+        "More: jupyter training show job-1",
+    ]
+    pipeline = replace(
+        found,
+        occasion=Occasion.FAILED,
+        reason="fit failed: the script ended with exit code 3; its log says why",
+        log=["ValueError: no such file"],
+    )
+    assert message(pipeline).body.splitlines() == [
+        "Fit failed: the script ended with exit code 3; its log says why.",
+        "",
+        "The end of the log of digits/fit:",
+        "  ValueError: no such file",
+        "",
+        "More: jupyter training show job-1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("occasion", "title"),
     [

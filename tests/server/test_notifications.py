@@ -67,6 +67,29 @@ def test_a_job_that_failed_is_told_of_with_its_cause_and_the_end_of_its_log(
     assert last.mood == "failure"
 
 
+def test_of_a_job_that_is_made_of_others_it_is_told_what_came_of_them(
+    api: Api, receiver: Webhook
+) -> None:
+    whom = {"notify": [receiver.url("a")], "cpu_cores": 1, "memory_gb": 1, "max_retries": 0}
+    stages = [
+        {"name": "fit", "command": python(FAILS)},
+        {"name": "then", "command": "true", "depends_on": ["fit"]},
+    ]
+    api.post("api/training-jobs", json={"name": "digits", "stages": stages, **whom})
+    told = receiver.next()
+    assert told.title.startswith("digits failed after")
+    assert told.body.startswith("Fit failed: the script ended with exit code 3; its log says why.")
+    assert "The end of the log of digits/fit:\n  epoch 1\n  no such file\n" in told.body
+    search = {"metric": "loss", "trials": 1, "space": {"x": "uniform:0:1"}}
+    measures = python("from jupyter_training import report; report(loss=0.5, x={x})")
+    spec = {"name": "tune", "command": measures, "search": search, **whom}
+    job_id = api.post("api/training-jobs", json=spec).json()["job_id"]
+    told = receiver.next()
+    assert told.title.startswith("tune completed after")
+    assert told.body.startswith("Best loss 0.5 in trial 0 of 1.")
+    assert f"Results: {api.job(job_id)['output_dir']}" in told.body
+
+
 def test_what_one_cancels_oneself_is_no_news(api: Api, receiver: Webhook) -> None:
     job_id = api.submit(NAP, notify=[receiver.url("a")])["job_id"]
     api.status(job_id, "running")

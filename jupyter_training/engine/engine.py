@@ -82,6 +82,7 @@ class Engine:
             executors,
             self._bus,
             self.changes,
+            self.growth,
             machine,
             live_gpus,
             {**COORDINATORS, JobType.HYPERPARAMETER: Searches(self.studies)},

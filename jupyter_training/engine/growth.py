@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +65,19 @@ class Growth:
         self._tasks: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def of(self, path: Path) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever a file may have grown; whoever waits for it clears it."""
+    async def of(self, *paths: Path) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever one of these files may have grown or appeared.
+
+        Whoever waits for it clears it.
+        """
         grown = asyncio.Event()
+        async with AsyncExitStack() as stack:
+            for path in paths:
+                await stack.enter_async_context(self._heard(path, grown))
+            yield grown
+
+    @asynccontextmanager
+    async def _heard(self, path: Path, grown: asyncio.Event) -> AsyncIterator[None]:
         directory = self._directories.get(path.parent)
         new = directory is None
         if directory is None:
@@ -77,7 +87,7 @@ class Growth:
             if new:
                 self._begin()
                 await self._watch(path.parent, directory)
-            yield grown
+            yield
         finally:
             listeners = directory.listeners[path.name]
             listeners.discard(grown)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jupyter_training.engine import launches, logs
 from jupyter_training.engine.gangs import ClusterGang, Gang
+from jupyter_training.engine.growth import Growth
 from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
-from jupyter_training.engine.workspace import Workspace
+from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
@@ -34,6 +36,12 @@ _log = logging.getLogger(__name__)
 
 SAMPLE_S = 1.0
 """How often logs are looked at for progress and metrics (s)."""
+
+_YOUNG_S = 0.1
+"""For so long nobody asks what a trial has measured (s): one that is over by then costs nothing."""
+
+_PAUSE = 0.1
+"""How long the pause after a look at a trial is, as a share of the time that it has run."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,8 @@ class Monitor:
         that have parameters, as trials do.
     live_gpus, idle_gpu_s, hang_s
         For the `Meter`.
+    growth
+        Hears of what trials write; without it they are looked at as seldom as all others.
 
     Attributes
     ----------
@@ -139,9 +149,10 @@ class Monitor:
         live_gpus: LiveGpusNow | None = None,
         idle_gpu_s: float = 0.0,
         hang_s: float = 0.0,
+        growth: Growth | None = None,
     ) -> None:
         self._workspace, self._executors = workspace, executors
-        self._on_report, self._on_metrics = on_report, on_metrics
+        self._on_report, self._on_metrics, self._growth = on_report, on_metrics, growth
         self._followed: dict[str, _Followed] = {}
         self._reports: list[Report] = []
         self.meter = Meter(self._report, live_gpus, idle_gpu_s, hang_s)
@@ -224,7 +235,7 @@ class Monitor:
         if found is None:  # it is still being started, which may take as long as to pull an image
             found = Found(token, self._workspace.attempt(attempt.job_uuid, attempt.number))
         stopping = asyncio.create_task(_stop(followed.executor, found))
-        stopping.add_done_callback(_log_failure)
+        stopping.add_done_callback(partial(_log_failure, "A job could not be asked to end"))
 
     def take_reports(self) -> list[Report]:
         """What has happened since the last call."""
@@ -237,7 +248,10 @@ class Monitor:
 
     async def sample(self) -> None:
         """Read on in what jobs report and print, and tell what has moved."""
-        several = [(one, one.follower) for one in self._followed.values() if one.follower]
+        await self._look_at(self._followed.values())
+
+    async def _look_at(self, followed: Iterable[_Followed]) -> None:
+        several = [(one, one.follower) for one in followed if one.follower]
         if not several:
             return
         looks = await asyncio.to_thread(lambda: [_safely(it.read) for _, it in several])
@@ -288,7 +302,12 @@ class Monitor:
             if followed.stop:
                 await _stop(executor, found)
             self.meter.follow(attempt, executor, found)
-            ended = await executor.wait(found)
+            looks = asyncio.create_task(self._look_as_it_measures(followed, found.directory, log))
+            looks.add_done_callback(partial(_log_failure, "Nobody hears what a trial writes"))
+            try:
+                ended = await executor.wait(found)
+            finally:
+                looks.cancel()
             reach(Point.END_SEEN)
         # Who is told of the end finds every metric that was reported or printed before it.
         look = await asyncio.to_thread(_safely, followed.follower.drain)
@@ -301,6 +320,24 @@ class Monitor:
         totals = await self.meter.end(attempt.token, found, ended)
         self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
         reach(Point.END_REPORTED)
+
+    async def _look_as_it_measures(self, followed: _Followed, place: Path, log: str) -> None:
+        """Look at a trial whenever it has reported or printed something, as long as it is young.
+
+        So one that lasts no longer than a second can be stopped early, too. The longer it has run
+        the less a moment matters: the pauses grow with its age, until `sample` is as good.
+        """
+        if self._growth is None or not followed.attempt.spec.parameters:
+            return
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await asyncio.sleep(_YOUNG_S)
+        async with self._growth.of(place / METRICS, place / log) as grown:
+            while (pause := (clock() - begun) * _PAUSE) < SAMPLE_S:
+                await grown.wait()
+                grown.clear()
+                await self._look_at([followed])
+                await asyncio.sleep(pause)
 
     async def _begin(
         self, followed: _Followed, executor: Cluster | ClusterGang, found: Found
@@ -367,6 +404,6 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _log_failure(task: asyncio.Task[None]) -> None:
+def _log_failure(what: str, task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("A job could not be asked to end: %s", error)
+        _log.error("%s: %s", what, error)

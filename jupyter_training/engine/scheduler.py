@@ -24,6 +24,7 @@ from jupyter_training.engine.agenda import Agenda, Due
 from jupyter_training.engine.bus import Bus
 from jupyter_training.engine.changes import Changes
 from jupyter_training.engine.families import Coordinator
+from jupyter_training.engine.growth import Growth
 from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.meter import Metered
 from jupyter_training.engine.monitor import SAMPLE_S, Finished, Monitor, Progressed, Report
@@ -77,6 +78,7 @@ class Scheduler:
         executors: Mapping[str, Executor],
         bus: Bus,
         changes: Changes,
+        growth: Growth,
         machine: Callable[[Mapping[str, tuple[str, ...]]], Node],
         live_gpus: Callable[[Sequence[Node]], Awaitable[Mapping[str, LiveGpu]]] | None,
         coordinators: Mapping[JobType, Coordinator],
@@ -95,6 +97,7 @@ class Scheduler:
             None if live_gpus is None else lambda: live_gpus([self._node]),
             timing.idle_gpu_s,
             timing.hang_s,
+            growth,
         )
         self._writer = TurnWriter(
             database, bus, workspace, self._monitor, timing.retries, server.name, coordinators

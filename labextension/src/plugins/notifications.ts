@@ -1,5 +1,5 @@
 /**
- * Tells when a job has ended.
+ * Tells of what happens to jobs without a person's doing.
  */
 import type {
   JupyterFrontEnd,
@@ -7,39 +7,40 @@ import type {
 } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 
+// eslint-disable-next-line jupyter/prefer-lazy-imports -- is asked at each event
+import { isNews, isWanted, notice } from '../model/notices';
 import type { IJobEvent } from '../model/types';
 import { IEnvironment } from './environment';
 
 export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-training:notifications',
-  description: 'Tells when a training job has ended.',
+  description: 'Tells of what happens to training jobs.',
   autoStart: true,
   requires: [IEnvironment],
   activate: (app: JupyterFrontEnd, environment: IEnvironment): void => {
     const { model, trans } = environment;
 
     async function tell(event: IJobEvent): Promise<void> {
-      const { notifications } = environment.settings;
-      if (notifications === 'none') {
+      const { change } = event;
+      if (!isNews(change, event.cause, Boolean(event.parent_id))) {
         return;
       }
-      if (event.parent_id) {
-        return; // its parent is told of when all of it has ended
-      }
-      let { name, status, reason } = event;
-      if (name === null || status === null) {
+      let { name, reason } = event;
+      if (name === null) {
         // Where users share a server, an event does not say whose job it is about.
-        if (!['completed', 'failed'].includes(event.change)) {
-          return;
-        }
         const job = await model.api.job(event.job_id).catch(() => null);
-        if (job === null || job.parent_id !== null) {
+        if (job === null || !isNews(change, job.cause, job.parent_id !== null)) {
           return;
         }
-        ({ name, status, reason } = job);
+        ({ name, reason } = job);
       }
-      const options = {
-        autoClose: status === 'failed' ? (false as const) : 8000,
+      if (reason && change !== 'completed') {
+        const { worded } = await import('../model/sentences');
+        reason = worded(reason, trans);
+      }
+      const { mood, text, stays } = notice(change, name, reason, trans);
+      Notification[mood](text, {
+        autoClose: stays ? false : 8000,
         actions: [
           {
             label: trans.__('Open log'),
@@ -47,22 +48,11 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
               environment.execute('training:open-log', { job: event.job_id })
           }
         ]
-      };
-      if (status === 'failed') {
-        const { worded } = await import('../model/sentences');
-        Notification.error(
-          reason
-            ? trans.__('“%1” has failed: %2', name, worded(reason, trans))
-            : trans.__('“%1” has failed.', name),
-          options
-        );
-      } else if (status === 'completed' && notifications === 'all') {
-        Notification.success(trans.__('“%1” is completed.', name), options);
-      }
+      });
     }
 
     model.jobChanged.connect((_, event) => {
-      if (event.change === 'completed' || event.change === 'failed') {
+      if (isWanted(event.change, environment.settings.notifications)) {
         void tell(event);
       }
     });

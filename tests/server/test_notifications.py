@@ -77,7 +77,7 @@ def test_of_a_job_that_is_made_of_others_it_is_told_what_came_of_them(
     ]
     api.post("api/training-jobs", json={"name": "digits", "stages": stages, **whom})
     told = receiver.next()
-    assert told.title.startswith("digits failed after")
+    assert told.title.startswith("digits failed")
     assert told.body.startswith("Fit failed: the script ended with exit code 3; its log says why.")
     assert "The end of the log of digits/fit:\n  epoch 1\n  no such file\n" in told.body
     search = {"metric": "loss", "trials": 1, "space": {"x": "uniform:0:1"}}

@@ -2,7 +2,13 @@ import { isNews, isWanted, notice } from '../model/notices';
 import { trans } from './helpers';
 
 test('what somebody has to look at is told of also where only failures are wanted', () => {
-  const changes = ['submitted', 'progress', 'completed', 'retrying', 'cancelled'];
+  const changes = [
+    'submitted',
+    'progress',
+    'completed',
+    'retrying',
+    'cancelled'
+  ];
   const pressing = ['failed', 'idle', 'hung'];
   const told = (wanted: 'all' | 'failures' | 'none'): string[] =>
     [...changes, ...pressing].filter(one => isWanted(one, wanted));
@@ -22,7 +28,13 @@ test.each([
   ['completed', 'success', 'finished', '“fit” is completed.', false],
   ['failed', 'error', 'why', '“fit” has failed: why', true],
   ['failed', 'error', null, '“fit” has failed.', true],
-  ['retrying', 'warning', 'why', '“fit” has failed and is tried again: why', false],
+  [
+    'retrying',
+    'warning',
+    'why',
+    '“fit” has failed and is tried again: why',
+    false
+  ],
   ['cancelled', 'warning', 'why', '“fit” was cancelled: why', false],
   ['idle', 'warning', 'why', '“fit” leaves its GPUs idle.', true],
   ['hung', 'warning', 'why', '“fit” seems to hang.', true]

@@ -29,7 +29,10 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
       if (name === null) {
         // Where users share a server, an event does not say whose job it is about.
         const job = await model.api.job(event.job_id).catch(() => null);
-        if (job === null || !isNews(change, job.cause, job.parent_id !== null)) {
+        if (
+          job === null ||
+          !isNews(change, job.cause, job.parent_id !== null)
+        ) {
           return;
         }
         ({ name, reason } = job);

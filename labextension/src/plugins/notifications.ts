@@ -7,7 +7,6 @@ import type {
 } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 
-// eslint-disable-next-line jupyter/prefer-lazy-imports -- is asked at each event
 import { isNews, isWanted, notice } from '../model/notices';
 import type { IJobEvent } from '../model/types';
 import { IEnvironment } from './environment';

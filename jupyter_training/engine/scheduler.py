@@ -57,6 +57,8 @@ class Scheduler:
         This server.
     bus, changes
         Who is told on other servers, and on this one, of what turns have written.
+    growth
+        Hears of files that grow.
     machine, live_gpus
         As of `Engine`.
     coordinators

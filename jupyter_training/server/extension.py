@@ -55,6 +55,16 @@ class TrainingApp(TrainingSettings, ExtensionApp):
     _database: Database | None = None
     _machine: Machine | None = None
     _registered: Path | None = None
+    _wrong_setting: str | None = None
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        try:
+            super()._link_jupyter_server_extension(serverapp)
+        except Exception as error:  # a TraitError mostly, but not always
+            # Jupyter only logs this, and goes on. What was read by then is not what was meant: it
+            # might be another database, or no limits to what containers may be made from.
+            self._wrong_setting = " ".join(str(error).split())
+            raise
 
     def initialize_settings(self) -> None:
         """Make what the handlers use, and inform kernels from now on."""
@@ -74,6 +84,8 @@ class TrainingApp(TrainingSettings, ExtensionApp):
 
     async def _start(self, serverapp: ServerApp) -> None:
         try:
+            if self._wrong_setting is not None:
+                raise ValueError(f"a setting is wrong: {self._wrong_setting}")
             service = await self._start_engine(serverapp)
         except Exception as error:
             self.log.error("Training jobs are not available: %s", error)

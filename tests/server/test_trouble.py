@@ -113,6 +113,18 @@ def test_a_server_that_starts_before_its_database_waits_for_it(
     assert server.api.ended(server.api.submit("true")["job_id"])["status"] == "completed"
 
 
+def test_a_server_with_a_wrong_setting_runs_nothing_by_others_than_were_meant(home: Home) -> None:
+    """Jupyter itself goes on, and has read no more than what stands before it."""
+    gpus = ["GPU-a", "GPU-b=NVIDIA A100", " GPU-a=NVIDIA A100"]
+    home.configure(f"c.TrainingApp.gpus = {gpus}\nc.TrainingApp.docker_images = ['some/image']")
+    server = home.start(gpus=None, wait=False)
+    until(lambda: server.answers)
+    answer = server.api.post("api/training-jobs", json=ASK)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "not_available")
+    told = "not available here: a setting is wrong: gpus: GPU-a is named more than once"
+    assert told in answer.json()["message"]
+
+
 @contextmanager
 def small_disk(place: Path) -> Iterator[None]:
     """A disk of its own that is soon full."""

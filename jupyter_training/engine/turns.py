@@ -163,7 +163,11 @@ class TurnWriter:
     def _prepare(self, attempt: Attempt) -> Launch | OSError:
         try:
             return launches.prepare(self._workspace, attempt)
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:
+            if not isinstance(error, OSError):
+                # One job must not keep all others from being started.
+                _log.exception("Job %s cannot be prepared", attempt.job_uuid)
+                error = OSError(str(error))
             return error
 
     def _adopt(

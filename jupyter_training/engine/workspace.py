@@ -68,7 +68,7 @@ class Workspace:
 
     def working_dir(self, asked: str | None) -> Path:
         """Where a job runs that asked for this."""
-        return self.root_dir / Path(asked or "").expanduser()
+        return self.root_dir / _expanded(asked or "")
 
     def container_dir(self, asked: str | None) -> PurePosixPath:
         """Where a container runs that asked for this.
@@ -87,7 +87,7 @@ class Workspace:
         """Where the results of a job are; a container sees those with the job at its own path."""
         if asked is None or image is not None:
             return self.job(job_id) / "output"
-        return self.working_dir(working_dir) / Path(asked).expanduser()
+        return self.working_dir(working_dir) / _expanded(asked)
 
     def check(self, spec: JobSpec) -> None:
         """Make sure that a job can run where it wants to.
@@ -98,6 +98,8 @@ class Workspace:
             If there is no such directory, or its results cannot be where it wants them.
         """
         directory = self.working_dir(spec.working_dir)
+        if spec.image is None and spec.output_path is not None:
+            _check_output(self.output_dir("", spec.working_dir, spec.output_path))
         if spec.image is not None:
             if self.root_dir == Path("/"):
                 told = (
@@ -115,7 +117,12 @@ class Workspace:
             directory = self.root_dir / inside.relative_to(CONTAINER_ROOT)
         if spec.snapshot is not None:
             return  # it runs in a copy
-        if not directory.is_dir():
+        try:
+            is_there = directory.is_dir()
+        except OSError as error:  # its name is too long, or it may not be looked for
+            told = f"{directory} cannot be used: {error.strerror}"
+            raise InvalidJob([FieldError("working_dir", told)]) from None
+        if not is_there:
             told = f"there is no directory {directory}"
             raise InvalidJob([FieldError("working_dir", told)])
         if not os.access(directory, os.X_OK):
@@ -256,6 +263,32 @@ class Workspace:
             # A job may take away its own rights, as programs do whose caches are not to be changed.
             _open_up(directory)
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _expanded(asked: str) -> Path:
+    """A path with the home of a user in the place of ``~``; as it is if there is no such user."""
+    try:
+        return Path(asked).expanduser()
+    except RuntimeError:
+        return Path(asked)
+
+
+def _check_output(directory: Path) -> None:
+    """Make sure that results can be in a directory, as far as it can be told before it is made.
+
+    Raises
+    ------
+    InvalidJob
+        If they cannot.
+    """
+    try:
+        while not directory.exists():
+            directory = directory.parent
+        told = None if directory.is_dir() else f"{directory} is not a directory"
+    except OSError as error:
+        told = f"{directory} cannot be used: {error.strerror}"
+    if told is not None:
+        raise InvalidJob([FieldError("output_path", told)])
 
 
 def _open_up(directory: Path) -> None:

@@ -99,8 +99,26 @@ def test_what_a_job_has_made_read_only_is_deleted_with_it_and_no_link_is_followe
 
 def test_a_working_directory_has_to_be_there(workspace: Workspace) -> None:
     workspace.check(attempt().spec)
-    with pytest.raises(InvalidJob, match="working_dir: there is no directory"):
-        workspace.check(attempt(working_dir="nowhere").spec)
+    for asked, told in (
+        ("nowhere", "there is no directory"),
+        ("~nobody-of-this-name", "there is no directory"),
+        ("x" * 300, "cannot be used: File name too long"),
+    ):
+        with pytest.raises(InvalidJob, match=f"working_dir: .*{told}"):
+            workspace.check(attempt(working_dir=asked).spec)
+
+
+def test_the_place_of_results_has_to_be_one(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.root_dir / "file").touch()
+    for asked, told in (
+        ("x" * 300, "cannot be used: File name too long"),
+        ("file/x", "file is not a directory"),
+    ):
+        with pytest.raises(InvalidJob, match=f"output_path: .*{told}"):
+            workspace.check(attempt(output_path=asked).spec)
+    for asked in ("not/yet", str(tmp_path / "not" / "yet"), "~nobody-of-this-name/x"):
+        workspace.check(attempt(output_path=asked).spec)
+        assert Path(prepare(workspace, attempt(output_path=asked)).cwd).is_dir()
 
 
 def test_what_is_the_servers_own_is_hidden_where_it_really_is(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from jupyter_training.jobs.lifecycle import Cause, Status, sentence
 from jupyter_training.jobs.searches import Pruner, Search
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.trials import Trial
-from jupyter_training.store import families, jobs, machines, trials
+from jupyter_training.store import families, jobs, machines, submissions, trials
 from jupyter_training.store.records import Job
 from jupyter_training.store.trials import SearchRow
 
@@ -162,7 +162,7 @@ class Searches:
     ) -> Job:
         """Make the job of a trial."""
         spec = trial_spec(self._spec(connection, parent.id), number, parameters)
-        job, _ = jobs.submit(
+        job, _ = submissions.submit(
             connection,
             spec,
             wanted(
@@ -175,7 +175,7 @@ class Searches:
             executor=parent.executor,
             idempotency_key=None,
             now=now,
-            within=jobs.Within(parent, str(number)),
+            within=submissions.Within(parent, str(number)),
         )
         trials.add(connection, parent.id, number, job.id)
         return job

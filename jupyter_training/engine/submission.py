@@ -17,9 +17,9 @@ from jupyter_training.jobs.spec import InvalidJob, JobSpec
 from jupyter_training.scheduling.resources import ClusterNode, Node, Resources, resolve
 from jupyter_training.store import (
     datasets,
-    jobs,
     leases,
     machines,
+    submissions,
     trials,
     upstreams,
 )
@@ -174,7 +174,7 @@ class _Writer:
     def write(
         self,
         it: Submission,
-        within: jobs.Within | None,
+        within: submissions.Within | None,
         needs: dict[str, int],
         idempotency_key: str | None = None,
     ) -> tuple[Job, bool]:
@@ -187,7 +187,7 @@ class _Writer:
             # Drawn here, so that whoever goes on with it goes on with the same.
             search = search.model_copy(update={"seed": secrets.randbelow(2**32)})
             spec = spec.model_copy(update={"search": search})
-        job, created = jobs.submit(
+        job, created = submissions.submit(
             self.connection,
             spec,
             NOTHING if spec.is_parent else wanted(it, self.here, self.elsewhere),
@@ -212,7 +212,7 @@ class _Writer:
         numbers: dict[str, int] = {}
         for child, weight in zip(it.children, shares, strict=True):
             needs = {name: numbers[name] for name in child.after}
-            job, _ = self.write(child, jobs.Within(parent, child.key, weight), needs)
+            job, _ = self.write(child, submissions.Within(parent, child.key, weight), needs)
             numbers[child.key] = job.id
             self.write_children(job, child)
 

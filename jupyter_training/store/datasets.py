@@ -13,8 +13,8 @@ from jupyter_training.jobs.datasets import DataSetSpec
 from jupyter_training.jobs.lifecycle import ENDED, Status
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import InvalidJob
-from jupyter_training.store.jobs import customer_id
 from jupyter_training.store.records import DataSet
+from jupyter_training.store.submissions import customer_id
 from jupyter_training.store.tables import (
     customers,
     has_status,

@@ -12,7 +12,7 @@ import pytest
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit, RetryPolicy, Status
 from jupyter_training.scheduling.resources import Gpu, Node, Resources
-from jupyter_training.store import attempts, jobs, ledger, lists
+from jupyter_training.store import attempts, jobs, ledger, lists, submissions
 from jupyter_training.store.database import Database
 from jupyter_training.store.records import Attempt, Job
 
@@ -52,7 +52,7 @@ class Store:
     ) -> Job:
         spec = parse({"name": name, "command": "true", **fields})
         job, _ = self.write(
-            jobs.submit,
+            submissions.submit,
             spec,
             Resources(cpus, 1, gpus),
             job_id=f"job-{next(self._numbers)}",

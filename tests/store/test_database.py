@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from jupyter_training.store.database import VERSION_TABLE, Database, DatabaseTooNew, UnknownDatabase
-from jupyter_training.store.jobs import customer_id
+from jupyter_training.store.submissions import customer_id
 from jupyter_training.store.tables import metadata
 from tests.patience import PATIENCE_S
 from tests.store.conftest import T0, Store

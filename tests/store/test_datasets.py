@@ -13,7 +13,7 @@ from jupyter_training.jobs.datasets import DataSetSpec
 from jupyter_training.jobs.lifecycle import Exit, Status
 from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import datasets, jobs
+from jupyter_training.store import datasets, submissions
 from jupyter_training.store.datasets import InUse, NameTaken
 from jupyter_training.store.records import DataSet
 from tests.store.conftest import Store, after
@@ -87,7 +87,9 @@ def test_a_submit_and_a_removal_at_once_never_both_succeed(store: Store) -> None
     def put(connection: Connection, numbers: list[int]) -> None:
         values: dict[str, Any] = {"username": "ada", "executor": "local", "idempotency_key": None}
         spec = parse({"name": "x", "command": "true", "dataset_ids": numbers})
-        jobs.submit(connection, spec, Resources(1, 1, 0), job_id="job-x", now=after(0), **values)
+        submissions.submit(
+            connection, spec, Resources(1, 1, 0), job_id="job-x", now=after(0), **values
+        )
 
     def remove() -> None:
         holding.wait(10)

@@ -15,9 +15,9 @@ from jupyter_training.engine.submission import NOTHING
 from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Exit, Status
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import families, jobs, ledger, lists, upstreams
-from jupyter_training.store.jobs import Within
+from jupyter_training.store import families, jobs, ledger, lists, submissions, upstreams
 from jupyter_training.store.records import Attempt, Job
+from jupyter_training.store.submissions import Within
 from jupyter_training.store.tables import metadata
 from jupyter_training.store.transitions import StaleWrite
 from tests.store.conftest import Store, after
@@ -36,7 +36,7 @@ class Family:
     def _submit(self, connection: Connection, stages: list[dict[str, Any]], priority: int) -> Job:
         def put(spec: Any, resources: Resources, **more: Any) -> Job:
             self.store.count += 1
-            job, _ = jobs.submit(
+            job, _ = submissions.submit(
                 connection,
                 spec,
                 resources,
@@ -66,7 +66,7 @@ class Family:
     def add(self, name: str) -> int:
         """Make another child."""
         job, _ = self.store.write(
-            jobs.submit,
+            submissions.submit,
             parse({"name": f"pipe/{name}", "command": "true"}),
             Resources(1, 1, 0),
             job_id=f"job-{name}",

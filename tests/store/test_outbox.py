@@ -13,7 +13,7 @@ from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.notifications import DEFAULT, Occasion, Receiver
 from jupyter_training.scheduling.resources import Resources
-from jupyter_training.store import families, jobs, outbox, transitions
+from jupyter_training.store import families, jobs, outbox, submissions, transitions
 from jupyter_training.store.outbox import Notification
 from jupyter_training.store.records import Job, Server
 from jupyter_training.store.tables import training_jobs
@@ -28,7 +28,7 @@ CLAIM = timedelta(seconds=100)
 def submit(store: Store, *receivers: Receiver, **fields: Any) -> Job:
     spec = parse({"name": "fit", "command": "true", "notify": ["json://one"], **fields})
     job, _ = store.write(
-        jobs.submit,
+        submissions.submit,
         spec,
         Resources(1, 1, 0),
         job_id=f"job-{fields.get('name', 'fit')}",

@@ -271,8 +271,12 @@ def _show(options: argparse.Namespace) -> int:
 def _logs(options: argparse.Namespace) -> int:
     job = jobs.get_job(options.job)
     if options.json and not options.follow:
-        query = {"tail": options.tail} | ({"attempt": options.attempt} if options.attempt else {})
-        print_json(ask(lambda client: client.logs(job.id, **query)))
+        query = {"tail": options.tail, "attempt": options.attempt, "rank": options.rank}
+        given = {name: value for name, value in query.items() if value is not None}
+        print_json(ask(lambda client: client.logs(job.id, **given)))
+        return 0
+    if not options.json and (told := facts.of_its_parts(job, "printed")) is not None:
+        print(told)
         return 0
     if not options.follow:
         text = job.logs(options.tail, options.attempt, options.rank)
@@ -283,7 +287,7 @@ def _logs(options: argparse.Namespace) -> int:
     try:
         query = {"tail": options.tail, "attempt": options.attempt, "rank": options.rank}
         if options.json:
-            for line in lines(job, tail=options.tail, rank=options.rank):
+            for line in lines(job, **query):
                 print(json.dumps({"line": line}), flush=True)
             return 0
         for message in messages(job, **query):
@@ -305,7 +309,8 @@ def _metrics(options: argparse.Namespace) -> int:
         )
         print(json.dumps(told, indent=2))
     else:
-        print(job.metrics(options.names, attempt=options.attempt))
+        found = job.metrics(options.names, attempt=options.attempt)
+        print(found if found else facts.of_its_parts(job, "measured") or found)
     return 0
 
 

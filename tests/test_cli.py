@@ -252,7 +252,14 @@ def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> No
     told = json.loads(terminal.run("show", "from-a-file", "--json").stdout)
     assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
     assert terminal.run("logs", "from-a-file/fit").stdout == "at work\n"
-    assert server.api.get("api/training-jobs").json()[0]["children"] == {"completed": 2}
+    instead = "nothing itself, but its stages may have: from-a-file/prepare, from-a-file/fit\n"
+    for command, did in (("logs", "printed"), ("metrics", "measured")):
+        assert terminal.run(command, "from-a-file").stdout == f"from-a-file has {did} {instead}"
+    small = ("--cpus", "1", "--memory", "1")
+    assert terminal.run("run", "--nodes", "2", *small, "--name", "two", "work.py").returncode == 0
+    of_one = terminal.run("logs", "two", "--rank", "1", "--json").stdout
+    assert json.loads(of_one)["logs"] == ["at work"]
+    assert server.api.get("api/training-jobs").json()[1]["children"] == {"completed": 2}
     both = terminal.run("submit", "--file", "pipe.yaml", "work.py")
     assert both.returncode == 2
     assert "is one word too many" in both.stderr

@@ -289,7 +289,10 @@ SEARCH = Known(
     [SUBMITTED],
     found=Found(
         {
-            "search": {"metric": "loss", "goal": "minimize", "space": {}},
+            "search": {
+                **{"metric": "loss", "goal": "minimize", "space": {}},
+                **{"sampler": "tpe", "pruner": "asha", "seed": 7},
+            },
             "over": True,
             "trials_allowed": 25,
             "states": {"waiting": 0, "running": 0, "complete": 20, "pruned": 5, "failed": 0},
@@ -390,6 +393,7 @@ CASES = [
             "trials        25 of 25 done (20 complete, 5 pruned)",
             "best          trial 7: loss 0.1235 with lr 0.001, batch 32",
             "what matters  lr 90%, batch 10%",
+            "method        tpe, asha, seed 7",
             f"jupyter training trials {ID}",
         ],
     ),

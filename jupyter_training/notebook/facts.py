@@ -28,7 +28,7 @@ from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.ranks import RankTable
 from jupyter_training.notebook.states import cause_word, of
 from jupyter_training.notebook.tables import StageTable, Table, parameters
-from jupyter_training.notebook.trials import Found
+from jupyter_training.notebook.trials import Found, method
 from jupyter_training.notebook.watch import all_cards
 
 _LINES = {"running": 5, "failed": 12, "retrying": 12}
@@ -292,6 +292,26 @@ def _directory(told: Mapping[str, Any]) -> str:
     return f"{place} (as it was when it was submitted)" if place and told["snapshot"] else place
 
 
+def of_its_parts(job: Job, did: str) -> str | None:
+    """Who has done something in the place of a job that is made of others; None of any other.
+
+    Parameters
+    ----------
+    did
+        What a job does: ``printed``, ``measured``.
+    """
+    told = job.told
+    if told["children"] is None:
+        return None
+    if told["search"] is None:
+        names = [child.name for child in job.children()]
+        there = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        return f"{job.name} has {did} nothing itself, but its stages may have: {there}"
+    best = told["search"]["best"]
+    which = f", and the best is {job.name}/{best['number']}" if best is not None else ""
+    return f"{job.name} has {did} nothing itself, but its trials may have: {job.name}/0 …{which}"
+
+
 def best(found: Found) -> list[tuple[str, str]]:
     """What a search has found so far, as names and values."""
     told = found.told
@@ -307,6 +327,7 @@ def best(found: Found) -> list[tuple[str, str]]:
     if found.importance:
         shares = (f"{name} {share:.0%}" for name, share in found.importance.items())
         rows.append(("what matters", ", ".join(shares)))
+    rows.append(("method", method(told["search"])))
     return [(name, one_line(value)) for name, value in rows]
 
 

@@ -20,6 +20,7 @@ from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.datasets import list_datasets
 from jupyter_training.notebook.display import show
+from jupyter_training.notebook.facts import of_its_parts
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.magic_options import (
     job_parser,
@@ -173,7 +174,9 @@ class TrainingMagics(Magics):
                 "others of its pipeline; --name, --wait and --dry-run are options of that"
             )
         after = [name.strip() for names in options.after for name in names.split(",")]
-        pipeline = options.pipeline or specs.notebook_name() or "pipeline"
+        pipeline = options.pipeline or self._pipelines.having(
+            after, specs.notebook_name() or "pipeline"
+        )
         found = self._pipelines.add(pipeline, options.stage, spec, after)
         print(f"Stage {options.stage} of {found.name}; %train_pipeline submits all of these:")
         return found
@@ -333,6 +336,9 @@ class TrainingMagics(Magics):
         parser.add_argument("--follow", "-f", action="store_true", help="go on until it has ended")
         options = parser.parse_args(words(line))
         job = jobs.get_job(options.job)
+        if (told := of_its_parts(job, "printed")) is not None:
+            print(told)
+            return
         if not options.follow:
             print(
                 job.logs(options.tail, options.attempt, options.rank)
@@ -357,7 +363,7 @@ class TrainingMagics(Magics):
     @no_var_expand
     @line_magic
     @_told_plainly
-    def train_metrics(self, line: str) -> Metrics:
+    def train_metrics(self, line: str) -> Metrics | None:
         """Show what a job has measured."""
         parser = job_parser(
             "%train_metrics",
@@ -365,7 +371,12 @@ class TrainingMagics(Magics):
         )
         add_metrics_options(parser)
         options = parser.parse_args(words(line))
-        return jobs.get_job(options.job).metrics(options.names, attempt=options.attempt)
+        job = jobs.get_job(options.job)
+        found = job.metrics(options.names, attempt=options.attempt)
+        if not found and (told := of_its_parts(job, "measured")) is not None:
+            print(told)
+            return None
+        return found
 
     @no_var_expand
     @line_magic

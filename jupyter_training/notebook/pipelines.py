@@ -82,6 +82,11 @@ class Pipeline:
         return self
 
     @property
+    def stages(self) -> frozenset[str]:
+        """The names of its stages."""
+        return frozenset(self._stages)
+
+    @property
     def spec(self) -> dict[str, Any]:
         """What the REST interface is asked for."""
         stages = list(self._stages.values())
@@ -179,6 +184,20 @@ class Collected:
         found = self._pipelines.setdefault(pipeline, Pipeline(pipeline))
         self.latest = pipeline
         return found.add(stage, spec, after)
+
+    def having(self, after: Iterable[str], default: str) -> str:
+        """The name of the pipeline that a stage belongs to which does not say so itself.
+
+        It is the one of this name, unless what it goes after is only in one that has another name.
+        """
+        names = [default, *reversed(self._pipelines)]
+        wanted = frozenset(after)
+        return next((name for name in names if wanted & self.stages_of(name)), default)
+
+    def stages_of(self, name: str) -> frozenset[str]:
+        """The names of the stages of a pipeline, if it is there."""
+        found = self._pipelines.get(name)
+        return frozenset() if found is None else found.stages
 
     def get(self, name: str | None) -> Pipeline:
         """A pipeline, by default the one of which a stage was described last.

@@ -142,7 +142,9 @@ class StageTable(Table):
                 child["child_key"],
                 child["status"],
                 f"{child['progress']} %",
-                _took(child["started_at"], child["completed_at"], now),
+                "reused"
+                if child.get("reused_from")
+                else _took(child["started_at"], child["completed_at"], now),
                 ", ".join(names.get(one, one) for one in child["depends_on"]),
                 _why_not(child),
             )

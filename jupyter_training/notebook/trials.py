@@ -134,10 +134,16 @@ class Found:
         if self.importance:
             shares = (f"{name} {share:.0%}" for name, share in self.importance.items())
             lines.append(f"what matters: {', '.join(shares)}")
+        lines.append(f"method: {method(self.told['search'])}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        parts = [self.table()._repr_html_(), history_chart(self.told), self._importance_html()]
+        how = f'<div style="color:{TEXT}">method: {html.escape(method(self.told["search"]))}</div>'
+        parts = [
+            self.table()._repr_html_() + how,
+            history_chart(self.told),
+            self._importance_html(),
+        ]
         return (
             '<div style="display:flex;flex-wrap:wrap;gap:10px;align-items:flex-start">'
             + "".join(f"<div>{part}</div>" for part in parts if part)
@@ -165,6 +171,17 @@ class Found:
 def found(reference: str) -> Found:
     """What a search has found so far; see `Job.search`."""
     return Found(ask(lambda client: client.trials(reference)))
+
+
+def method(search: Mapping[str, Any]) -> str:
+    """How a search is gone about: ``tpe, asha, seed 3``."""
+    pruner, seed = search.get("pruner"), search.get("seed")
+    words = [
+        search["sampler"],
+        None if pruner in (None, "none") else pruner,
+        None if seed is None else f"seed {seed}",
+    ]
+    return ", ".join(filter(None, words))
 
 
 def rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:

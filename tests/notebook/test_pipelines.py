@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_training.notebook.client import TrainingError
-from jupyter_training.notebook.pipelines import Pipeline, of_file
+from jupyter_training.notebook.pipelines import Collected, Pipeline, of_file
 from jupyter_training.notebook.tables import StageTable
 from tests.conftest import Server
 from tests.notebook.conftest import Kernel
@@ -59,6 +59,12 @@ def test_cells_form_a_pipeline_that_one_line_submits(kernel: Kernel, server: Ser
     assert (again["status"], again["id"] > pipe["id"]) == ("completed", True)
     parts = server.api.get(f"api/training-jobs/{again['job_id']}/children").json()
     assert all(part["reused_from"] for part in parts)
+    assert [row[3] for row in StageTable(parts).rows] == ["reused", "reused"]
+    for magic, did in (("%train_logs", "printed"), ("%train_metrics", "measured")):
+        told = kernel.run(f"{magic} cellwork").text
+        assert (
+            f"cellwork has {did} nothing itself, but its stages may have: cellwork/prepare" in told
+        )
 
 
 def test_what_is_wrong_is_told_in_a_sentence_with_the_names(kernel: Kernel) -> None:
@@ -77,6 +83,18 @@ def test_what_is_wrong_is_told_in_a_sentence_with_the_names(kernel: Kernel) -> N
     assert "a after b after a is a cycle" in kernel.run("%train_pipeline").error
     assert "forgotten" in kernel.run("%train_pipeline --forget").text
     assert "no cell has described" in kernel.run("%train_pipeline loop").error
+
+
+def test_a_stage_that_names_no_pipeline_is_of_the_one_that_has_what_it_goes_after() -> None:
+    cells = Collected()
+    cells.add("digits", "prepare", {}, [])
+    cells.add("words", "prepare", {}, [])
+    cells.add("words", "split", {}, ["prepare"])
+    assert cells.having(["split"], "notebook") == "words"
+    assert cells.having(["prepare"], "notebook") == "words"
+    assert cells.having([], "notebook") == cells.having(["fit"], "notebook") == "notebook"
+    cells.add("notebook", "prepare", {}, [])
+    assert cells.having(["prepare"], "notebook") == "notebook"
 
 
 def test_a_pipeline_in_python() -> None:

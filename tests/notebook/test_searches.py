@@ -62,6 +62,8 @@ def test_a_cell_is_searched_and_gives_back_what_its_best_trial_has_found(
     assert "<svg" in shown.html
     assert "what matters" in shown.html
     assert "4 of 4 trials" in kernel.run("%train_jobs").text
+    instead = f"but its trials may have: tuned/0 …, and the best is tuned/{best['number']}"
+    assert instead in kernel.run("%train_metrics tuned").text
     wrong = kernel.run("%%train --search x=uniform:1:0 --metric loss --trials 1\nx = 1").error
     assert "--search x: low should be less than high, not 1 and 0" in wrong
     wrong = kernel.run("%train_trials tuned/0").error
@@ -118,7 +120,13 @@ def trial(number: int, state: str, value: float | None, **more: Any) -> dict[str
 def told(*trials: dict[str, Any], **more: Any) -> dict[str, Any]:
     space = {"lr": {"type": "uniform", "low": 0, "high": 1}, "opt": {"type": "choice"}}
     return {
-        "search": {"metric": "loss", "goal": "minimize", "space": space},
+        "search": {
+            "metric": "loss",
+            "goal": "minimize",
+            "space": space,
+            "sampler": "tpe",
+            "seed": 7,
+        },
         "trials": list(trials),
         "best": None,
         "history": [],
@@ -136,7 +144,7 @@ def test_what_runs_and_the_best_are_shown_first_and_nothing_that_a_person_wrote_
     text = repr(found)
     assert "14 (best)" in text
     assert "and 5 others" in text
-    assert "what matters: lr 75%, opt 25%" in text
+    assert "what matters: lr 75%, opt 25%\nmethod: tpe, seed 7" in text
     assert "<b>" not in found._repr_html_()
     assert "lr 0.001235, opt <b>" in text
     frame = found.to_pandas()

@@ -154,7 +154,13 @@ function Sums(props: {
     ],
     [
       trans.__('Method'),
-      [search.sampler, search.pruner === 'none' ? null : search.pruner]
+      [
+        search.sampler,
+        search.pruner === 'none' ? null : search.pruner,
+        typeof search.seed === 'number'
+          ? trans.__('seed %1', search.seed)
+          : null
+      ]
         .filter(Boolean)
         .join(', ')
     ]

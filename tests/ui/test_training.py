@@ -177,12 +177,23 @@ def test_results_are_listed_and_downloaded(lab: Lab) -> None:
 
 
 def test_the_keyboard_is_enough(lab: Lab) -> None:
-    lab.server.api.submit(NAP, name="by-keys")
+    job = lab.server.api.submit(NAP, name="by-keys")
     expect(lab.row("by-keys")).to_contain_text("running")
+    lab.do("training:show-panel")
+    expect(lab.panel.get_by_label("Filter jobs")).to_be_focused()
     lab.row("by-keys").focus()
+    # From one of its buttons to the next row, which takes the button away.
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("ArrowDown")
+    focused = lab.panel.locator(".jp-Training-jobRow:focus")
+    expect(focused).not_to_have_attribute("data-job", job["job_id"])
     lab.page.keyboard.press("End")
     expect(lab.row("made-here")).to_be_focused()
     lab.page.keyboard.press("Home")
+    expect(lab.row("by-keys")).to_be_focused()
+    lab.page.keyboard.press("Shift+F10")
+    expect(lab.page.get_by_role("menuitem", name="View Log")).to_be_visible()
+    lab.page.keyboard.press("Escape")
     expect(lab.row("by-keys")).to_be_focused()
     lab.page.keyboard.press("Enter")
     expect(lab.view.get_by_role("heading", name="by-keys")).to_be_visible()
@@ -191,6 +202,11 @@ def test_the_keyboard_is_enough(lab: Lab) -> None:
     lab.page.keyboard.press("Tab")
     lab.page.keyboard.press("Enter")
     expect(lab.page.get_by_role("dialog")).to_contain_text("Cancel “by-keys”?")
+    lab.page.keyboard.press("Escape")
+    dialog = lab.create()
+    dialog.locator("button:enabled").last.focus()
+    lab.page.keyboard.press("Tab")
+    expect(dialog.locator("input:checked")).to_be_focused()
     lab.page.keyboard.press("Escape")
 
 

@@ -4,6 +4,7 @@ import React from 'react';
 import { when } from '../create/forecast';
 import { TrainingProvider } from '../components/context';
 import { EMPTY, type FormErrors, type IFormValues } from '../create/form';
+import { valuesOf } from '../create/sources';
 import { Form } from '../create/view';
 import type { IForecast } from '../model/types';
 import { job, json, trans, training, World } from './helpers';
@@ -155,4 +156,44 @@ test('it says on which cards, or after which job and when', () => {
   expect(told(later)).toBe('Would start after “bert”, in about 2 h');
   expect(told({ ...later, after: null })).toBe('Would start in about 2 h');
   expect(told({ node: null, starts_in_s: null })).toBe('Would wait');
+});
+
+test('who adds or removes a row by the keyboard goes on there', () => {
+  show(() => json(NOW));
+  fireEvent.click(screen.getByLabelText('Pipeline'));
+  fireEvent.click(screen.getByText('Add stage'));
+  const third = screen.getByRole('group', { name: 'Stages 3' });
+  expect(third.contains(document.activeElement)).toBe(true);
+  expect(document.activeElement?.getAttribute('aria-label')).toBe('Name');
+  for (const left of [2, 1]) {
+    fireEvent.click(screen.getByLabelText(`Remove stage ${left + 1}`));
+    expect(document.activeElement).toBe(
+      screen.getByLabelText(`Remove stage ${left}`)
+    );
+  }
+  fireEvent.click(screen.getByLabelText('Remove stage 1'));
+  expect(document.activeElement).toBe(screen.getByText('Add stage'));
+});
+
+test('a stage that is more than one job says so', () => {
+  const stages = [
+    {
+      name: 'sweep',
+      command: 'fit {lr}',
+      search: { metric: 'loss', trials: 4, space: { lr: { type: 'int' } } }
+    },
+    { name: 'ddp', command: 'fit', job_type: 'distributed', nodes: 2 },
+    { name: 'more', stages: [{ name: 'a' }, { name: 'b' }] }
+  ];
+  const spec = { name: 'whole', job_type: 'pipeline', stages };
+  const world = new World();
+  shown(
+    world,
+    <Form initial={valuesOf(spec)} refused={{}} onChange={() => undefined} />
+  );
+  const row = (place: number): string =>
+    screen.getByRole('group', { name: `Stages ${place}` }).textContent ?? '';
+  expect(row(1)).toContain('A search of 4 trials for lr');
+  expect(row(2)).toContain('Of 2 nodes');
+  expect(row(3)).toContain('A pipeline of a, b');
 });

@@ -1,12 +1,19 @@
 import { figures, quantity, smoothed } from '../charts/curves';
 import { LogBuffer, withoutEscapes } from '../log/buffer';
 import { marked, spansOf } from '../log/spans';
+import { withNumbers } from '../model/cards';
 import { matches, parseFilter } from '../model/filter';
 import EXAMPLES from './examples.json';
 import STATES from '../model/states.json';
 import { duration, figure, remaining, size } from '../model/times';
-import type { JobStatus } from '../model/types';
-import { causeWord, eventWord, shortModel, statusWord } from '../model/words';
+import type { IMachines, JobStatus } from '../model/types';
+import {
+  causeWord,
+  eventWord,
+  shortModel,
+  shortResources,
+  statusWord
+} from '../model/words';
 import { job, trans } from './helpers';
 
 describe('what notebooks show too', () => {
@@ -210,4 +217,35 @@ describe('the charts', () => {
     expect(smoothed([2, null, 2], 0.9)).toEqual([2, null, 2]);
     expect(smoothed([0, 1], 0.5)[1]).toBeCloseTo(2 / 3);
   });
+});
+
+test('cards are called by their numbers where there is one machine', () => {
+  const card = (uuid: string, index: number): object => ({ uuid, index });
+  const first = 'GPU-fa4e0000-0000-0000-0000-000000000000';
+  const second = 'GPU-fa4e0001-0000-0000-0000-000000000001';
+  const machine = { gpus: [card(first, 0), card(second, 3)] };
+  const machines = (...nodes: object[]): IMachines =>
+    ({ nodes }) as unknown as IMachines;
+  const told = (text: string): string => withNumbers(text, machines(machine));
+  expect(told(`runs with 2 GB, GPU ${first}, ${second} on vm`)).toBe(
+    'runs with 2 GB, GPU 0, 3 on vm'
+  );
+  expect(told('(1 free; GPU-fa4e0001… drained: gets no interrupts)')).toBe(
+    '(1 free; GPU 3 drained: gets no interrupts)'
+  );
+  for (const unsure of ['GPU-fa4e… drained', 'GPU-abc on vm', '2 GPUs']) {
+    expect(told(unsure)).toBe(unsure);
+  }
+  const sentence = `GPU ${first} on vm`;
+  expect(withNumbers(sentence, machines(machine, machine))).toBe(sentence);
+  expect(withNumbers(sentence, null)).toBe(sentence);
+});
+
+test('a row says in a word or two what a job takes', () => {
+  const told = (gpu_count: number, model?: string): string =>
+    shortResources(job({ gpu_count }), model, trans);
+  expect(told(0)).toBe('1C / 1GB');
+  expect(told(1)).toBe('1 GPU');
+  expect(told(4)).toBe('4 GPUs');
+  expect(told(4, 'NVIDIA A100-SXM4-80GB')).toBe('4 × A100 80G');
 });

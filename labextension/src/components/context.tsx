@@ -12,7 +12,9 @@ import React, {
 } from 'react';
 
 import type { Connect } from '../log/follower';
+import { withNumbers } from '../model/cards';
 import type { JobsModel } from '../model/jobs';
+import { worded } from '../model/sentences';
 
 export interface ITraining {
   trans: TranslationBundle;
@@ -40,6 +42,14 @@ export function useTraining(): ITraining {
     throw new Error('There is no TrainingProvider around this component');
   }
   return training;
+}
+
+/** A sentence of the server as its reader understands it best. */
+export function told(
+  sentence: string,
+  { trans, model }: Pick<ITraining, 'trans' | 'model'>
+): string {
+  return withNumbers(worded(sentence, trans), model.machines);
 }
 
 /** Whether what is around can be seen; while it cannot, its parts fetch and draw nothing by themselves. */

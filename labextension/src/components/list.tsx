@@ -134,6 +134,8 @@ export function JobList(props: {
   });
 
   const focus = (next: Item): void => {
+    // If it was at a button of another row: that one goes away with it.
+    hadFocus.current = jobs.findIndex(item => item.key === next.key);
     setCurrent(next.key);
     virtualizer.scrollToIndex(items.indexOf(next), { align: 'auto' });
     requestAnimationFrame(() =>

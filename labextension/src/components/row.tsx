@@ -3,7 +3,6 @@
  */
 import React, { useState } from 'react';
 
-import { worded } from '../model/sentences';
 import { duration, figure, moment, ranFor, remaining } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import {
@@ -12,7 +11,7 @@ import {
   statusWord,
   typeWord
 } from '../model/words';
-import { type ITraining, useTraining } from './context';
+import { type ITraining, told, useTraining } from './context';
 import { Picture, StatusIcon } from './icons';
 import { Progress } from './progress';
 
@@ -39,8 +38,8 @@ export const JobRow = React.memo(function JobRow({
       : statusWord(job.status, trans);
   // The buttons of all other rows would only be hidden, and make a third of what is drawn.
   const [isPointedAt, setPointedAt] = useState(false);
-  const told = details(job, now, training);
-  const reason = told.reason && worded(told.reason, trans);
+  const shown = details(job, now, training);
+  const reason = shown.reason && told(shown.reason, training);
   return (
     <div
       role="gridcell"
@@ -58,8 +57,8 @@ export const JobRow = React.memo(function JobRow({
         </span>
       </div>
       <div className="jp-Training-line jp-Training-second">
-        <span className="jp-Training-left">{told.left}</span>
-        <span>{told.right}</span>
+        <span className="jp-Training-left">{shown.left}</span>
+        <span>{shown.right}</span>
       </div>
       {reason && (
         <div className="jp-Training-reason" title={reason}>

@@ -67,6 +67,24 @@ export class CreateDialog extends Dialog<IFormValues> {
     return this.form.values;
   }
 
+  /** The Tab key goes around in the dialog; the base class knows no field of it, as React adds them. */
+  override handleEvent(event: Event): void {
+    const last = [...this.node.querySelectorAll('button:enabled')].at(-1);
+    if (
+      event instanceof KeyboardEvent &&
+      event.type === 'keydown' &&
+      event.key === 'Tab' &&
+      !event.shiftKey &&
+      document.activeElement === last
+    ) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.node.querySelector<HTMLElement>('input:checked')?.focus();
+    } else {
+      super.handleEvent(event);
+    }
+  }
+
   override resolve(index?: number): void {
     if (index === 0) {
       super.resolve(index);

@@ -1,7 +1,7 @@
 /**
  * One field of the dialog, with its help and what is wrong with it.
  */
-import React, { useId } from 'react';
+import React, { useEffect, useId, useRef, useState } from 'react';
 
 export interface IFieldProps {
   name: string;
@@ -137,12 +137,36 @@ export function Rows<Row extends object>(
 ): React.JSX.Element {
   const id = useId();
   const { rows } = props;
+  const host = useRef<HTMLFieldSetElement>(null);
+  const [toFocus, setToFocus] = useState<string | null>(null);
+  useEffect(() => {
+    if (toFocus !== null) {
+      host.current?.querySelector<HTMLElement>(toFocus)?.focus();
+      setToFocus(null);
+    }
+  }, [toFocus]);
+  const add = (): void => {
+    props.onChange([...rows, props.empty]);
+    setToFocus(`[data-row="${rows.length}"] input`);
+  };
+  const remove = (place: number): void => {
+    props.onChange(rows.filter((_, at) => at !== place));
+    // What is there instead, or else what adds one.
+    const next = Math.min(place, rows.length - 2);
+    setToFocus(
+      next < 0 ? '.jp-Training-add' : `[data-row="${next}"] .jp-Training-remove`
+    );
+  };
   const change = (place: number, name: TextOf<Row>, value: string): void =>
     props.onChange(
       rows.map((row, at) => (at === place ? { ...row, [name]: value } : row))
     );
   return (
-    <fieldset className="jp-Training-rows" aria-describedby={`${id}-help`}>
+    <fieldset
+      ref={host}
+      className="jp-Training-rows"
+      aria-describedby={`${id}-help`}
+    >
       <legend>{props.title}</legend>
       <small id={`${id}-help`} className="jp-Training-help">
         {props.help}
@@ -153,6 +177,7 @@ export function Rows<Row extends object>(
         return (
           <div
             key={place}
+            data-row={place}
             role="group"
             aria-label={`${props.title} ${place + 1}`}
             className="jp-Training-rowFields"
@@ -172,9 +197,7 @@ export function Rows<Row extends object>(
               title={props.remove(place)}
               aria-label={props.remove(place)}
               onKeyDown={keepEnter}
-              onClick={() =>
-                props.onChange(rows.filter((_, at) => at !== place))
-              }
+              onClick={() => remove(place)}
             >
               ×
             </button>
@@ -189,9 +212,9 @@ export function Rows<Row extends object>(
       })}
       <button
         type="button"
-        className="jp-mod-styled jp-Training-button jp-mod-plain"
+        className="jp-mod-styled jp-Training-button jp-mod-plain jp-Training-add"
         onKeyDown={keepEnter}
-        onClick={() => props.onChange([...rows, props.empty])}
+        onClick={add}
       >
         {props.add}
       </button>

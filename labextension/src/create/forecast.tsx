@@ -3,8 +3,7 @@
  */
 import React from 'react';
 
-import { type ITraining, useTraining } from '../components/context';
-import { worded } from '../model/sentences';
+import { type ITraining, told, useTraining } from '../components/context';
 import { duration } from '../model/times';
 import type { IForecast } from '../model/types';
 import { resourcesWord } from '../model/words';
@@ -38,7 +37,7 @@ export function Forecast(props: {
         <>
           <b>{when(forecast, training)}</b> ({resourcesWord(forecast, trans)})
           {forecast.node === null && forecast.reason && (
-            <div>{worded(forecast.reason, trans)}</div>
+            <div>{told(forecast.reason, training)}</div>
           )}
         </>
       )}

@@ -216,6 +216,7 @@ const MORE = [
 function Needs(props: PartProps): React.JSX.Element {
   const { trans, model } = useTraining();
   const [isOpen, setOpen] = useState(false);
+  const isWrong = MORE.some(name => props.errors[name] !== undefined);
   const field = fieldsOf(props);
   const total = model.machines?.total;
   const models = [
@@ -270,8 +271,15 @@ function Needs(props: PartProps): React.JSX.Element {
       </div>
       <details
         className="jp-Training-more"
-        open={isOpen || MORE.some(name => props.errors[name] !== undefined)}
-        onToggle={event => setOpen(event.currentTarget.open)}
+        open={isOpen || isWrong}
+        onToggle={event => {
+          const { open } = event.currentTarget;
+          setOpen(open);
+          if (open && !isWrong) {
+            // What it comes to would cover it.
+            event.currentTarget.scrollIntoView({ block: 'start' });
+          }
+        }}
       >
         <summary>{trans.__('More')}</summary>
         <div className="jp-Training-fields">

@@ -105,7 +105,9 @@ export function shortResources(
   const type = model ?? job.gpu_type;
   return type
     ? trans.__('%1 × %2', job.gpu_count, shortModel(type))
-    : trans.__('%1 GPU', job.gpu_count);
+    : job.gpu_count === 1
+      ? trans.__('%1 GPU', job.gpu_count)
+      : trans.__('%1 GPUs', job.gpu_count);
 }
 
 /** NVIDIA A100-SXM4-80GB: A100 80 GB. */

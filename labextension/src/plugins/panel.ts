@@ -34,6 +34,8 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     panel.title.caption = trans.__('Training jobs');
     app.shell.add(panel, 'left', { rank: RANK, type: 'Training jobs' });
     restorer?.add(panel, panel.id);
+    // The menu of a row takes the focus, and would leave it to nobody.
+    app.contextMenu.menu.aboutToClose.connect(() => panel.regainFocus());
 
     app.commands.addCommand('training:show-panel', {
       label: trans.__('Show Training Jobs'),

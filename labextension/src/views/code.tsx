@@ -77,13 +77,21 @@ function Facts(props: {
       {props.facts
         .filter(([, value]) => value)
         .map(([label, value]) => (
-          <div key={label}>
+          <div
+            key={label}
+            className={isLong(value) ? 'jp-mod-wide' : undefined}
+          >
             <dt>{label}</dt>
             <dd>{value}</dd>
           </div>
         ))}
     </dl>
   );
+}
+
+/** Whether it would be broken where it has a place beside others. */
+function isLong(value: React.ReactNode): boolean {
+  return typeof value === 'string' && value.length > 32;
 }
 
 type File = NonNullable<ICode['manifest']>['files'][number];

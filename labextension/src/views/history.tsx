@@ -3,17 +3,20 @@
  */
 import React from 'react';
 
-import { useTraining } from '../components/context';
+import { told, useTraining } from '../components/context';
 import { StatusIcon } from '../components/icons';
-import { worded } from '../model/sentences';
 import { fullMoment } from '../model/times';
 import type { IHistoryEvent } from '../model/types';
 import { actorWord, causeWord, eventWord, statusWord } from '../model/words';
 
+/** Causes that the sentence tells, and nothing more than the state. */
+const SAID = ['success', 'cancelled_by_user'];
+
 export function HistoryTab(props: {
   history: readonly IHistoryEvent[];
 }): React.JSX.Element {
-  const { trans, locale } = useTraining();
+  const training = useTraining();
+  const { trans, locale } = training;
   return (
     <table className="jp-Training-table">
       <thead>
@@ -44,13 +47,17 @@ export function HistoryTab(props: {
             </td>
             <td>
               {[
-                event.cause && causeWord(event.cause, trans),
-                event.reason && worded(event.reason, trans)
+                event.cause &&
+                  !SAID.includes(event.cause) &&
+                  causeWord(event.cause, trans),
+                event.reason && told(event.reason, training)
               ]
                 .filter(Boolean)
                 .join(': ')}
             </td>
-            <td>{actorWord(event.actor, trans)}</td>
+            <td className="jp-Training-what">
+              {actorWord(event.actor, trans)}
+            </td>
           </tr>
         ))}
       </tbody>

@@ -188,6 +188,11 @@ function View({ view }: { view: JobView }): React.JSX.Element {
     outputs: trans.__('Outputs'),
     code: trans.__('Code')
   };
+  const submitted = fullMoment(job.submitted_at, locale);
+  const about =
+    job.attempt > 0
+      ? trans.__('%1 · attempt %2 · submitted %3', id, job.attempt, submitted)
+      : trans.__('%1 · submitted %2', id, submitted);
   const run = (command: string) => (): void => execute(command, { job: id });
   return (
     <>
@@ -196,19 +201,8 @@ function View({ view }: { view: JobView }): React.JSX.Element {
         <span className={`jp-Training-tag jp-Training-is-${job.status}`}>
           <StatusIcon status={job.status} /> {statusWord(job.status, trans)}
         </span>
-        <span className="jp-Training-left jp-Training-second">
-          {job.attempt > 0
-            ? trans.__(
-                '%1 · attempt %2 · submitted %3',
-                id,
-                job.attempt,
-                fullMoment(job.submitted_at, locale)
-              )
-            : trans.__(
-                '%1 · submitted %2',
-                id,
-                fullMoment(job.submitted_at, locale)
-              )}
+        <span className="jp-Training-left jp-Training-second" title={about}>
+          {about}
         </span>
         <Button onClick={run('training:duplicate')}>
           {trans.__('Duplicate and edit…')}

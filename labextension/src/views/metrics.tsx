@@ -6,7 +6,7 @@ import React, { useMemo, useState } from 'react';
 import { Chart } from '../charts/chart';
 import { figures, type ICurve, type IFigure } from '../charts/curves';
 import { Attempts } from '../components/attempts';
-import { useTraining } from '../components/context';
+import { told, useTraining } from '../components/context';
 import { type IFetched, useFetched } from '../components/fetched';
 import { figure, mark } from '../model/times';
 import type { IJob, IMetrics } from '../model/types';
@@ -118,7 +118,8 @@ export function Figures(props: {
 }
 
 export function MetricsTab({ job }: { job: IJob }): React.JSX.Element {
-  const { trans } = useTraining();
+  const training = useTraining();
+  const { trans } = training;
   const [chosen, setChosen] = useState<number | undefined>();
   const { value: metrics, error } = useMetrics(job, chosen);
   const [settings, setSettings] = useState(DEFAULTS);
@@ -158,7 +159,7 @@ export function MetricsTab({ job }: { job: IJob }): React.JSX.Element {
       <ChartSettings value={settings} onChange={setSettings} />
       {metrics?.notices.map(notice => (
         <p key={notice} className="jp-Training-note">
-          {notice}
+          {told(notice, training)}
         </p>
       ))}
       <Figures shown={shown} settings={settings} />

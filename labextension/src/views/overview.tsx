@@ -6,6 +6,7 @@ import React, { useMemo } from 'react';
 import { figures } from '../charts/curves';
 import {
   Button,
+  told,
   useNow,
   usePacedSignal,
   useTraining
@@ -13,7 +14,6 @@ import {
 import type { LogFollower } from '../log/follower';
 import { spansOf } from '../log/spans';
 import { LEAST_MS } from '../log/viewer';
-import { worded } from '../model/sentences';
 import {
   duration,
   figure,
@@ -51,19 +51,19 @@ export function OverviewTab(props: {
       {isActive(job) && job.status !== 'running' && job.reason && (
         <p className="jp-Training-why" role="note">
           <b>{trans.__('Why it is not running:')}</b>{' '}
-          {worded(job.reason, trans)}
+          {told(job.reason, training)}
           <Start job={job} />
         </p>
       )}
       {job.status === 'running' && (job.hung_since || job.idle_since) && (
         <p className="jp-Training-why jp-mod-warning" role="note">
-          {worded(job.reason ?? '', trans)}
+          {told(job.reason ?? '', training)}
         </p>
       )}
       {job.status === 'failed' && job.reason && (
         <p className="jp-Training-why jp-mod-failed" role="note">
           <b>{job.cause ? causeWord(job.cause, trans) : trans.__('failed')}:</b>{' '}
-          {worded(job.reason, trans)}
+          {told(job.reason, training)}
         </p>
       )}
       <Facts job={job} />
@@ -218,26 +218,28 @@ function Tail({
     buffer.line(first + place)
   );
   return (
-    <pre
+    <div
       className="jp-Training-tail jp-RenderedText"
       role="region"
       tabIndex={0}
       aria-label={trans.__('The end of the log')}
     >
-      {lines.map((line, place) => (
-        <div key={first + place}>
-          {spansOf(line).map((span, index) => (
-            <span
-              key={index}
-              className={span.classes || undefined}
-              style={span.style}
-            >
-              {span.text}
-            </span>
-          ))}
-          {line === '' && ' '}
-        </div>
-      ))}
-    </pre>
+      <pre>
+        {lines.map((line, place) => (
+          <div key={first + place}>
+            {spansOf(line).map((span, index) => (
+              <span
+                key={index}
+                className={span.classes || undefined}
+                style={span.style}
+              >
+                {span.text}
+              </span>
+            ))}
+            {line === '' && ' '}
+          </div>
+        ))}
+      </pre>
+    </div>
   );
 }

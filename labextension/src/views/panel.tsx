@@ -2,6 +2,7 @@
  * The sidebar: the machines, what runs, what waits and what has ended.
  */
 import type { IDisposable } from '@lumino/disposable';
+import type { Message } from '@lumino/messaging';
 import React, { useEffect, useState } from 'react';
 
 import {
@@ -29,6 +30,29 @@ export class TrainingPanel extends ShownWidget {
     this.addClass('jp-Training-panel');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', training.trans.__('Training jobs'));
+    this.node.addEventListener('contextmenu', () => {
+      this.hadFocus = this.node.contains(document.activeElement);
+    });
+  }
+
+  /** Who comes here by the keyboard goes on here: at the filter, or at what there is without jobs. */
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    if (!this.node.contains(document.activeElement)) {
+      this.node.querySelector<HTMLElement>('input, button')?.focus();
+    }
+  }
+
+  /** Give the focus back to the row that had it, if nothing else takes it. */
+  regainFocus(): void {
+    requestAnimationFrame(() => {
+      if (this.hadFocus && document.activeElement === document.body) {
+        this.node
+          .querySelector<HTMLElement>('.jp-Training-jobRow[tabindex="0"]')
+          ?.focus();
+      }
+      this.hadFocus = false;
+    });
   }
 
   protected watch(): IDisposable {
@@ -44,6 +68,9 @@ export class TrainingPanel extends ShownWidget {
       </TrainingProvider>
     );
   }
+
+  /** Whether the focus was here when a menu was opened. */
+  private hadFocus = false;
 }
 
 export function Panel(): React.JSX.Element {

@@ -241,6 +241,24 @@ export const PARENTS: readonly IRule[] = [
 
 /** What somebody should know of a job that runs. */
 export const RUNNING: readonly IRule[] = [
+  rule((trans, most) =>
+    trans.__(
+      'The log has more than %1 metrics by their names; only the first ones are kept.',
+      most
+    )
+  ),
+  rule(trans =>
+    trans.__(
+      'The log grew faster than it could be read, so metrics that were printed may be missing. Those that are reported with report() are not.'
+    )
+  ),
+  rule((trans, most, others) =>
+    trans.__(
+      'Only the first %1 metrics are kept; not among them are: %2.',
+      most,
+      others
+    )
+  ),
   rule(
     (trans, at, first) =>
       trans.__(

@@ -18,7 +18,7 @@ from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.environment import environment
 from jupyter_training.notebook.options import words
-from jupyter_training.notebook.snapshot import upload
+from jupyter_training.notebook.snapshot_upload import upload
 
 
 def recorded(

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from jupyter_training.executors.containers import time_of
+from jupyter_training.executors.container_states import time_of
 from jupyter_training.executors.docker_engine import DockerEngine
 from jupyter_training.executors.log_files import Limit, Times, dropped_notice
 

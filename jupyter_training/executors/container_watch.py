@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from jupyter_training.executors.base import Found
 from jupyter_training.executors.container_logs import Copy
-from jupyter_training.executors.containers import ATTEMPT, INSTALLATION, Container
+from jupyter_training.executors.container_states import Container
+from jupyter_training.executors.containers import ATTEMPT, INSTALLATION
 from jupyter_training.executors.docker_engine import DockerEngine, Ends, tell
 from jupyter_training.executors.records import LOG
 

@@ -36,16 +36,14 @@ from jupyter_training.executors.base import Ended, Found, Launch
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
 from jupyter_training.executors.container_networks import GangNetworks
 from jupyter_training.executors.container_preparation import NoDirectory, Preparation
-from jupyter_training.executors.container_watch import ContainerWatch
-from jupyter_training.executors.containers import (
+from jupyter_training.executors.container_states import (
     Container,
-    ContainerLaunch,
     end_of,
     launch_failure,
     may_be_the_engines_doing,
-    name_of,
-    whole_seconds,
 )
+from jupyter_training.executors.container_watch import ContainerWatch
+from jupyter_training.executors.containers import ContainerLaunch, name_of, whole_seconds
 from jupyter_training.executors.docker_engine import (
     DockerEngine,
     EngineAway,

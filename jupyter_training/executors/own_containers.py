@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyter_training.executors import container_records as records
-from jupyter_training.executors.containers import (
-    ATTEMPT,
-    DIRECTORY,
-    INSTALLATION,
-    Container,
-    name_of,
-)
+from jupyter_training.executors.container_states import Container
+from jupyter_training.executors.containers import ATTEMPT, DIRECTORY, INSTALLATION, name_of
 from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, Refused, Unusable
 from jupyter_training.executors.image import ImageUnavailable
 

@@ -14,21 +14,18 @@ import pytest
 from jupyter_training.engine.log_times import times
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
 from jupyter_training.executors.container_logs import ContainerLog, Full, Records
+from jupyter_training.executors.container_states import Container, end_of, launch_failure, time_of
 from jupyter_training.executors.containers import (
     ATTEMPT,
     INSTALLATION,
     JOB,
     TIME_LIMIT,
-    Container,
     ContainerLaunch,
     Mount,
     configuration,
-    end_of,
     environment,
-    launch_failure,
     name_of,
     place_on_host,
-    time_of,
     whole_seconds,
 )
 from jupyter_training.executors.image import PullProgress

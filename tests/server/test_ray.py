@@ -129,7 +129,8 @@ def test_two_nodes_meet_in_a_placement_group_and_again_when_one_is_lost(
     waits(api, job, "waits for 2 nodes of Ray at the same time")
     for one in holders:
         api.post(f"api/training-jobs/{one}/cancel")
-    told = api.until(job, lambda it: "[rank 0] saved" in api.log(job))
+    api.until(job, lambda it: "[rank 0] saved" in api.log(job))
+    told = api.status(job, "running")  # Ray is asked for where it runs
     assert "[rank 0] heard rank 1 of 2" in api.log(job)
     first, second = (one["node"] for one in told["parts"])
     assert first != second

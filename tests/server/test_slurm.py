@@ -138,7 +138,8 @@ def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
         "    kept.write_text('7'); print('saved', flush=True); time.sleep(600)\n"
     )
     job = submit(api, code, gpu_count=0)
-    node = api.until(job, lambda it: "saved" in api.log(job))["node"]
+    api.until(job, lambda it: "saved" in api.log(job))
+    node = api.status(job, "running")["node"]  # Slurm is asked for that
     try:
         slurm.kill(node)  # Slurm loses sight of the job, which goes on
         told = api.ended(job)

@@ -191,7 +191,7 @@ def reason(
         told = f"is being stopped, as {job.cancel_requested_by} asked"
     elif job.hold is Hold.UPSTREAM and job.status is Status.PENDING:
         names = [one.called for one in needs if one.status is not Status.COMPLETED]
-        told = f"waits for {', '.join(names) or 'its turn'} to complete"
+        told = f"waits for {', '.join(names)} to complete" if names else "waits for its turn"
     elif search is not None and job.status not in ENDED:
         told = search.in_words
     elif children is not None and job.status not in ENDED:

@@ -148,6 +148,9 @@ def test_a_failure_says_why_and_is_run_again(lab: Lab, home: Home) -> None:
     expect(lab.view.locator(".ansi-red-fg")).to_have_text("broken")
     lab.view.get_by_role("button", name="Next error").click()
     expect(lab.view.locator(".jp-TrainingLog-line.jp-mod-current")).to_be_visible()
+    lab.server.api.submit(command, name="stubborn", max_retries=1)
+    again = "“stubborn” has failed and is tried again: the script ended with exit code 1"
+    expect(toast(lab.page, again)).to_be_visible()
 
     flag.touch()
     row.focus()

@@ -94,7 +94,7 @@ export const WAITING: readonly IRule[] = [
   rule(trans => trans.__('is next')),
   rule((trans, many) => trans.__('waits behind %1 job', many), number),
   rule((trans, many) => trans.__('waits behind %1 jobs', many), number),
-  rule(trans => trans.__('waits for its turn to complete')),
+  rule(trans => trans.__('waits for its turn')),
   rule((trans, who) => trans.__('waits for %1 to complete', who), names),
   rule(
     (trans, what, who) => trans.__('waits for %1, held by %2', what, who),

@@ -149,6 +149,19 @@ def test_jobs_are_the_servers_own_user() -> None:
     assert confinement_of_this_server().user == f"{os.getuid()}:{os.getgid()}"
 
 
+def test_on_a_rootless_engine_the_servers_user_is_uid_0_without_any_capability() -> None:
+    there = configuration(
+        launch(),
+        installation="here",
+        confinement=USER.of_rootless_engine(),
+        image_env=[],
+        log_offset=0,
+        grace_s=1,
+    )
+    assert (there["User"], there["HostConfig"]["GroupAdd"]) == ("0:0", [])
+    assert (there["HostConfig"]["CapDrop"], there["HostConfig"]["CapAdd"]) == (["ALL"], [])
+
+
 def test_the_name_is_made_of_the_token() -> None:
     assert name_of("t0") == "jupyter-training-t0"
 

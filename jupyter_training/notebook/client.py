@@ -343,10 +343,12 @@ def _error(answer: httpx.Response) -> TrainingError:
             f"The server answered {answer.status_code} {answer.reason_phrase}.", answer.status_code
         )
     if isinstance(told.get("errors"), list) and told["errors"]:
-        # Speak of what the person wrote.
+        # Speak of what the person wrote: only jobs are made of options.
+        of_job = answer.request.url.path.endswith("api/training-jobs")
+        fields = [called(one["field"]) if of_job else one["field"] for one in told["errors"]]
         message = "; ".join(
-            f"{called(one['field'])}: {one['message']}" if one["field"] else one["message"]
-            for one in told["errors"]
+            f"{field}: {one['message']}" if field else one["message"]
+            for field, one in zip(fields, told["errors"], strict=True)
         )
     kind = ServerGone if reason == "closing" else TrainingError
     return kind(message, answer.status_code, reason)

@@ -28,6 +28,8 @@ def serve(ready_fd: int | None) -> None:
         "--ServerApp.terminals_enabled=False",
         "--ServerApp.open_browser=False",
         "--ServerApp.no_browser_open_file=True",
+        # With a wrong setting it ends, and whoever waits for it reads why; it would go on without.
+        "--ServerApp.reraise_server_extension_failures=True",
         "--TrainingApp.embedded=True",
     ]
     if ready_fd is not None:

@@ -209,6 +209,7 @@ remove_dataset("digits")
         )
         return str(done.stdout + done.stderr)
 
+    assert "jupyter training: name: should be a plain" in training("register", "a/b", "labels.csv")
     assert "labels is data set" in training("register", "labels", "labels.csv")
     assert str(data / "labels.csv") in training("datasets")
     small = ("--cpus", "1", "--memory", "1")

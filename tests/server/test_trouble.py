@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from jupyter_training.engine.service import TrainingService
 from jupyter_training.server.identity import TrainingTokens
 from jupyter_training.server.running import NotAvailable, Running
 from tests.conftest import Api, Home
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 from tests.postgres import Postgres
 
 ASK = {"name": "x", "command": "true", "cpu_cores": 1, "memory_gb": 1}
@@ -121,8 +122,14 @@ def test_a_server_with_a_wrong_setting_runs_nothing_by_others_than_were_meant(ho
     until(lambda: server.answers)
     answer = server.api.post("api/training-jobs", json=ASK)
     assert (answer.status_code, answer.json()["reason"]) == (503, "not_available")
-    told = "not available here: a setting is wrong: gpus: GPU-a is named more than once"
-    assert told in answer.json()["message"]
+    told = "gpus: GPU-a is named more than once"
+    assert f"not available here: a setting is wrong: {told}" in answer.json()["message"]
+    # A server that is started for a command ends with that, and is not waited for.
+    command = [sys.executable, "-m", "jupyter_training", "list"]
+    done = subprocess.run(
+        command, env=home.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
 @contextmanager

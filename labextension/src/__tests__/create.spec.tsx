@@ -90,6 +90,10 @@ test('what the server refuses is told at its row', async () => {
   await pause();
   const row = screen.getByRole('group', { name: 'Stages 2' });
   expect(row.textContent).toContain('fit is nobody');
+  // The row may be out of sight.
+  expect(screen.getByRole('status').textContent).toBe(
+    'A field has to be changed first.'
+  );
 });
 
 test('who submits what is wrong is taken there, be it folded away', async () => {

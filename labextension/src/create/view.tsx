@@ -121,7 +121,13 @@ export function Form(props: {
       <div className="jp-Training-outcome">
         <Forecast
           forecast={forecast}
-          error={errors.form}
+          error={
+            errors.form ??
+            // The field may be out of sight.
+            (Object.keys(errors).length
+              ? training.trans.__('A field has to be changed first.')
+              : undefined)
+          }
           isSubmitting={props.isSubmitting}
         />
         <TrainLine line={trainLine(values)} />

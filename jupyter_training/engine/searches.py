@@ -72,7 +72,13 @@ class Searches:
         row = _begun(connection, row, several)
         budget = trials.budget(connection, row, now)
         what = decisions.plan(
-            row.search, row.allowed, several, budget, parent.cancel_requested_by, row.first
+            row.search,
+            row.allowed,
+            several,
+            budget,
+            parent.cancel_requested_by,
+            row.first,
+            news.measured,
         )
         stopped = set[int]()
         if what.stop is not None:

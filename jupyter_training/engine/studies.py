@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_training.engine.metrics.index import DIRECTORY, read_index, read_points
+from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.searches import Pruner, Search
 from jupyter_training.jobs.trials import Trial, TrialState
 from jupyter_training.points import Point, reach
@@ -95,6 +96,9 @@ class News:
     ----------
     is_closed
         Whether nothing is left in it that is not told.
+    measured
+        When it is closed, the names of the metrics of a trial that has none of the value that is
+        searched for.
     trouble
         Why it cannot be used at all, in words.
     """
@@ -103,6 +107,7 @@ class News:
     pruned: Sequence[Pruned] = ()
     suggested: Sequence[Suggested] = ()
     is_closed: bool = False
+    measured: Sequence[str] = ()
     trouble: str | None = None
 
 
@@ -272,7 +277,7 @@ class Studies:
         if close:
             for orphan in left:
                 study.tell(orphan.number, state=State.FAIL, skip_if_finished=True)
-            return News(told, pruned, (), is_closed=True)
+            return News(told, pruned, (), is_closed=True, measured=self._instead(trials))
         suggested = [_completed(study, search, one) for one in left[:ask]]
         for _ in range(ask - len(suggested)):
             new = _asked(study, read, search)
@@ -281,6 +286,14 @@ class Studies:
             suggested.append(new)
             reach(Point.STUDY_ASKED)
         return News(told, pruned, suggested)
+
+    def _instead(self, trials: Sequence[Trial]) -> list[str]:
+        """What the last trial has measured that ran to its end and has no value."""
+        for one in reversed(trials):
+            if one.status is Status.COMPLETED and one.told is TrialState.FAILED and one.attempt:
+                index = read_index(self._directory(one.job_id, one.attempt) / DIRECTORY)
+                return [series.name for series in index.shown()]
+        return []
 
     def _tell(self, study: Study, search: Search, trial: Trial, before: FrozenTrial | None) -> Told:
         """Tell the study how a trial has ended; what it was told before stays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -15,6 +15,9 @@ from jupyter_training.jobs.searches import Goal, Search
 IN_A_ROW = 5
 """A search gives up when so many of its trials have failed one after the other, or as many as run
 at a time, if those are more."""
+
+_NAMED = 8
+"""So many metrics are named where another one was expected."""
 
 
 class TrialState(str, Enum):
@@ -161,6 +164,7 @@ def plan(
     budget: Budget,
     cancelled_by: str | None = None,
     first: int = 0,
+    measured: Collection[str] = (),
 ) -> Plan:
     """What a search is to do next.
 
@@ -175,21 +179,26 @@ def plan(
     first
         The number of the first trial since it was submitted, or run again: what failed before that
         says nothing.
+    measured
+        The names of the metrics of a trial that has none of the value that is searched for.
     """
     open_ones = [one for one in trials if not one.has_ended]
     to_tell = [one for one in trials if one.has_ended and one.told is None]
     used_up = budget.used_up(search)
-    fails = fails_in_a_row([one for one in trials if one.number >= first], search.parallel)
+    recent = [one for one in trials if one.number >= first]
+    fails = fails_in_a_row(recent, search.parallel)
+    # What has just ended may go on with the row: none is begun before the study has said so.
+    may_fail = fails_in_a_row([one for one in recent if one not in to_tell], search.parallel)
     is_full = allowed is not None and len(trials) >= allowed
     is_over = cancelled_by is not None or used_up is not None or fails or is_full
     ask = 0
-    if not is_over:
+    if not is_over and not may_fail:
         ask = max(search.parallel - len(open_ones), 0)
         if allowed is not None:
             ask = min(ask, allowed - len(trials))
     end = None
     if is_over and not open_ones and not to_tell:
-        end = _end(search, trials, cancelled_by, used_up, fails=fails)
+        end = _end(search, trials, cancelled_by, used_up, measured, fails=fails)
     return Plan(ask, to_tell, used_up, is_over, end)
 
 
@@ -279,6 +288,7 @@ def _end(
     trials: Sequence[Trial],
     cancelled_by: str | None,
     used_up: str | None,
+    measured: Collection[str],
     *,
     fails: bool,
 ) -> Standing:
@@ -295,6 +305,8 @@ def _end(
     if fails:
         row = f"its last {_count(failed, search)} trials failed"
         said = f"{row}: {_why(failed[-1])}" + (f"; {told_best}" if told_best else "")
+        if failed[-1].status is Status.COMPLETED and best is None:
+            said += _instead(search.metric, measured)
         return Standing(Status.FAILED, share, failed[-1].cause or Cause.USER_ERROR, said)
     if best is not None:
         counts = states(trials)
@@ -307,7 +319,7 @@ def _end(
     if failed:
         said += f": {_why(failed[0])}"
         if failed[0].status is Status.COMPLETED:
-            said += f"; report({search.metric}=…) tells it"
+            said += _instead(search.metric, measured)
         # One that ran to its end without a value is no success of the search.
         guilty = failed[0].cause
         cause = Cause.USER_ERROR if guilty in (None, Cause.SUCCESS) else guilty
@@ -316,6 +328,17 @@ def _end(
     if cause is Cause.CANCELLED_BY_USER:
         return Standing(Status.CANCELLED, share, cause, said)
     return Standing(Status.FAILED, share, cause, said)
+
+
+def _instead(metric: str, measured: Collection[str]) -> str:
+    """What a trial without a value has measured, or what it should."""
+    if not measured:
+        return f"; report({metric}=…) tells it"
+    if metric in measured:
+        return f"; its last {metric} is not a number"
+    names = sorted(measured)
+    more = ", …" if len(names) > _NAMED else ""
+    return f"; it has measured {', '.join(names[:_NAMED])}{more} and no {metric}"
 
 
 def _count(failed: Sequence[Trial], search: Search) -> int:

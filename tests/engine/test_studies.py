@@ -105,6 +105,15 @@ def test_what_became_no_job_is_suggested_again_and_all_may_be_told_twice(lab: La
         assert study.trials[2].state == State.FAIL
 
 
+def test_what_a_trial_has_measured_instead_of_the_metric_is_told_in_the_end(lab: Lab) -> None:
+    it = search(metric="los")
+    lab.studies.go_on("job-t", it, [], ask=1)
+    (told,) = lab.studies.go_on("job-t", it, [one := lab.measured(0, "complete", 3.0)]).told
+    assert (told.state, told.value) == (TrialState.FAILED, None)
+    news = lab.studies.go_on("job-t", it, [replace(one, told=told.state)], close=True)
+    assert (news.is_closed, news.measured) == (True, ["loss"])
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "grid"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_same_seed_and_the_same_results_suggest_the_same(lab: Lab, sampler: str) -> None:

@@ -63,8 +63,8 @@ def trials(*whats: str) -> list[Trial]:
 
 def next_of(several: list[Trial], allowed: int | None = 10, **more: Any) -> Plan:
     budget, cancelled_by = more.pop("budget", Budget()), more.pop("cancelled_by", None)
-    first = more.pop("first", 0)
-    return plan(search(**more), allowed, several, budget, cancelled_by, first)
+    first, measured = more.pop("first", 0), more.pop("measured", ())
+    return plan(search(**more), allowed, several, budget, cancelled_by, first, measured)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,9 @@ def test_some_failures_are_none_of_the_search_and_too_many_in_a_row_are_its_end(
     assert next_of([*several, trial(7, "running")]).end is None
     assert next_of([*several, trial(7, "complete", 1.0)]).ask == 2
     assert next_of(several, parallel=7).ask == 3
+    # Whether what has just ended has a value is not known before the study was told.
+    not_told = [*several, trial(7, "complete", told=False)]
+    assert (next_of(not_told).ask, next_of(not_told).end) == (0, None)
     # What failed before it was run again says nothing.
     assert next_of(several, first=7).ask == 2
 
@@ -125,7 +128,14 @@ def test_without_a_value_it_has_failed() -> None:
     end = next_of(silent, 2).end
     assert end is not None
     assert (end.status, end.cause) == (Status.FAILED, Cause.USER_ERROR)
-    assert "0 ended without a value" in (end.reason or "")
+    assert "0 ended without a value; report(loss=…) tells it" in (end.reason or "")
+    end = next_of(silent, 2, measured=["val_loss", "acc"]).end
+    assert end is not None
+    told = "0 ended without a value; it has measured acc, val_loss and no loss"
+    assert told in (end.reason or "")
+    end = next_of(silent, 2, measured=["loss"]).end
+    assert end is not None
+    assert "0 ended without a value; its last loss is not a number" in (end.reason or "")
 
 
 def test_a_budget_ends_it_and_what_runs_is_stopped() -> None:

@@ -182,6 +182,8 @@ def test_results_are_listed_and_downloaded(lab: Lab) -> None:
 def test_the_keyboard_is_enough(lab: Lab) -> None:
     job = lab.server.api.submit(NAP, name="by-keys")
     expect(lab.row("by-keys")).to_contain_text("running")
+    # An earlier test may have left the focus there.
+    lab.page.evaluate("() => document.activeElement.blur()")
     lab.do("training:show-panel")
     expect(lab.panel.get_by_label("Filter jobs")).to_be_focused()
     lab.row("by-keys").focus()

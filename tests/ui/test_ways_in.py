@@ -210,7 +210,7 @@ def test_a_setting_acts_as_soon_as_it_is_changed(lab: Lab) -> None:
     expect(status).to_be_visible()
     lab.do("settingeditor:open", query="Training jobs")
     editor = lab.page.locator(".jp-SettingsForm")
-    expect(editor).to_contain_text("Of which jobs to tell when they end")
+    expect(editor).to_contain_text("Of what to tell while you do something else")
     editor.get_by_label("Status bar").uncheck()
     expect(status).to_be_hidden()
     editor.get_by_label("Status bar").check()

@@ -104,6 +104,7 @@ RUNNING = Known(
         metrics={"loss": 0.41194, "accuracy": 0.9},
         usage="used at most 6.2 of 16 GB of memory, 1.9 of 4 CPU cores on average, its 2 GPUs 87 % "
         "busy, at most 40.0 GB of a GPU's memory",
+        dataset_ids=[2, 7],
     ),
     NOW,
     [
@@ -120,6 +121,7 @@ RUNNING = Known(
     ],
     lines=["Epoch 9/20", "\x1b[31mepoch 10\x1b[0m \x1b[2J"],
     cards=CARDS,
+    datasets={2: "imagenet-2012"},
 )
 WAITING = Known(
     told(
@@ -316,6 +318,7 @@ CASES = [
             "used at most  6.2 of 16 GB of memory, 1.9 of 4 CPU cores on average",
             'command       python train.py --note "it\'s new"',
             "variables     WANDB_API_KEY",
+            "data sets     imagenet-2012, number 7",
             "directory     /home/me/work (as it was when it was submitted)",
             "13:44:00           queued   submitted by me",
             "13:52:00  1        running  runs with 4 CPU cores, 16 GB, GPU 2, 3 on gpubox",

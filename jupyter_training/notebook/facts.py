@@ -60,6 +60,8 @@ class Known:
         The last lines of its log, if they say something about where it is.
     cards
         Number and utilisation (percent) of GPUs, by their UUIDs.
+    datasets
+        The names of the data sets that are registered, by their numbers.
     """
 
     told: Mapping[str, Any]
@@ -70,6 +72,7 @@ class Known:
     ranks: Mapping[str, Any] | None = None
     lines: Sequence[str] = ()
     cards: Mapping[str, tuple[int | None, float | None]] = field(default_factory=dict)
+    datasets: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
@@ -96,6 +99,7 @@ def look(job: Job) -> Known:
         ranks=job.ranks().told if told["job_type"] == "distributed" else None,
         lines=_last_lines(job, most) if most and told["attempt"] and not is_parent else [],
         cards=all_cards() if told["gpu_count"] and told["attempt"] else {},
+        datasets=_names_of_datasets() if told["dataset_ids"] else {},
     )
 
 
@@ -105,6 +109,10 @@ def _last_lines(job: Job, most: int) -> list[str]:
     except TrainingError:  # all else is worth to be shown without it
         return []
     return list(page["logs"])
+
+
+def _names_of_datasets() -> dict[int, str]:
+    return {one["id"]: one["name"] for one in ask(lambda client: client.datasets())}
 
 
 def reasons(known: Known) -> list[str]:
@@ -176,7 +184,7 @@ def facts(known: Known) -> list[tuple[str, str]]:
         ("command", _command(told)),
         ("parameters", parameters(told["parameters"])),
         ("variables", ", ".join(told["env_vars"] or ())),
-        ("data sets", ", ".join(map(str, told["dataset_ids"] or ()))),
+        ("data sets", ", ".join(_called(known, one) for one in told["dataset_ids"] or ())),
         ("directory", _directory(told)),
         ("after", ", ".join(_upstreams(told))),
         ("about", one_line(told["description"] or "")),
@@ -285,6 +293,11 @@ def _quoted(word: str) -> str:
     if "'" in word and not any(mark in word for mark in '"$`\\!'):
         return f'"{word}"'
     return shlex.quote(word)
+
+
+def _called(known: Known, dataset: int) -> str:
+    """A data set by its name; by its number if it is registered no more."""
+    return known.datasets.get(dataset, f"number {dataset}")
 
 
 def _directory(told: Mapping[str, Any]) -> str:

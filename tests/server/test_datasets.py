@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,8 +214,10 @@ remove_dataset("digits")
     assert "labels is data set" in training("register", "labels", "labels.csv")
     assert str(data / "labels.csv") in training("datasets")
     small = ("--cpus", "1", "--memory", "1")
-    shown = training("run", *small, "--dataset", "labels", sys.executable, "-c", READ)
+    run_it = ("run", *small, "--name", "reader", "--dataset", "labels")
+    shown = training(*run_it, sys.executable, "-c", READ)
     assert "labels a,b" in shown
+    assert re.search(r"data sets +labels$", training("show", "reader"), re.MULTILINE)
     assert "--dataset: there is no data set with the name nothing" in training(
         "run", *small, "-d", "nothing", "true"
     )

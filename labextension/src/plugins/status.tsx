@@ -9,6 +9,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import React from 'react';
 
+// eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { useSignal } from '../components/context';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { summary } from '../components/gpus';

@@ -244,6 +244,7 @@ class Home:
         }
         return {
             **mine,
+            "PYTHONFAULTHANDLER": "1",
             "HOME": str(self.path),
             "JUPYTER_CONFIG_DIR": str(self.path / "config"),
             "JUPYTER_DATA_DIR": str(self.path / "data"),
@@ -384,7 +385,13 @@ class Server:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE_S)
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # it writes down where it stands
+            self.process.wait(PATIENCE_S)
+            log = self.home.path / "server.log"
+            raise AssertionError(f"it does not stop: {log.read_text()[-20000:]}") from None
 
     def kill(self) -> None:
         self.process.kill()

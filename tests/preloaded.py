@@ -9,6 +9,7 @@ code from the disk.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import runpy
@@ -28,7 +29,7 @@ _IMPORTED = (
     *("jupyter_server.serverapp", "jupyterlab.labapp", "jupyterlab.extensions.pypi"),
     *("jupyter_lsp", "jupyter_server_terminals", "docker", "jupyter_training.server.extension"),
 )
-_OWN = ("HOME", "IPYTHONDIR")
+_OWN = ("HOME", "IPYTHONDIR", "PYTHONFAULTHANDLER")
 _OWN_JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH")
 
 
@@ -181,6 +182,7 @@ def _become(request: Mapping[str, Any], log: int, keep: int) -> None:
     os.set_inheritable(request["keep"], True)
     sys.path[0] = request["cwd"]
     sys.argv = request["arguments"]
+    faulthandler.enable()  # the environment asks for it, as Python would see when it starts
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

@@ -11,7 +11,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -55,7 +54,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,bf_resolution=1,sched_min_interval=50000,bf_window=2880
 GresTypes=gpu
 SlurmdParameters=config_overrides
-SlurmdTimeout=8
+SlurmdTimeout=300
 SlurmctldTimeout=10
 ReturnToService=2
 KillWait=3
@@ -153,18 +152,15 @@ class Slurm:
         self._daemons[daemon].kill()
         self._daemons[daemon].wait(PATIENCE_S)
 
-    def kill_node(self, node: str) -> None:
-        """Kill a node as if its machine had lost power: its daemon, and all that runs there."""
-        self.kill(node)
-        mark = f"SLURMD_NODENAME={node}".encode()
-        conf = f"SLURM_CONF={self.config}".encode()
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError):
-                env = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                step = command.startswith(b"slurmstepd") and conf in env
-                if (mark in env and conf in env) or step:
-                    os.kill(int(pid), signal.SIGKILL)
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Let it declare a node lost that does not answer for some seconds, instead of minutes."""
+        patient = self.config.read_text()
+        self._configure(patient.replace("SlurmdTimeout=300", "SlurmdTimeout=8"))
+        try:
+            yield
+        finally:
+            self._configure(patient)
 
     def until_up(self) -> None:
         """Return when all nodes can be used."""
@@ -192,6 +188,10 @@ class Slurm:
                 daemon.kill()
                 daemon.wait(10)
         shutil.rmtree(self.place, ignore_errors=True)
+
+    def _configure(self, text: str) -> None:
+        self.config.write_text(text)
+        self.command("scontrol", "reconfigure")
 
     def _ask(self, *words: str) -> bool:
         done = subprocess.run(

@@ -83,12 +83,12 @@ def test_two_nodes_of_a_ray_cluster(
 def on_two_nodes_of(cluster: str, api: Api, alone: dict[int, float]) -> None:
     wanted: dict[str, Any] = {"nodes": 2, "gpu_count": 1, "executor": cluster}
     job = train(api, env_vars={"DIES": "1"}, **wanted)
-    assert (job["retry_count"], job["ranks"]) == (1, 2)
-    assert job["attempt"] == 2 or cluster == "ray"
+    events = api.get(f"api/training-jobs/{job['job_id']}/events").json()
+    assert (job["retry_count"], job["ranks"]) == (1, 2), events
+    assert job["attempt"] >= 2  # a busy machine may have lost one more, which costs no retry
     first, second = (part["node"] for part in job["parts"])
     assert first != second
     assert job["gpus"] == [f"{first}/gpu:0", f"{second}/gpu:0"]
-    # Ray may have lost one more on a busy machine, which costs no retry.
     told: dict[int, float] = {}
     again: dict[int, float] = {}
     for attempt in range(1, job["attempt"] + 1):

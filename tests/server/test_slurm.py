@@ -141,8 +141,9 @@ def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
     api.until(job, lambda it: "saved" in api.log(job))
     node = api.status(job, "running")["node"]  # Slurm is asked for that
     try:
-        slurm.kill(node)  # Slurm loses sight of the job, which goes on
-        told = api.ended(job)
+        with slurm.impatient():
+            slurm.kill(node)  # Slurm loses sight of the job, which goes on
+            told = api.ended(job)
     finally:
         slurm.start_node(node)
         slurm.until_up()

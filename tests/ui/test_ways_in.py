@@ -228,3 +228,4 @@ def test_without_the_server_part_the_panel_says_what_to_do(home: Home, browser: 
             "jupyter server extension enable jupyter_training"
         )
         assert violations(page, ".jp-Training-panel") == []
+    server.kill()  # nothing of ours is in it that would have to end

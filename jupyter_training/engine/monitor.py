@@ -7,6 +7,7 @@ several in one transaction, under its lease.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -61,6 +62,21 @@ class HandedOver:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """Something is done before an attempt can start.
+
+    Attributes
+    ----------
+    reason
+        What it is, and how far it has come.
+    """
+
+    token: str
+    job_id: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Started:
     """The process of an attempt runs.
 
@@ -103,7 +119,7 @@ class Finished:
     totals: Totals | None = None
 
 
-Report = HandedOver | Started | Progressed | Metered | Idled | Hung | Finished
+Report = HandedOver | Prepared | Started | Progressed | Metered | Idled | Hung | Finished
 
 
 @dataclass
@@ -201,7 +217,14 @@ class Monitor:
                 told = error.strerror if error.filename else str(error)
                 why = Exit(cause=Cause.LAUNCH_FAILED, detail=str(told))
                 return Found(attempt.token, launch.directory, ended=Ended(why, _now()))
-        return await _start(executor, launch)
+        loop = asyncio.get_running_loop()
+
+        def tell(reason: str) -> None:
+            report = Prepared(attempt.token, attempt.job_id, reason)
+            with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(self._report, report)
+
+        return await _start(executor, launch.telling(tell))
 
     def find(self, attempt: Attempt) -> None:
         """Find an attempt that may run already, unless it is followed."""

@@ -24,6 +24,7 @@ from jupyter_training.engine.monitor import (
     Finished,
     HandedOver,
     Monitor,
+    Prepared,
     Progressed,
     Report,
     Started,
@@ -196,6 +197,8 @@ class TurnWriter:
         match report:
             case HandedOver():
                 attempts.waits(connection, report.token, report.handle, report.reason, now)
+            case Prepared():
+                attempts.prepares(connection, report.token, report.reason, now)
             case Started():
                 attempts.started(
                     connection, report.token, report.handle, report.at, report.placements

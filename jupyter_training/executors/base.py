@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -37,6 +37,9 @@ class Launch:
         The public id of the job, and what its owner calls it.
     gpu_type, priority, options
         What the job asks a `Cluster` for: see `JobSpec`.
+    tell
+        Called with what is done before the job can start, for a person who waits for it, whenever
+        that is something else. It may be called from any thread.
     """
 
     token: str
@@ -54,6 +57,13 @@ class Launch:
     gpu_type: str | None = field(default=None, kw_only=True)
     priority: int = field(default=0, kw_only=True)
     options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    tell: Callable[[str], None] = field(
+        default=lambda _: None, kw_only=True, repr=False, compare=False
+    )
+
+    def telling(self, tell: Callable[[str], None]) -> Launch:
+        """The same launch, with somebody who is told."""
+        return replace(self, tell=tell)
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,11 @@ class GangLaunch(Launch):
 
     nodes: tuple[Launch, ...]
     min_nodes: int | None = field(default=None, kw_only=True)
+
+    def telling(self, tell: Callable[[str], None]) -> GangLaunch:
+        """The same launch, with somebody whom each of its nodes tells."""
+        nodes = tuple(one.telling(tell) for one in self.nodes)
+        return replace(self, tell=tell, nodes=nodes)
 
     @property
     def is_elastic(self) -> bool:

@@ -85,7 +85,9 @@ class Preparation:
         if told is not None:  # the configuration has changed since it was submitted
             raise ImageUnavailable(told)
         log = launch.directory / LOG
-        image_env = await self._patiently(lambda: bring(self._engine, launch.image, log, cancelled))
+        image_env = await self._patiently(
+            lambda: bring(self._engine, launch.image, log, cancelled, launch.tell)
+        )
         config = configuration(
             launch,
             installation=self._installation,

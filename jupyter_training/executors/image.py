@@ -58,7 +58,11 @@ class PullProgress:
 
 
 async def bring(
-    engine: DockerEngine, image: str, log: Path, cancelled: threading.Event
+    engine: DockerEngine,
+    image: str,
+    log: Path,
+    cancelled: threading.Event,
+    tell: Callable[[str], None],
 ) -> list[str]:
     """Have an image at the engine; it is pulled if it isn't there.
 
@@ -68,6 +72,8 @@ async def bring(
         Gets the progress of a pull.
     cancelled
         Ends a pull.
+    tell
+        Called with the progress of a pull, from another thread.
 
     Returns
     -------
@@ -87,8 +93,12 @@ async def bring(
         if error.status != 404:
             raise ImageUnavailable(error.words) from None
 
+    def say(text: str) -> None:
+        _say(log, text)
+        tell(text if image in text else f"pulling the image {image}: {text}")
+
     def pull(client: APIClient) -> list[str]:
-        _pull(client, image, lambda text: _say(log, text), cancelled)
+        _pull(client, image, say, cancelled)
         return _environment(client, image)
 
     try:

@@ -255,6 +255,15 @@ def waits(
         changes.note(connection, row.job_id, changes.WAITS, now=now, reason=reason)
 
 
+def prepares(connection: Connection, token: str, reason: str, now: datetime) -> None:
+    """Write what is done before an attempt can start."""
+    row = connection.execute(_ATTEMPT, {"the_token": token}).one_or_none()
+    if row is None or row.ended_at is not None or row.started_at is not None:
+        return
+    if connection.execute(_WAITS, {"the_job": row.job_id, "reason": reason}).rowcount == 1:
+        changes.note(connection, row.job_id, changes.WAITS, now=now, reason=reason)
+
+
 def started(
     connection: Connection,
     token: str,

@@ -38,16 +38,21 @@ def test_an_image_is_pulled_and_its_progress_is_in_the_log(
     image = f"{registry}/python:test"
     code = "import os; print(os.environ['FROM_THE_IMAGE'], os.environ['PYTHONPATH'])"
 
+    told: list[str] = []
+
     async def go() -> None:
         async with executor(engine) as docker:
-            found = await docker.start(
-                python(tmp_path / "one", code, image=image, python_path="/work")
-            )
+            wanted = python(tmp_path / "one", code, image=image, python_path="/work")
+            found = await docker.start(wanted.telling(told.append))
             assert (await docker.wait(found)).exit.exit_code == 0
             begin, *progress, here, printed = log_of(found).decode().splitlines()
             assert begin == f"[jupyter-training: pulling the image {image}]"
             assert "1 of 1 layers" in progress[-1]
             assert here == f"[jupyter-training: the image {image} is here]"
+            assert told[0] == f"pulling the image {image}"
+            assert told[1].startswith(f"pulling the image {image}: ")
+            assert "1 of 1 layers" in told[-2]
+            assert told[-1] == f"the image {image} is here"
             assert printed == "yes /work:/image"
             again = await docker.start(python(tmp_path / "two", "print(2)", image=image))
             await docker.wait(again)

@@ -19,6 +19,7 @@ from jupyter_training.engine.nvml import of_card, of_driver
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.executors import ray_jobs, slurm_jobs, slurm_request
 from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
+from jupyter_training.executors.image import PullProgress, progress_told
 from jupyter_training.executors.ray_jobs import RayJob
 from jupyter_training.executors.slurm_jobs import SlurmJob
 from jupyter_training.jobs import families
@@ -185,6 +186,10 @@ def of_executors() -> Iterator[str]:
     ):
         spec = parse({"name": "job", "command": "true", **asked})
         yield from (one.message for one in choice.problems(spec, executor, there))
+    image, pull = "pytorch/pytorch:2", PullProgress()
+    for bytes_ in ({}, {"current": 120_000_000, "total": 4_000_000_000}):
+        pull.feed({"id": "a", "status": "Downloading", "progressDetail": bytes_})
+        yield progress_told(image, str(pull))
 
 
 def of_receivers() -> Iterator[str]:

@@ -95,7 +95,7 @@ async def bring(
 
     def say(text: str) -> None:
         _say(log, text)
-        tell(text if image in text else f"pulling the image {image}: {text}")
+        tell(progress_told(image, text))
 
     def pull(client: APIClient) -> list[str]:
         _pull(client, image, say, cancelled)
@@ -105,6 +105,11 @@ async def bring(
         return await engine.call(pull)
     except Refused as error:
         raise ImageUnavailable(error.words) from None
+
+
+def progress_told(image: str, text: str) -> str:
+    """What the log says of a pull, for somebody who does not see that it is one."""
+    return text if image in text else f"pulling the image {image}: {text}"
 
 
 def _environment(client: Any, image: str) -> list[str]:
@@ -141,7 +146,7 @@ def _pull(
             raise ImageUnavailable(
                 words[:1000] + (f" (asked without credentials: {lacks})" if lacks else "")
             )
-        say(f"pulling failed and is tried again: {words}")
+        say(f"pulling the image {image} failed and is tried again: {words}")
         cancelled.wait(_PAUSE_S)
 
 

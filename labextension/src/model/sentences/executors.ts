@@ -203,6 +203,40 @@ const MACHINES: readonly IRule[] = [
 ];
 
 const CONTAINERS: readonly IRule[] = [
+  rule(
+    (trans, image, why) =>
+      trans.__(
+        'pulling the image %1 failed and is tried again: %2',
+        image,
+        why
+      ),
+    word
+  ),
+  rule(
+    (trans, image, here, all, got, total) =>
+      trans.__(
+        'pulling the image %1: %2 of %3 layers, %4 of %5 MB downloaded',
+        image,
+        here,
+        all,
+        got,
+        total
+      ),
+    word,
+    number,
+    number,
+    number,
+    number
+  ),
+  rule(
+    (trans, image, here, all) =>
+      trans.__('pulling the image %1: %2 of %3 layers', image, here, all),
+    word,
+    number,
+    number
+  ),
+  rule((trans, image) => trans.__('pulling the image %1', image), word),
+  rule((trans, image) => trans.__('the image %1 is here', image), word),
   rule(trans => trans.__('it was to end before it was started')),
   rule(trans => trans.__('its container was removed by somebody')),
   rule(trans => trans.__('the record of its container was damaged')),

@@ -54,7 +54,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,bf_resolution=1,sched_min_interval=50000,bf_window=2880
 GresTypes=gpu
 SlurmdParameters=config_overrides
-SlurmdTimeout=300
+SlurmdTimeout=24
 SlurmctldTimeout=10
 ReturnToService=2
 KillWait=3
@@ -71,6 +71,7 @@ PartitionName=small Nodes=node1 MaxTime=60 State=UP
 
 A busy machine is given time: Slurm declares a node lost that does not answer for `SlurmdTimeout`,
 and requeues a job whose start nobody confirms within `MessageTimeout`. Either is another attempt.
+But three times within `SlurmdTimeout` it asks nodes how they are, and tests wait for that, too.
 """
 
 
@@ -154,9 +155,9 @@ class Slurm:
 
     @contextlib.contextmanager
     def impatient(self) -> Iterator[None]:
-        """Let it declare a node lost that does not answer for some seconds, instead of minutes."""
+        """Let it soon declare a node lost that does not answer."""
         patient = self.config.read_text()
-        self._configure(patient.replace("SlurmdTimeout=300", "SlurmdTimeout=8"))
+        self._configure(patient.replace("SlurmdTimeout=24", "SlurmdTimeout=8"))
         try:
             yield
         finally:

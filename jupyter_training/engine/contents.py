@@ -23,8 +23,9 @@ from jupyter_training.engine.snapshots import (
     SnapshotStore,
     TooLarge,
 )
+from jupyter_training.jobs.contents import human_size, largest
 from jupyter_training.jobs.requests import FieldError
-from jupyter_training.jobs.snapshots import InvalidManifest, Manifest, human_size, largest
+from jupyter_training.jobs.snapshots import InvalidManifest, Manifest
 from jupyter_training.jobs.spec import JobSpec, Script
 from jupyter_training.store import jobs, snapshots
 from jupyter_training.store.records import Job

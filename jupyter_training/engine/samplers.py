@@ -34,7 +34,8 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from jupyter_training.jobs.searches import Dimension, Kind, Pruner, Sampler, Search
+from jupyter_training.jobs.search_terms import Kind, Pruner, Sampler
+from jupyter_training.jobs.searches import Dimension, Search
 
 
 def distributions(search: Search) -> dict[str, BaseDistribution]:

@@ -24,7 +24,8 @@ from jupyter_training.jobs import trials as decisions
 from jupyter_training.jobs.children import trial_spec
 from jupyter_training.jobs.families import Standing
 from jupyter_training.jobs.lifecycle import Cause, Status, sentence
-from jupyter_training.jobs.searches import Pruner, Search
+from jupyter_training.jobs.search_terms import Pruner
+from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.trials import Trial
 from jupyter_training.store import families, jobs, machines, submissions, trials

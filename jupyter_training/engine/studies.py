@@ -26,7 +26,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_training.engine.metrics.index import DIRECTORY, read_index, read_points
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.jobs.searches import Pruner, Search
+from jupyter_training.jobs.search_terms import Pruner
+from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.trials import Trial, TrialState
 from jupyter_training.points import Point, reach
 from jupyter_training.store.database import Database

@@ -8,9 +8,7 @@ job finds it where it really is.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -153,29 +151,3 @@ def parse(content: bytes) -> Manifest:
         raise InvalidManifest(f"{where}: {told}" if where else told) from None
     except (ValueError, RecursionError):
         raise InvalidManifest("it is not JSON") from None
-
-
-def digest(content: bytes) -> str:
-    """What a content is stored under."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def human_size(count: float) -> str:
-    """A number of bytes for a person."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"
-
-
-def largest(files: Iterable[tuple[str, int]], count: int = 5) -> str:
-    """The largest files, for a person.
-
-    Parameters
-    ----------
-    files
-        Their paths, and their sizes in bytes.
-    """
-    top = sorted(files, key=lambda one: (-one[1], one[0]))[:count]
-    return ", ".join(f"{path} ({human_size(size)})" for path, size in top)

@@ -34,6 +34,7 @@ from jupyter_training.jobs import parameters, pipelines
 from jupyter_training.jobs.datasets import DataSetId, DataSetName
 from jupyter_training.jobs.gangs import RANK_VARIABLES, Launcher
 from jupyter_training.jobs.notifications import Notify
+from jupyter_training.jobs.placeholders import SCRIPT_PLACEHOLDER
 from jupyter_training.jobs.requests import (
     InvalidRequest,
     Line,
@@ -43,9 +44,6 @@ from jupyter_training.jobs.requests import (
 )
 from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.snapshots import Digest
-
-SCRIPT_PLACEHOLDER = "{script}"
-"""An element of `command` that stands for the path of the stored script."""
 
 RESERVED_PREFIX = "JUPYTER_TRAINING_"
 RESERVED_VARIABLES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})

@@ -10,7 +10,8 @@ from typing import Any
 
 from jupyter_training.jobs.families import Standing
 from jupyter_training.jobs.lifecycle import ACTIVE, ENDED, Cause, Status, sentence
-from jupyter_training.jobs.searches import Goal, Search
+from jupyter_training.jobs.search_terms import Goal
+from jupyter_training.jobs.searches import Search
 
 IN_A_ROW = 5
 """A search gives up when so many of its trials have failed one after the other, or as many as run

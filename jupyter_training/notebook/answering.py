@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextvars
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from IPython.core.getipython import get_ipython
+from jupyter_training.notebook.kernel import kernel
 
 _T = TypeVar("_T")
 
@@ -33,22 +33,21 @@ class Answering:
 
 def _be_in_subshell() -> None:
     subshell = _subshell()
-    kernel: Any = getattr(get_ipython(), "kernel", None)
     if subshell is None:
         return
     from ipykernel.kernelbase import Kernel
 
-    told = kernel.get_parent("shell")
+    ours = kernel()
+    told = ours.get_parent("shell")
     parent = {**told, "header": {**told.get("header", {}), "subshell_id": subshell}}
     # Not the method of the IPython kernel, which would lead away what the running cell prints.
-    Kernel.set_parent(kernel, [], parent, "shell")  # type: ignore[no-untyped-call]
+    Kernel.set_parent(ours, [], parent, "shell")  # type: ignore[no-untyped-call]
 
 
 @functools.cache
 def _subshell() -> str | None:
     """The subshell of this kernel for widgets; None if it has none."""
-    kernel: Any = getattr(get_ipython(), "kernel", None)
-    if "kernel subshells" not in getattr(kernel, "kernel_info", {}).get("supported_features", ()):
+    if "kernel subshells" not in getattr(kernel(), "kernel_info", {}).get("supported_features", ()):
         return None
     from ipykernel.connect import get_connection_file
     from jupyter_client.blocking.client import BlockingKernelClient

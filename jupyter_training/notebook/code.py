@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.jobs.snapshots import Manifest, human_size
+from jupyter_training.jobs.contents import human_size
+from jupyter_training.jobs.snapshots import Manifest
 from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import Client, TrainingError
 

@@ -22,7 +22,7 @@ from IPython.core.completer import (
 )
 
 from jupyter_training.jobs.lifecycle import Status
-from jupyter_training.jobs.searches import Goal, Pruner, Sampler
+from jupyter_training.jobs.search_terms import Goal, Pruner, Sampler
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.notebook.asking import connection
 from jupyter_training.notebook.client import Client, TrainingError

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training import values
-from jupyter_training.jobs.snapshots import human_size
+from jupyter_training.jobs.contents import human_size
 from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.outputs import download, listing

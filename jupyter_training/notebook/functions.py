@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from jupyter_training import values
-from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
+from jupyter_training.jobs.placeholders import SCRIPT_PLACEHOLDER
 from jupyter_training.notebook import jobs
 from jupyter_training.notebook.exchange import upload
 from jupyter_training.notebook.job import Job

@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from IPython.core.getipython import get_ipython
-from IPython.display import display
-
 from jupyter_training.notebook.answering import Answering
+from jupyter_training.notebook.kernel import kernel
 
 _RENEW_S = 600.0
 """How old the picture may be beside a widget (s)."""
@@ -110,11 +108,12 @@ class Live:
 
     def show(self) -> bool:
         """Display it; whether it can be kept up to date."""
-        shell = get_ipython()
-        if shell is None or getattr(shell, "kernel", None) is None:
+        if kernel() is None:
             # A terminal would print every update below the last one.
             print(self._picture(None).text())
             return False
+        from IPython.display import display
+
         pair = Pair.new()
         try:
             self._answering = Answering()

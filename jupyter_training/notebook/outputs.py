@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httpx
 
-from jupyter_training.jobs.snapshots import human_size
+from jupyter_training.jobs.contents import human_size
 from jupyter_training.notebook.asking import ask, connection
 from jupyter_training.notebook.client import Client, ServerGone, TrainingError
 from jupyter_training.notebook.display import printable

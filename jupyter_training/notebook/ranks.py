@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from jupyter_training.jobs.snapshots import human_size
+from jupyter_training.jobs.contents import human_size
 from jupyter_training.notebook.display import printable
 from jupyter_training.notebook.formats import moment, time
 from jupyter_training.notebook.tables import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from jupyter_training.jobs.searches import Goal, Kind, Pruner, Sampler, of_text
+from jupyter_training.jobs.search_terms import Goal, Kind, Pruner, Sampler, of_text
 
 _FIELDS = {
     "trials": "trials",

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jupyter_training.jobs.snapshots import File, Manifest, human_size, largest, stays_within
+from jupyter_training.jobs.contents import human_size, largest
+from jupyter_training.jobs.snapshots import File, Manifest, stays_within
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.ignored import TRAIN, Rules, is_left_out_anyway, is_nothing
 

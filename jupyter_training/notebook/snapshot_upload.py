@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.jobs.snapshots import digest, human_size
+from jupyter_training.jobs.contents import digest, human_size
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.ignored import TRAIN
 from jupyter_training.notebook.snapshot import LIMIT_VARIABLE, Snapshot, take

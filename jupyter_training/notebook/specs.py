@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_training.jobs.snapshots import digest
-from jupyter_training.jobs.spec import SCRIPT_PLACEHOLDER
+from jupyter_training.jobs.contents import digest
+from jupyter_training.jobs.placeholders import SCRIPT_PLACEHOLDER
 from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.environment import environment
 from jupyter_training.notebook.options import words
-from jupyter_training.notebook.snapshot_upload import upload
 
 
 def recorded(
@@ -57,6 +56,9 @@ def recorded(
         for one, place in zip(parts, places, strict=True)
         for script in _scripts_in(one.get("command", ()), place)
     ]
+    # Only who submits needs it, and it takes a tenth of a second.
+    from jupyter_training.notebook.snapshot_upload import upload
+
     directories = [*places, *(path.parent for path in scripts)]
     fields["snapshot"] = upload(client, list(dict.fromkeys(directories)), scripts, say, limit_mb)
     # The names that a job finds in its copy are those without links.

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jupyter_training.jobs.snapshots import human_size
+from jupyter_training.jobs.contents import human_size
 from jupyter_training.notebook import states
 from jupyter_training.notebook.formats import duration
+from jupyter_training.notebook.kernel import kernel
 
 MUCH_BYTES = 32 * 1024**2
 """From this size on it is shown."""
@@ -40,7 +41,7 @@ def showing(what: str, size: int, say: Callable[[str], None]) -> Iterator[Advanc
     """
     if size <= MUCH_BYTES:
         yield lambda _: None
-    elif _is_in_notebook():
+    elif kernel() is not None:
         bar = _NotebookBar(what, size)
         try:
             yield bar.advance
@@ -53,12 +54,6 @@ def showing(what: str, size: int, say: Callable[[str], None]) -> Iterator[Advanc
     else:
         say(f"Uploading {what}.")
         yield lambda _: None
-
-
-def _is_in_notebook() -> bool:
-    # Whoever is in one has imported it already, and a terminal does not wait for it.
-    ipython: Any = sys.modules.get("IPython")
-    return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
 
 
 def _in_terminal(what: str, size: int) -> Iterator[Advance]:

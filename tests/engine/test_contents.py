@@ -17,7 +17,8 @@ from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.snapshots import Draft, NoSuchContent, SnapshotStore, WrongContent
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
-from jupyter_training.jobs.snapshots import File, Manifest, digest
+from jupyter_training.jobs.contents import digest
+from jupyter_training.jobs.snapshots import File, Manifest
 from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.scheduling.resources import Node
 from jupyter_training.store.database import Database

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jupyter_training.jobs.children import parse, trial_spec
-from jupyter_training.jobs.searches import Dimension, Goal, Pruner, Sampler, of_text
+from jupyter_training.jobs.search_terms import Goal, Pruner, Sampler, of_text
+from jupyter_training.jobs.searches import Dimension
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType
 
 SEARCH = {"metric": "loss", "trials": 5, "space": {"lr": "loguniform:1e-5:1e-1"}}

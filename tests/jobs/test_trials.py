@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jupyter_training.jobs.lifecycle import Cause, Status
-from jupyter_training.jobs.searches import Goal, Search
+from jupyter_training.jobs.search_terms import Goal
+from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.trials import (
     Budget,
     Plan,

@@ -32,9 +32,10 @@ from jupyter_training.engine.timing import Timing
 from jupyter_training.engine.views import Seen
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.jobs.contents import digest
 from jupyter_training.jobs.lifecycle import ENDED, RetryPolicy, Status
 from jupyter_training.jobs.messages import Message
-from jupyter_training.jobs.snapshots import File, Manifest, digest
+from jupyter_training.jobs.snapshots import File, Manifest
 from jupyter_training.scheduling.resources import Gpu, Node
 from jupyter_training.store import outbox
 from jupyter_training.store.database import Database

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_training.jobs.snapshots import digest
+from jupyter_training.jobs.contents import digest
 from jupyter_training.notebook import snapshot
 from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.environment import environment, without_password

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jupyter_training.engine.snapshots import SnapshotStore
-from jupyter_training.jobs.snapshots import File, Manifest, digest
+from jupyter_training.jobs.contents import digest
+from jupyter_training.jobs.snapshots import File, Manifest
 from tests.conftest import Api, Home, Server
 from tests.patience import until
 

@@ -12,8 +12,9 @@ from tornado.web import HTTPError, stream_request_body
 
 from jupyter_training.engine.contents import Limits
 from jupyter_training.engine.snapshots import Draft, NoSuchContent, TooLarge
+from jupyter_training.jobs.contents import human_size
 from jupyter_training.jobs.requests import InvalidRequest, checked
-from jupyter_training.jobs.snapshots import MAX_OBJECTS, Digest, human_size
+from jupyter_training.jobs.snapshots import MAX_OBJECTS, Digest
 from jupyter_training.server.handlers.base import (
     RESOURCE,
     BadRequest,

@@ -240,7 +240,7 @@ class Home:
         mine = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("JUPYTER", "JPY_", "IPYTHON"))
+            if not name.startswith(("JUPYTER", "JPY_", "IPYTHON", "PYTEST_"))
         }
         return {
             **mine,

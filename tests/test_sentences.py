@@ -156,6 +156,7 @@ def of_clusters() -> Iterator[str]:
         slurm_jobs.not_begun(replace(slurm, state="CANCELLED"), None, place, python),
         slurm_jobs.not_begun(replace(slurm, nodes=""), 1, place, python),
         slurm_jobs.not_begun(slurm, 1, place, python, "sh: no such file"),
+        slurm_jobs.not_begun(replace(slurm, reason="BadConstraints"), 0, place, python),
         *(slurm_jobs.not_begun(slurm, one, place, python) for one in (NOT_SHARED, NO_PYTHON)),
         slurm_jobs.end_of(ended, slurm, asked=False, revoked=False, left_s=0, grace_s=30),
     ]
@@ -168,6 +169,10 @@ def of_clusters() -> Iterator[str]:
         ray_jobs.not_begun(replace(ray, exit_code=2, message="no room"), place, python),
     ]
     yield from (diagnose(one)[1] for one in ends)
+    words = ("PartitionTimeLimit", "PartitionNodeLimit", "PartitionDown", "PartitionInactive")
+    for word in (*words, "JobHeldUser", "JobHeldAdmin", "ReqNodeNotAvail", "AssocGrpCpuLimit"):
+        yield slurm_jobs.reason(replace(slurm, state="PENDING", reason=word))
+    yield slurm_jobs.reason(replace(slurm, state="PENDING", reason="QOSMaxJobsPerUserLimit"))
 
 
 def of_executors() -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jupyter_training.doctor import clusters
 from jupyter_training.doctor.checks import Check, absent, ok, problem
 from jupyter_training.doctor.facts import (
     DockerFacts,
@@ -23,12 +24,18 @@ _CDI_SINCE = 29
 
 def docker(facts: DockerFacts, settings: Settings) -> Check:
     """Whether jobs with an image can run."""
+    if not clusters.is_asked_for("docker", settings):
+        return absent(
+            DOCKER,
+            "No job is sent to Docker, so none has an image.",
+            'For jobs with an image, add "docker" to c.TrainingApp.executors.',
+        )
     is_default = settings.default_executor == "docker"
-    is_asked_for = is_default or settings.docker_url is not None
+    is_named = is_default or settings.docker_url is not None
     if facts.trouble is None:
         return _engine(facts, settings)
     is_away = facts.trouble is DockerTrouble.AWAY
-    if is_away and not facts.is_installed and facts.is_local and not is_asked_for:
+    if is_away and not facts.is_installed and facts.is_local and not is_named:
         return absent(
             DOCKER,
             "There is no Docker engine here; jobs run as local processes, and none with an image.",

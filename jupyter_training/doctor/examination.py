@@ -9,7 +9,16 @@ from typing import TypeVar
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from jupyter_training.doctor import basics, database, devices, notifications, probes, ray, slurm
+from jupyter_training.doctor import (
+    basics,
+    clusters,
+    database,
+    devices,
+    notifications,
+    probes,
+    ray,
+    slurm,
+)
 from jupyter_training.doctor import settings as configuration
 from jupyter_training.doctor.checks import Check
 from jupyter_training.doctor.facts import PlaceFacts
@@ -113,7 +122,8 @@ def _with(settings: Settings) -> list[Check]:
         checks.append(basics.not_seen(devices.GPUS, cards, hint, blocks_jobs=is_asked_for))
     else:
         checks.append(devices.gpus(cards, settings))
-    if not isinstance(engine, NoAnswer) and engine.trouble is None:
+    sends = clusters.is_asked_for("docker", settings)
+    if sends and not isinstance(engine, NoAnswer) and engine.trouble is None:
         known = None if isinstance(cards, NoAnswer) else cards
         checks.append(devices.docker_gpus(engine, known, settings))
     checks.append(

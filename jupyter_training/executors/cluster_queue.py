@@ -142,9 +142,12 @@ class Queue(Generic[J]):
                     _log.exception("A cluster is not understood; jobs on it are not given up")
                 self._in_trouble(f"the cluster is not understood: {error!r}")
                 continue
-            self.trouble, jobs = "", _by_token(found)
+            was_away, self.trouble = bool(self.trouble), ""
+            jobs = _by_token(found)
             self.latest = Snapshot(began, jobs)
-            self._wake([one for one in self._watchers if _is_news(before.jobs, jobs, one)])
+            # That it answers again is news for all of them.
+            news = (one for one in self._watchers if _is_news(before.jobs, jobs, one))
+            self._wake(list(self._watchers) if was_away else news)
 
     def _in_trouble(self, why: str) -> None:
         self.trouble = why

@@ -21,7 +21,7 @@ from jupyter_training.executors.cluster_settings import ClusterSettings
 from jupyter_training.executors.local import PACKAGES
 from jupyter_training.executors.registry import Plugin, Setting
 from jupyter_training.executors.slurm_commands import Commands, are_there
-from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun
+from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun, reason
 from jupyter_training.executors.slurm_request import OPTIONS, SAID, Site, Wanted, gres_type, wanted
 from jupyter_training.executors.slurm_rest import Rest
 from jupyter_training.executors.slurm_transport import Transport, Way
@@ -111,7 +111,7 @@ class SlurmDialect:
 
     def reason(self, job: SlurmJob) -> str:
         """Why a job waits, as ``PENDING (Resources)``."""
-        return str(job)
+        return reason(job)
 
     def end_of(
         self, told: Exit, job: SlurmJob | None, *, asked: bool, revoked: bool, left_s: float

@@ -29,6 +29,29 @@ UNSURE = frozenset({"NODE_FAIL", "BOOT_FAIL", "REVOKED", "COMPLETED", "FAILED"})
 """Those in which a job that has written nothing of its end may live on: Slurm cannot see its node,
 or has begun it a second time, and what has ended is that."""
 
+_NEVER = "BadConstraints"
+"""Slurm's word at a job that failed because none of its nodes could ever run it."""
+
+_ADVICE = {
+    "PartitionTimeLimit": (
+        "its partition does not give so much time; ask for less with --time-limit, or for another "
+        "--partition"
+    ),
+    "PartitionNodeLimit": (
+        "its partition does not give so many nodes; ask for fewer with --nodes, or for another "
+        "--partition"
+    ),
+    "PartitionDown": "its partition begins no jobs at the moment",
+    "PartitionInactive": "its partition takes no jobs at the moment",
+    "JobHeldUser": "somebody holds it back; scontrol release {id} lets it go",
+    "JobHeldAdmin": "an administrator holds it back",
+    "ReqNodeNotAvail": "nodes that it needs are down, drained or reserved",
+    "Assoc": "its account has reached a limit",
+    "QOS": "its quality of service has reached a limit",
+}
+"""What a person makes of why a job waits, by how Slurm's word begins. What is only a matter of time
+is not among them."""
+
 _MARK = "jupyter-training"
 
 
@@ -76,6 +99,13 @@ class SlurmJob:
         return f"{self.state} ({said})" if said else self.state
 
 
+def reason(job: SlurmJob) -> str:
+    """Why a job waits, as ``PENDING (Resources)``, and what can be done if time alone does not."""
+    told = (advice for begins, advice in _ADVICE.items() if job.reason.startswith(begins))
+    advice = next(told, None)
+    return str(job) if advice is None else f"{job}: {advice.format(id=job.id)}"
+
+
 def comment(installation: str, job_id: str, token: str) -> str:
     """What is written at a job in Slurm, so that it is found again."""
     return ":".join((_MARK, installation, job_id, token))
@@ -105,6 +135,12 @@ def not_begun(
         return told
     if job.state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"):
         return lost(job)
+    if job.state == "FAILED" and job.reason == _NEVER:
+        told_so = (
+            f"no nodes of Slurm that it may run on have what it asks for ({_NEVER}); ask for less, "
+            "or for another --partition"
+        )
+        return Exit(cause=Cause.LAUNCH_FAILED, detail=told_so)
     if job.state == "CANCELLED" and not job.nodes:
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Slurm (job {job.id})")
     if job.state == "CANCELLED":

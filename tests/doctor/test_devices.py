@@ -41,6 +41,13 @@ def test_an_engine_is_told_with_its_figures() -> None:
     says(devices.docker(replace(ENGINE, is_rootless=True), SETTINGS), Verdict.OK, "1.47, rootless")
 
 
+def test_an_engine_that_no_job_is_sent_to_is_no_problem() -> None:
+    elsewhere = replace(SETTINGS, executors=("local", "slurm"))
+    for facts in (ENGINE, AWAY):
+        says(devices.docker(facts, elsewhere), Verdict.ABSENT, "No job is sent to Docker")
+    says(devices.docker(ENGINE, replace(elsewhere, default_executor="docker")), Verdict.OK)
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict", "words"),
     [

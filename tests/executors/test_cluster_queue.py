@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
+from jupyter_training.executors.base import ClusterAway
 from jupyter_training.executors.cluster_queue import Queue
 from jupyter_training.executors.slurm_jobs import SlurmJob
 from tests.patience import PATIENCE_S
@@ -32,5 +34,34 @@ def test_a_cluster_that_cannot_be_understood_is_asked_again(tmp_path: Path) -> N
                 assert queue.trouble == ""
         finally:
             await queue.close()
+
+    asyncio.run(go())
+
+
+def test_that_a_cluster_answers_again_is_news_also_of_a_job_that_still_waits(
+    tmp_path: Path,
+) -> None:
+    held = SlurmJob("7", "PENDING", "JobHeldUser", "", inf, "/d", "t")
+    answers: list[Exception | Sequence[SlurmJob]] = [[held], ClusterAway("no answer"), [held]]
+
+    async def ask() -> Sequence[SlurmJob]:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def go() -> None:
+        queue: Queue[SlurmJob] = Queue(ask, tmp_path, 0.01)
+        told = []
+        try:
+            with queue.watching("t") as woken:
+                for _ in range(3):
+                    await asyncio.wait_for(woken.wait(), PATIENCE_S)
+                    woken.clear()
+                    told.append(queue.trouble)
+                    queue.soon()
+        finally:
+            await queue.close()
+        assert told == ["", "no answer", ""]
 
     asyncio.run(go())

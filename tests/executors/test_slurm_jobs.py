@@ -13,7 +13,7 @@ from jupyter_training.executors import slurm_node
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_records import Records, Step, step
 from jupyter_training.executors.slurm_commands import environment
-from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun
+from jupyter_training.executors.slurm_jobs import SlurmJob, end_of, lost, not_begun, reason
 from jupyter_training.executors.slurm_request import Site, gres, script, wanted
 from jupyter_training.executors.slurm_texts import (
     AWAY,
@@ -336,3 +336,27 @@ def test_why_a_job_did_not_begin_is_told_with_what_to_do(
 def test_who_cancels_a_job_that_has_no_node_yet_is_somebody() -> None:
     told = not_begun(job("CANCELLED"), None, DIRECTORY, "/env/bin/python")
     assert told == Exit(cause=Cause.CANCELLED_BY_USER, detail="somebody in Slurm (job 7)")
+
+
+def test_a_job_that_no_node_could_ever_run_is_not_tried_again() -> None:
+    told = not_begun(job("FAILED", "BadConstraints"), 0, DIRECTORY, "/env/bin/python")
+    assert told.cause is Cause.LAUNCH_FAILED
+    assert "have what it asks for (BadConstraints); ask for less" in told.detail
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("Resources", ""),
+        ("Priority", ""),
+        ("PartitionTimeLimit", ": its partition does not give so much time; ask for less with"),
+        ("JobHeldUser", ": somebody holds it back; scontrol release 7 lets it go"),
+        ("QOSMaxGRESPerUser", ": its quality of service has reached a limit"),
+    ],
+)
+def test_a_job_that_waits_for_more_than_its_turn_says_what_can_be_done(
+    word: str, advice: str
+) -> None:
+    told = reason(job("PENDING", word))
+    assert told.startswith(f"PENDING ({word}){advice}")
+    assert advice or told.endswith(")")

@@ -212,6 +212,10 @@ def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
     told = api.ended(job)
     assert (told["status"], told["cause"]) == ("cancelled", "cancelled_by_user")
     assert "somebody in Slurm" in told["reason"]
+    # Slurm takes what no node will ever have, and lets it fail.
+    told = api.ended(submit(api, "", gpu_count=9))
+    assert (told["status"], told["cause"], told["attempt"]) == ("failed", "launch_failed", 1)
+    assert "have what it asks for (BadConstraints); ask for less" in told["reason"]
 
 
 def test_a_directory_that_nodes_do_not_see_is_named(home: Home, slurm: Slurm) -> None:

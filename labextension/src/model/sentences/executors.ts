@@ -27,6 +27,50 @@ const SILENCE: readonly IRule[] = [rule(trans => trans.__('it says nothing'))];
 
 const said: Place = (text, trans) => read(SILENCE, text, trans) ?? text;
 
+/** Why Slurm does not begin a job yet, where time alone does not change it. */
+const WAITS: readonly IRule[] = [
+  rule((trans, why) =>
+    trans.__(
+      'PENDING (%1): its partition does not give so much time; ask for less with --time-limit, or for another --partition',
+      why
+    )
+  ),
+  rule((trans, why) =>
+    trans.__(
+      'PENDING (%1): its partition does not give so many nodes; ask for fewer with --nodes, or for another --partition',
+      why
+    )
+  ),
+  rule((trans, why) =>
+    trans.__('PENDING (%1): its partition begins no jobs at the moment', why)
+  ),
+  rule((trans, why) =>
+    trans.__('PENDING (%1): its partition takes no jobs at the moment', why)
+  ),
+  rule((trans, why, job) =>
+    trans.__(
+      'PENDING (%1): somebody holds it back; scontrol release %2 lets it go',
+      why,
+      job
+    )
+  ),
+  rule((trans, why) =>
+    trans.__('PENDING (%1): an administrator holds it back', why)
+  ),
+  rule((trans, why) =>
+    trans.__(
+      'PENDING (%1): nodes that it needs are down, drained or reserved',
+      why
+    )
+  ),
+  rule((trans, why) =>
+    trans.__('PENDING (%1): its account has reached a limit', why)
+  ),
+  rule((trans, why) =>
+    trans.__('PENDING (%1): its quality of service has reached a limit', why)
+  )
+];
+
 const CLUSTERS: readonly IRule[] = [
   rule(trans =>
     trans.__(
@@ -119,6 +163,12 @@ const CLUSTERS: readonly IRule[] = [
       trans.__('%1 could not begin it (exit code %2): %3', where, code, why),
     node,
     number
+  ),
+  rule((trans, why) =>
+    trans.__(
+      'no nodes of Slurm that it may run on have what it asks for (%1); ask for less, or for another --partition',
+      why
+    )
   ),
   rule(
     (trans, where, directory, cluster) =>
@@ -294,6 +344,7 @@ const CONTAINERS: readonly IRule[] = [
 ];
 
 export const EXECUTORS: readonly IRule[] = [
+  ...WAITS,
   ...CLUSTERS,
   ...MACHINES,
   ...CONTAINERS

@@ -34,7 +34,7 @@ def test_the_first_command_installs_and_trains(home: Home) -> None:
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=project,
-        # A newcomer waits for it; to compile all that is installed takes the longest.
+        # To compile all that is installed, of which little is run here, takes the longest.
         env={**home.env, "PATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"},
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ import pytest
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.server.identity import TrainingTokens
 from jupyter_training.server.running import NotAvailable, Running
-from tests.conftest import Api, Home
+from tests.conftest import Api, Home, Server
 from tests.patience import PATIENCE_S, until
 from tests.postgres import Postgres
 
@@ -208,3 +208,17 @@ def test_after_a_reboot_a_job_that_died_with_the_machine_is_tried_again_for_free
     events = second.api.get(f"api/training-jobs/{job_id}/events").json()
     lost = next(event for event in events if event["cause"] == "node_lost")
     assert "the machine was restarted" in lost["reason"]
+
+
+def test_a_job_for_which_there_is_no_place_fails_and_the_others_are_started(
+    api: Api, server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    api.submit(waits_for(gate), cpu_cores=2)
+    first, second = (api.submit("true")["job_id"] for _ in range(2))
+    (server.home.data_dir / "jobs" / first).write_text("somebody's")
+    gate.open("w").close()
+    told = api.ended(first)
+    assert (told["status"], told["cause"]) == ("failed", "launch_failed")
+    assert "File exists" in told["reason"]
+    assert api.ended(second)["status"] == "completed"

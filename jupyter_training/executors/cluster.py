@@ -209,8 +209,12 @@ class ClusterExecutor(Generic[J, R]):
                 elif step is Step.ENDED:
                     assert it.ended is not None
                     ended_since = ended_since or _clock()
-                    is_known = is_fresh and (job is None or job.is_over)
-                    if is_known and it.wants_state:
+                    begins_again = is_fresh and job is not None and job.waits
+                    is_known = begins_again or (is_fresh and (job is None or job.is_over))
+                    if begins_again:
+                        assert job is not None
+                        self._cancel(job.id)  # it would end at once, as it has been taken
+                    elif is_known and it.wants_state:
                         job = await self._recalled(token, directory, it, job)
                     if not it.wants_state or is_known or _clock() - ended_since > _STATE_S:
                         self._asked.pop(token, None)
@@ -388,12 +392,12 @@ class ClusterExecutor(Generic[J, R]):
         return found
 
     async def _sweep(self, job: J) -> None:
-        """Take a job out of the queue that would end at once, as its attempt was given up."""
+        """Take a job out of the queue that would end at once, as its attempt is over."""
         if job.id in self._looked_at:
             return
         self._looked_at.add(job.id)
         it = await asyncio.to_thread(records.read, job.token, Path(job.directory))
-        if it.is_given_up:
+        if it.is_given_up or it.ended is not None:
             self._cancel(job.id)
 
     def _cancel(self, number: str) -> None:

@@ -208,6 +208,8 @@ def end_of(
         return lost(job, revoked=True)
     state = None if job is None else job.state
     was_told = told.cause is Cause.NODE_LOST
+    if was_told and job is not None and job.waits:
+        return Exit(told.exit_code, told.signal, Cause.NODE_LOST, lost(job).detail)
     if state in _ENDS and told.cause is not Cause.TIMED_OUT:
         found = lost(job)
         return Exit(told.exit_code, told.signal, found.cause, found.detail)

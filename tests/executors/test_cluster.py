@@ -21,7 +21,7 @@ from jupyter_training.executors.cluster_records import SUBMITTED, Records
 from jupyter_training.executors.cluster_settings import Pace
 from jupyter_training.executors.records import EXIT, STARTED
 from jupyter_training.executors.slurm_jobs import SlurmJob, lost
-from jupyter_training.jobs.lifecycle import Exit
+from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.scheduling.resources import ClusterNode, Placement
@@ -125,6 +125,25 @@ def test_a_distributed_job_that_does_not_end_in_time_is_killed(
         assert await asyncio.wait_for(desk.cancelled.get(), PATIENCE_S) == "7"
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+        await it.close()
+
+    asyncio.run(go())
+
+
+def test_what_has_ended_and_is_put_back_into_the_queue_is_taken_out_of_it(tmp_path: Path) -> None:
+    home = tmp_path / "t"
+    write(home, SUBMITTED, token="t", job="7")
+    begin(home, "t")
+    why = {"cause": "node_lost", "detail": "it was told to stop"}
+    write(home, EXIT, exit_code=None, signal=15, ended_at=time.time(), **why)
+
+    async def go() -> None:
+        desk = Desk(SlurmJob("7", "PENDING", "BeginTime", "", math.inf, str(home), "t"))
+        it = executor(desk, tmp_path)
+        await it.open()
+        ended = await asyncio.wait_for(it.wait(Found("t", home)), PATIENCE_S)
+        assert ended.exit.cause is Cause.NODE_LOST
+        assert await asyncio.wait_for(desk.cancelled.get(), PATIENCE_S) == "7"
         await it.close()
 
     asyncio.run(go())

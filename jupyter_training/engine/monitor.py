@@ -154,6 +154,8 @@ class Monitor:
     ----------
     meter
         Looks at what the attempts use.
+    stirred
+        By the names of clusters, what is set when an attempt there has begun or ended.
     """
 
     def __init__(
@@ -172,6 +174,7 @@ class Monitor:
         self._followed: dict[str, _Followed] = {}
         self._reports: list[Report] = []
         self.meter = Meter(self._report, live_gpus, idle_gpu_s, hang_s)
+        self.stirred = {name: asyncio.Event() for name in self.clusters}
 
     @property
     def count(self) -> int:
@@ -316,6 +319,7 @@ class Monitor:
                     attempt.token, attempt.job_id, found.handle, found.started_at, found.placements
                 )
             )
+            self._stir(attempt)
             reach(Point.START_REPORTED)
         log = log_name(0) if attempt.spec.is_gang else LOG
         followed.follower = Follower(found.directory, log=log)
@@ -342,6 +346,7 @@ class Monitor:
             exit_ = await asyncio.to_thread(_with_log, exit_, found.directory)
         totals = await self.meter.end(attempt.token, found, ended)
         self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
+        self._stir(attempt)
         reach(Point.END_REPORTED)
 
     async def _look_as_it_measures(self, followed: _Followed, place: Path, log: str) -> None:
@@ -376,6 +381,10 @@ class Monitor:
         if followed.stop:
             await _stop(executor, found)
         return await executor.begin(found, tell)
+
+    def _stir(self, attempt: Attempt) -> None:
+        if attempt.executor in self.stirred:
+            self.stirred[attempt.executor].set()
 
     def _note(self, followed: _Followed, percent: int | None) -> None:
         if percent is not None and percent != followed.percent:

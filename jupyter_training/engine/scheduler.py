@@ -47,6 +47,9 @@ _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+_STIRRED_S = 3.0
+"""How soon after a job has begun or ended on a cluster its machines are read again (s)."""
+
 
 class Scheduler:
     """Schedules, and follows what runs, while this server holds the lease.
@@ -340,7 +343,9 @@ class Scheduler:
     async def _watch_cluster(self, lease: Lease, name: str, cluster: Cluster) -> None:
         """Read what the machines of a cluster are and do, for whoever wants to know."""
         before: Sequence[ClusterNode] | None = None
+        stirred, interval_s = self._monitor.stirred[name], self._timing.monitor_interval_s
         while True:
+            stirred.clear()
             try:
                 nodes = await cluster.inventory()
             except ClusterAway as away:
@@ -352,7 +357,10 @@ class Scheduler:
                     write = partial(self._put_cluster, lease, name, nodes)
                     await self._patiently(write)
                     before = nodes
-            await asyncio.sleep(self._timing.monitor_interval_s)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stirred.wait(), interval_s)
+                # Many begin and end together, and a cluster takes a moment to clear up behind them.
+                await asyncio.sleep(min(_STIRRED_S, interval_s))
 
     def _put_cluster(self, lease: Lease, name: str, nodes: Sequence[ClusterNode]) -> None:
         with self._database.write() as connection:

@@ -12,14 +12,15 @@ import pytest
 
 from tests.clusters import appends, submit_to_servers_that_die
 from tests.conftest import Api, Home, Server, python
+from tests.patience import until
 from tests.slurm import CONFIGURATION, NODES, Slurm, with_slurm
 
 
 @pytest.fixture(scope="module")
 def on_slurm(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Iterator[Server]:
-    """A server with 2 cores of its own and a cluster."""
+    """A server with 2 cores of its own and a cluster, which hears of all that happens there."""
     home = with_slurm(Home(tmp_path_factory.mktemp("home")), slurm)
-    yield home.start()
+    yield home.start(monitor_interval=3600)
     home.close()
 
 
@@ -38,6 +39,12 @@ def submit(api: Api, code: str, **fields: Any) -> str:
 def waits(api: Api, job: str, words: str) -> dict[str, Any]:
     """The job as soon as it waits at Slurm for this."""
     return api.until(job, lambda it: it["status"] == "scheduled" and words in (it["reason"] or ""))
+
+
+def nodes(api: Api) -> list[dict[str, Any]]:
+    found = api.get("api/training-resources").json()["nodes"]
+    assert isinstance(found, list)
+    return found
 
 
 NAP = "import time; print('up', flush=True); time.sleep(600)"
@@ -87,10 +94,12 @@ def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api) -> None:
     # What is too large for this machine goes there by itself.
     large = api.submit(python(NAP), cpu_cores=4, gpu_count=0, time_limit_s=3600)
     assert large["executor"] == "slurm"
-    shown = api.get("api/training-resources").json()["nodes"]
+    place = api.job(holder)["node"]
+    until(lambda: [one["cpu_cores_free"] for one in nodes(api) if one["name"] == place] == [1])
+    shown = nodes(api)
     assert {one["name"] for one in shown if one["executor"] == "slurm"} == set(NODES)
     assert all(one["gpu_count"] == 4 for one in shown if one["executor"] == "slurm")
-    held = [it for one in shown for it in one["held"] if one["name"] == api.job(holder)["node"]]
+    held = [it for one in shown for it in one["held"] if one["name"] == place]
     assert [one["cpu_cores"] for one in held] == [3]
     for one in (blocked, large["job_id"], holder):
         told = api.post(f"api/training-jobs/{one}/cancel").json()

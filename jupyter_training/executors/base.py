@@ -16,6 +16,10 @@ from jupyter_training.jobs.usage import Spent
 from jupyter_training.scheduling.resources import ClusterNode, Placement
 
 
+def _nobody(told: str) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True)
 class Launch:
     """What an executor needs to run one attempt.
@@ -57,9 +61,7 @@ class Launch:
     gpu_type: str | None = field(default=None, kw_only=True)
     priority: int = field(default=0, kw_only=True)
     options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    tell: Callable[[str], None] = field(
-        default=lambda _: None, kw_only=True, repr=False, compare=False
-    )
+    tell: Callable[[str], None] = field(default=_nobody, kw_only=True, repr=False, compare=False)
 
     def telling(self, tell: Callable[[str], None]) -> Launch:
         """The same launch, with somebody who is told."""

@@ -138,7 +138,7 @@ class ClusterExecutor(Generic[J, R]):
     async def begin(self, found: Found, tell: Callable[[str], None]) -> Found:
         """Wait until an attempt runs; see `Cluster`."""
         token, directory = found.token, found.directory
-        since, said, began = _clock(), "", _clock()
+        since, said, began, has_begun = _clock(), "", _clock(), False
         with self._queue.watching(token) as woken:
             while True:
                 woken.clear()
@@ -155,6 +155,10 @@ class ClusterExecutor(Generic[J, R]):
                         await _event(woken, _AGAIN_S)
                     continue
                 it = await asyncio.to_thread(records.read, token, directory)
+                if it.started is not None and not has_begun:
+                    # That it waits may have been true when the cluster was asked, before it began.
+                    has_begun, since = True, _clock()
+                    self._queue.soon()
                 job, is_fresh = self._job(snapshot, token, it), snapshot.at > since
                 step = records.step(it, job, is_fresh=is_fresh)
                 if step is Step.NOT_BEGUN:

@@ -188,7 +188,8 @@ def step(found: Records, job: ClusterJob | None, *, is_fresh: bool) -> Step:
     job
         Its job; None if the cluster does not know it.
     is_fresh
-        Whether the cluster was asked after the job was submitted, and before the records were read.
+        Whether the cluster was asked after the job was submitted, and, if it has begun, after that
+        was seen; and before the records were read.
     """
     if found.is_given_up:
         return Step.GIVEN_UP

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from jupyter_training.executors import cluster, cluster_records
 from jupyter_training.executors.base import Found, Launch, node_directory, node_token
 from jupyter_training.executors.cluster import ClusterExecutor
-from jupyter_training.executors.cluster_node import LAUNCH
+from jupyter_training.executors.cluster_node import LAUNCH, REVOKED
 from jupyter_training.executors.cluster_records import SUBMITTED, Records
 from jupyter_training.executors.cluster_settings import Pace
 from jupyter_training.executors.records import EXIT, STARTED
@@ -125,6 +126,43 @@ def test_a_distributed_job_that_does_not_end_in_time_is_killed(
         assert await asyncio.wait_for(desk.cancelled.get(), PATIENCE_S) == "7"
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+        await it.close()
+
+    asyncio.run(go())
+
+
+def test_a_distributed_job_that_begins_while_the_cluster_says_that_it_waits_is_left_to_run(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "t"
+    write(home, LAUNCH, token="t", nodes=[{}])
+    write(home, SUBMITTED, token="t", job="7")
+    pending = SlurmJob("7", "PENDING", "Priority", "", math.inf, str(home), "t")
+
+    class Late(Desk):
+        """Its first answer is not true any more when it arrives; after the second all nodes run."""
+
+        asked = 0
+
+        async def jobs(self) -> Sequence[SlurmJob]:
+            self.asked += 1
+            if self.asked == 1:
+                begin(home, "t")
+                return [pending]
+            begin(node_directory(home, 0), node_token("t", 0))
+            return [replace(pending, state="RUNNING", nodes="n1")]
+
+    async def go() -> None:
+        desk = Late()
+        it = executor(desk, tmp_path)
+        await it.open()
+        found = await asyncio.wait_for(
+            it.begin(Found("t", home, {"job": "7"}), lambda _: None), PATIENCE_S
+        )
+        assert found.started_at is not None
+        assert found.ended is None
+        assert desk.cancelled.empty()
+        assert not (home / REVOKED).exists()
         await it.close()
 
     asyncio.run(go())

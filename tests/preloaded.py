@@ -23,13 +23,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from jupyter_training import points
+
 MODULES = ("jupyter_server", "jupyterlab")
 
 _IMPORTED = (
     *("jupyter_server.serverapp", "jupyterlab.labapp", "jupyterlab.extensions.pypi"),
     *("jupyter_lsp", "jupyter_server_terminals", "docker", "jupyter_training.server.extension"),
 )
-_OWN = ("HOME", "IPYTHONDIR", "PYTHONFAULTHANDLER")
+_OWN = ("HOME", "IPYTHONDIR", "PYTHONFAULTHANDLER", "SLURM_CONF", points.VARIABLE)
 _OWN_JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH")
 
 
@@ -186,7 +188,9 @@ def _become(request: Mapping[str, Any], log: int, keep: int) -> None:
     os.set_inheritable(request["keep"], True)
     sys.path[0] = request["cwd"]
     sys.argv = request["arguments"]
-    faulthandler.enable()  # the environment asks for it, as Python would see when it starts
+    # What else would have been read from the environment by now.
+    faulthandler.enable()
+    points.arm(os.environ.get(points.VARIABLE))
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

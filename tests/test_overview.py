@@ -473,3 +473,8 @@ def test_what_it_goes_after_is_called_as_people_call_it() -> None:
     assert ("after", "prepare, fit") in facts(stage)
     plain = Known(told("pending", upstreams=upstreams), NOW, [SUBMITTED])
     assert ("after", "prepare (job-1), fit (job-2)") in facts(plain)
+
+
+def test_what_waits_at_a_cluster_is_on_no_machine_of_it_yet() -> None:
+    waits = told("scheduled", executor="slurm", node="slurm", gpus=[])
+    assert ("runs on", "slurm") in facts(Known(waits, NOW, [SUBMITTED]))

@@ -15,6 +15,7 @@ that is away, restarted or forgetful loses and doubles nothing:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -100,8 +101,12 @@ class ClusterExecutor(Generic[J, R]):
         self._background = Background(f"A job on {dialect.name} could not be told to end")
 
     async def open(self) -> None:
-        """Make the directory in which the nodes tell."""
+        """Make the directory in which the nodes tell, and begin to learn which GPUs there are.
+
+        The server that schedules reads them again and again; what others take has to be right, too.
+        """
         await asyncio.to_thread(self._terms.told.mkdir, 0o700, True, True)
+        self._background.begin(self._learn())
 
     async def why_not(self, image: str | None) -> str | None:
         """Why no job with this image can be run; None if one can, or may be later."""
@@ -117,6 +122,10 @@ class ClusterExecutor(Generic[J, R]):
         models = (gpu.model for one in found for gpu in one.node.gpus)
         self._dialect.models = frozenset(filter(None, models))
         return found
+
+    async def _learn(self) -> None:
+        with contextlib.suppress(Exception):  # whoever schedules tells what is wrong with it
+            await self.inventory()
 
     async def start(self, launch: Launch) -> Found:
         """Hand an attempt over; see `Cluster`."""

@@ -247,7 +247,8 @@ def _where(known: Known) -> tuple[str, str]:
         if not known.has_ended and any(one is not None for one in busy):
             each = ("?" if one is None else f"{one:.0f} %" for one in busy)
             words[-1] += f" ({', '.join(each)} busy)"
-    words.append(told["executor"] or "")
+    if told["executor"] != words[0]:  # what waits at a cluster is on no machine of it yet
+        words.append(told["executor"] or "")
     return "ran on" if known.has_ended else "runs on", " · ".join(filter(None, words))
 
 

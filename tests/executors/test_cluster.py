@@ -22,10 +22,11 @@ from jupyter_training.executors.cluster_records import SUBMITTED, Records
 from jupyter_training.executors.cluster_settings import Pace
 from jupyter_training.executors.records import EXIT, STARTED
 from jupyter_training.executors.slurm_jobs import SlurmJob, lost
+from jupyter_training.jobs.children import parse
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
-from jupyter_training.scheduling.resources import ClusterNode, Placement
+from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, Placement
 from tests.patience import PATIENCE_S
 
 
@@ -48,7 +49,9 @@ class Desk:
         return None
 
     async def nodes(self) -> Sequence[ClusterNode]:
-        return []
+        return [
+            ClusterNode(Node("n1", 4, 4, (Gpu("n1/gpu:0", "a100"),)), "idle", 4, 4, frozenset())
+        ]
 
     def request(self, launch: Launch) -> str:
         return launch.token
@@ -129,6 +132,21 @@ def test_a_distributed_job_that_does_not_end_in_time_is_killed(
         await it.close()
 
     asyncio.run(go())
+
+
+def test_a_server_that_does_not_schedule_knows_the_types_of_gpus_too(tmp_path: Path) -> None:
+    async def go() -> None:
+        it = executor(Desk(), tmp_path)
+        spec = parse({"name": "j", "command": "true", "gpu_type": "H100", "gpu_count": 1})
+        await it.open()
+        while not it.problems(spec):  # noqa: ASYNC110 - nobody tells that it has learned them
+            await asyncio.sleep(0)
+        (error,) = it.problems(spec)
+        assert error.field == "gpu_type"
+        assert "there are: a100" in error.message
+        await it.close()
+
+    asyncio.run(asyncio.wait_for(go(), PATIENCE_S))
 
 
 def test_a_distributed_job_that_begins_while_the_cluster_says_that_it_waits_is_left_to_run(

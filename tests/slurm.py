@@ -126,9 +126,13 @@ class Slurm:
         """Start the controller."""
         self._run("slurmctld", "slurmctld", "-D", "-i")
 
-    def start_node(self, node: str) -> None:
-        """Start the daemon of a node."""
-        self._run(node, "slurmd", "-D", "-N", node)
+    def start_node(self, node: str, unseen: Path | None = None) -> None:
+        """Start the daemon of a node, which perhaps does not see what is in a directory."""
+        program = ["slurmd", "-D", "-N", node]
+        if unseen is not None:
+            hide = 'mount -t tmpfs none "$0" && exec "$@"'
+            program = ["unshare", "--mount", "sh", "-c", hide, str(unseen), *program]
+        self._run(node, *program)
 
     def start_rest(self) -> str:
         """Start slurmrestd, and return its URL when it answers.

@@ -16,7 +16,9 @@ import time
 
 from jupyter_training.executors.cluster_node import (
     LAUNCH,
+    NO_PYTHON,
     NOT_OURS,
+    NOT_SHARED,
     STOP,
     Node,
     appear,
@@ -34,6 +36,14 @@ NODES = "JUPYTER_TRAINING_NODES"
 """Where `jupyter_training.ranks`, which takes long to import, finds how many nodes there are."""
 
 _LOOK_S = 0.5
+_SEE = f"""
+for _ in 1 2 3; do [ -r "$0" ] && break; sleep 1; done
+[ -r "$0" ] || exit {NOT_SHARED}
+command -v "$1" >/dev/null || exit {NO_PYTHON}
+"""
+"""What each node of several is asked before anything runs on one of them: one that does not see the
+attempt could tell nobody, and the others would wait for it."""
+
 _DEVICES = (
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
@@ -61,6 +71,18 @@ def main(arguments: list[str]) -> NoReturn:
 
 def _run_nodes(launch: dict[str, Any], directory: str) -> int:
     """Have ``srun`` run all nodes, and pass on that they are to end."""
+    import subprocess  # single jobs have no use for it
+
+    count = str(_count(launch))
+    on_each = [
+        *("srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1"),
+        *("--cpus-per-task", str(launch["cpu_cores"]), "--kill-on-bad-exit=0", "--wait=0"),
+        *("--mpi=none", "--input=none", "--export=ALL", "--quiet"),
+    ]
+    sees = [*on_each, "sh", "-c", _SEE, os.path.join(directory, LAUNCH), launch["program"][0]]
+    code = subprocess.run(sees, stdin=subprocess.DEVNULL, check=False).returncode
+    if code in (NOT_SHARED, NO_PYTHON):
+        return code
     identity = {
         **_where(),
         "token": launch["token"],
@@ -70,17 +92,9 @@ def _run_nodes(launch: dict[str, Any], directory: str) -> int:
     }
     if not claim(directory, identity):
         return NOT_OURS
-    import subprocess  # single jobs have no use for it
-
     signals, _ = wake_on_signals()
-    count = str(_count(launch))
     step = subprocess.Popen(
-        [
-            *("srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1"),
-            *("--cpus-per-task", str(launch["cpu_cores"]), "--kill-on-bad-exit=0", "--wait=0"),
-            *("--mpi=none", "--input=none", "--export=ALL", "--quiet"),
-            *(*launch["program"], directory, "node"),
-        ],
+        [*on_each, *launch["program"], directory, "node"],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

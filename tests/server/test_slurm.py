@@ -227,6 +227,23 @@ def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
     assert "have what it asks for (BadConstraints); ask for less" in told["reason"]
 
 
+def test_a_distributed_job_names_the_directory_that_one_of_its_nodes_does_not_see(
+    on_slurm: Server, api: Api, slurm: Slurm
+) -> None:
+    slurm.kill("node3")
+    slurm.start_node("node3", unseen=on_slurm.home.data_dir)
+    try:
+        slurm.until_up()
+        asked = {"gpu_count": 1, "nodes": 2, "executor_options": {"nodelist": "node[2-3]"}}
+        told = api.ended(submit(api, NAP, **asked))
+    finally:
+        slurm.kill("node3")
+        slurm.start_node("node3")
+        slurm.until_up()
+    assert (told["status"], told["cause"], told["attempt"]) == ("failed", "launch_failed", 1)
+    assert "jobs on Slurm need a directory that all nodes share" in told["reason"]
+
+
 def test_a_directory_that_nodes_do_not_see_is_named(home: Home, slurm: Slurm) -> None:
     with_slurm(home, slurm).configure(CONFIGURATION + 'c.Slurm.python = "/no/python"\n')
     api = home.start().api

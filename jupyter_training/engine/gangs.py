@@ -32,6 +32,7 @@ from jupyter_training.executors.base import (
     Found,
     GangLaunch,
     Launch,
+    Preparing,
     node_directory,
     node_token,
 )
@@ -78,6 +79,12 @@ class Gang:
     async def why_not(self, image: str | None) -> str | None:
         """As of the executor."""
         return await self._executor.why_not(image)
+
+    def hear(self, token: str, tell: Callable[[str], None]) -> None:
+        """Have somebody told by each node; see `Preparing`."""
+        if isinstance(self._executor, Preparing):
+            for index in range(self._count):
+                self._executor.hear(node_token(token, index), tell)
 
     async def start(self, launch: Launch) -> Found:
         """Start all nodes; see `Executor`."""

@@ -23,7 +23,7 @@ from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Meter
 from jupyter_training.engine.metrics.follower import Follower, Look
 from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import METRICS, Workspace
-from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch
+from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch, Preparing
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
 from jupyter_training.jobs import refusals
@@ -227,7 +227,9 @@ class Monitor:
             with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
                 loop.call_soon_threadsafe(self._report, report)
 
-        return await _start(executor, launch.telling(tell))
+        if isinstance(executor, Preparing):
+            executor.hear(attempt.token, tell)
+        return await _start(executor, launch)
 
     def find(self, attempt: Attempt) -> None:
         """Find an attempt that may run already, unless it is followed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -14,10 +14,6 @@ from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
 from jupyter_training.jobs.usage import Spent
 from jupyter_training.scheduling.resources import ClusterNode, Placement
-
-
-def _nobody(told: str) -> None:
-    """Nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,6 @@ class Launch:
         The public id of the job, and what its owner calls it.
     gpu_type, priority, options
         What the job asks a `Cluster` for: see `JobSpec`.
-    tell
-        Called with what is done before the job can start, for a person who waits for it, whenever
-        that is something else. It may be called from any thread.
     """
 
     token: str
@@ -61,11 +54,6 @@ class Launch:
     gpu_type: str | None = field(default=None, kw_only=True)
     priority: int = field(default=0, kw_only=True)
     options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    tell: Callable[[str], None] = field(default=_nobody, kw_only=True, repr=False, compare=False)
-
-    def telling(self, tell: Callable[[str], None]) -> Launch:
-        """The same launch, with somebody who is told."""
-        return replace(self, tell=tell)
 
 
 @dataclass(frozen=True)
@@ -82,11 +70,6 @@ class GangLaunch(Launch):
 
     nodes: tuple[Launch, ...]
     min_nodes: int | None = field(default=None, kw_only=True)
-
-    def telling(self, tell: Callable[[str], None]) -> GangLaunch:
-        """The same launch, with somebody whom each of its nodes tells."""
-        nodes = tuple(one.telling(tell) for one in self.nodes)
-        return replace(self, tell=tell, nodes=nodes)
 
     @property
     def is_elastic(self) -> bool:
@@ -201,6 +184,21 @@ class Executor(Protocol):
 
     async def close(self) -> None:
         """Let go of everything but the jobs."""
+
+
+@runtime_checkable
+class Preparing(Executor, Protocol):
+    """An executor that may have much to do before a job can start, such as to pull its image."""
+
+    def hear(self, token: str, tell: Callable[[str], None]) -> None:
+        """Have somebody told of what is done for an attempt that is about to be started.
+
+        Parameters
+        ----------
+        tell
+            Called from any thread with what that is and how far it has come, for a person who waits
+            for the job, until `start` has returned.
+        """
 
 
 @runtime_checkable

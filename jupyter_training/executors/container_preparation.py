@@ -52,13 +52,17 @@ class Preparation:
         self._grace_s, self._patience_s = grace_s, patience_s
         self._is_own_engine: bool | None = None
 
-    async def prepare(self, launch: ContainerLaunch, cancelled: threading.Event) -> str:
+    async def prepare(
+        self, launch: ContainerLaunch, cancelled: threading.Event, tell: Callable[[str], None]
+    ) -> str:
         """Have the container of an attempt.
 
         Parameters
         ----------
         cancelled
             Ends a pull.
+        tell
+            Called with the progress of a pull, from another thread.
 
         Returns
         -------
@@ -86,7 +90,7 @@ class Preparation:
             raise ImageUnavailable(told)
         log = launch.directory / LOG
         image_env = await self._patiently(
-            lambda: bring(self._engine, launch.image, log, cancelled, launch.tell)
+            lambda: bring(self._engine, launch.image, log, cancelled, tell)
         )
         config = configuration(
             launch,

@@ -25,6 +25,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -126,6 +127,7 @@ class DockerExecutor:
         )
         self._sweep_s = sweep_s
         self._starting: dict[str, _Starting] = {}
+        self._listeners: dict[str, Callable[[str], None]] = {}
         self._watch = ContainerWatch(self._engine, installation, log_limit)
         self._stopping: set[str] = set()
         self._background = Background("A container could not be stopped or removed")
@@ -148,6 +150,10 @@ class DockerExecutor:
             return f"no container can be run: the Docker engine at {self._engine.url} is silent"
         return None
 
+    def hear(self, token: str, tell: Callable[[str], None]) -> None:
+        """Have somebody told how far an image was pulled; see `Preparing`."""
+        self._listeners[token] = tell
+
     async def start(self, launch: Launch) -> Found:
         """Start an attempt; see `Executor`."""
         if not isinstance(launch, ContainerLaunch):
@@ -156,7 +162,7 @@ class DockerExecutor:
         if starting is None:
             starting = self._starting[launch.token] = _Starting()
             starting.task = asyncio.create_task(self._start(launch, starting))
-            starting.task.add_done_callback(lambda _: self._starting.pop(launch.token, None))
+            starting.task.add_done_callback(lambda _: self._is_started(launch.token))
         assert starting.task is not None
         return await asyncio.shield(starting.task)
 
@@ -256,7 +262,12 @@ class DockerExecutor:
         return await self._not_started(launch, why)
 
     async def _prepare(self, launch: ContainerLaunch, cancelled: threading.Event) -> str:
-        return await self._preparation.prepare(launch, cancelled)
+        tell = self._listeners.get(launch.token, lambda _: None)
+        return await self._preparation.prepare(launch, cancelled, tell)
+
+    def _is_started(self, token: str) -> None:
+        self._starting.pop(token, None)
+        self._listeners.pop(token, None)
 
     async def _launch(self, launch: ContainerLaunch, container_id: str) -> Found:
         """Take the attempt for this container, and start it."""

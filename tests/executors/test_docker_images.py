@@ -43,7 +43,8 @@ def test_an_image_is_pulled_and_its_progress_is_in_the_log(
     async def go() -> None:
         async with executor(engine) as docker:
             wanted = python(tmp_path / "one", code, image=image, python_path="/work")
-            found = await docker.start(wanted.telling(told.append))
+            docker.hear(wanted.token, told.append)
+            found = await docker.start(wanted)
             assert (await docker.wait(found)).exit.exit_code == 0
             begin, *progress, here, printed = log_of(found).decode().splitlines()
             assert begin == f"[jupyter-training: pulling the image {image}]"

@@ -250,10 +250,11 @@ def test_an_image_that_is_nowhere_is_not_tried_again(containers: Api) -> None:
 
 def test_a_job_says_that_its_image_is_pulled(containers: Api) -> None:
     image = "192.0.2.1:5000/of/nobody"  # nobody answers there, or nobody can be reached
-    job_id = containers.submit("true", image=image)["job_id"]
-    told = containers.until(job_id, lambda it: it["reason"] and "pulling" in it["reason"])
-    assert told["status"] == "scheduled"
-    assert told["reason"].startswith(f"pulling the image {image}")
+    for more in ({}, {"job_type": "distributed", "nodes": 2}):
+        job_id = containers.submit("true", image=image, **more)["job_id"]
+        told = containers.until(job_id, lambda it: it["reason"] and "pulling" in it["reason"])
+        assert told["status"] == "scheduled"
+        assert told["reason"].startswith(f"pulling the image {image}")
 
 
 def test_without_an_engine_an_image_is_refused_at_once(api: Api) -> None:

@@ -29,6 +29,9 @@ UNSURE = frozenset({"NODE_FAIL", "BOOT_FAIL", "REVOKED", "COMPLETED", "FAILED"})
 """Those in which a job that has written nothing of its end may live on: Slurm cannot see its node,
 or has begun it a second time, and what has ended is that."""
 
+_BY_THE_NODE = frozenset({"NODE_FAIL", "BOOT_FAIL", "REVOKED"})
+"""Those in which it is over because of a node."""
+
 _NEVER = "BadConstraints"
 """Slurm's word at a job that failed because none of its nodes could ever run it."""
 
@@ -133,7 +136,7 @@ def not_begun(
     told = could_not_begin(exit_code, where, directory, "Slurm", python)
     if told is not None:
         return told
-    if job.state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"):
+    if job.state in {*_BY_THE_NODE, "PREEMPTED"}:
         return lost(job)
     if job.state == "FAILED" and job.reason == _NEVER:
         told_so = (
@@ -208,7 +211,7 @@ def end_of(
         return lost(job, revoked=True)
     state = None if job is None else job.state
     was_told = told.cause is Cause.NODE_LOST
-    if was_told and job is not None and job.waits:
+    if was_told and job is not None and (job.waits or state in _BY_THE_NODE):
         return Exit(told.exit_code, told.signal, Cause.NODE_LOST, lost(job).detail)
     if state in _ENDS and told.cause is not Cause.TIMED_OUT:
         found = lost(job)

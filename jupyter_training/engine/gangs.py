@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -52,6 +53,10 @@ _LAST_LINES = 10
 _MOST_BYTES = 1 << 14
 _OF_THE_NODE = (Cause.OUT_OF_MEMORY, Cause.TIMED_OUT)
 """What a supervisor knows better than the rank that it ended."""
+
+_FROM_OUTSIDE = (Cause.CANCELLED_BY_USER, Cause.PREEMPTED, Cause.TIMED_OUT, Cause.NODE_LOST)
+"""Why a cluster ends all nodes, what tells most first. It may tell the ranks before what watches
+them, so that one seems to have died by itself; a rank that does, dies by another signal."""
 
 
 class Gang:
@@ -305,6 +310,11 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
         of_node = ends[failure.node].exit
         if of_node.cause in _OF_THE_NODE:
             exit_ = of_node
+    if exit_.cause is Cause.NODE_LOST or (exit_.cause is None and exit_.signal == signal.SIGTERM):
+        told = (one.exit for one in ends if one.exit.cause in _FROM_OUTSIDE)
+        exit_ = min(told, key=lambda one: _FROM_OUTSIDE.index(one.cause), default=exit_)
+    if exit_.cause in (Cause.CANCELLED_BY_USER, Cause.PREEMPTED):
+        who = ""  # it was all of them
     lines = [line for line in logs.tail(log, _LAST_LINES).lines if line.strip()]
     if exit_.cause is None:
         found = refusals.refusal(exit_.exit_code, lines)

@@ -16,6 +16,8 @@ Server and nodes talk by files in the attempt's directory, which all of them see
     Why a distributed job has been begun and its nodes have not, where that is so.
 ``stop.json``
     Appears when the job is to end, and may take its grace period.
+``told.json``
+    Appears when the cluster itself has told the first node of several that the job is to end.
 ``revoked.json``
     Appears when the attempt is given up although it may still run, because the cluster has lost its
     node or begins it again: then it is killed, and nobody runs beside the next attempt.
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LAUNCH, ALIVE, STOP, REVOKED = "launch.json", "alive.json", "stop.json", "revoked.json"
-WAITS = "waits.json"
+WAITS, TOLD = "waits.json", "told.json"
 
 NOT_SHARED, NO_PYTHON, NOT_OURS = 113, 114, 115
 """How the script ends that cannot begin: it does not see the attempt's directory, or the
@@ -151,7 +153,7 @@ class Node:
             for pid in descendants(self._pid):
                 _kill(pid, signal.SIGKILL)
         elif not self._is_asked and any(
-            os.path.exists(os.path.join(one, STOP)) for one in self._places
+            os.path.exists(os.path.join(one, name)) for one in self._places for name in (STOP, TOLD)
         ):
             self._ask_to_end()
         if time.monotonic() >= self._next_sign:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,7 +212,9 @@ def end_of(
         return lost(job, revoked=True)
     state = None if job is None else job.state
     was_told = told.cause is Cause.NODE_LOST
-    if was_told and job is not None and (job.waits or state in _BY_THE_NODE):
+    # Slurm may end the script before it tells us.
+    is_theirs = was_told or told.signal in (signal.SIGTERM, signal.SIGKILL)
+    if is_theirs and job is not None and (job.waits or state in _BY_THE_NODE):
         return Exit(told.exit_code, told.signal, Cause.NODE_LOST, lost(job).detail)
     if state in _ENDS and told.cause is not Cause.TIMED_OUT:
         found = lost(job)

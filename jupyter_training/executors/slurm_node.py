@@ -19,7 +19,7 @@ from jupyter_training.executors.cluster_node import (
     NO_PYTHON,
     NOT_OURS,
     NOT_SHARED,
-    STOP,
+    TOLD,
     Node,
     appear,
     leave,
@@ -102,7 +102,8 @@ def _run_nodes(launch: dict[str, Any], directory: str) -> int:
     poll.register(signals, select.POLLIN)
     while step.poll() is None:
         if poll.poll(_LOOK_S * 1000) and signal.SIGTERM in os.read(signals, 4096):
-            appear(os.path.join(directory, STOP), {"at": time.time()})
+            # Perhaps it was not we who asked, and then what Slurm says of the end counts.
+            appear(os.path.join(directory, TOLD), {"at": time.time()})
     tell_server(launch, launch["token"])
     return 1 if step.returncode else 0
 

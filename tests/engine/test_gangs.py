@@ -125,3 +125,17 @@ def test_no_way_out_of_the_meeting_is_followed_and_no_pipe_is_waited_for(attempt
     (attempt / MEETING / FAILED).unlink()
     os.mkfifo(attempt / MEETING / FAILED)
     assert verdict(attempt, ends(STOPPED, GOOD), 0, 4).exit.exit_code == 1
+
+
+def test_what_a_cluster_ends_has_not_failed_although_a_rank_died_of_it_first(
+    attempt: Path,
+) -> None:
+    lost = Exit(signal=15, cause=Cause.NODE_LOST, detail="it was told to stop")
+    theirs = Exit(signal=15, cause=Cause.CANCELLED_BY_USER, detail="somebody in Slurm (job 7)")
+    tell(attempt, exit_code=None, signal=15)
+    found = verdict(attempt, ends(theirs, lost), 0, 4)
+    assert reason(found) == "cancelled by somebody in Slurm (job 7)"
+    assert verdict(attempt, ends(lost, lost), 0, 4).exit.cause is Cause.NODE_LOST
+    # One that kills itself has failed, also if its node was told to stop by then.
+    tell(attempt, exit_code=None, signal=9)
+    assert verdict(attempt, ends(STOPPED, lost), 0, 4).exit.cause is None

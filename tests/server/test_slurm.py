@@ -221,6 +221,12 @@ def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
     told = api.ended(job)
     assert (told["status"], told["cause"]) == ("cancelled", "cancelled_by_user")
     assert "somebody in Slurm" in told["reason"]
+    several = submit(api, NAP, gpu_count=0, nodes=2)
+    api.status(several, "running")
+    slurm.command("scancel", "--name=test")
+    told = api.ended(several)
+    assert (told["status"], told["attempt"]) == ("cancelled", 1), told["reason"]
+    assert "somebody in Slurm" in told["reason"]
     # Slurm takes what no node will ever have, and lets it fail.
     told = api.ended(submit(api, "", gpu_count=9))
     assert (told["status"], told["cause"], told["attempt"]) == ("failed", "launch_failed", 1)

@@ -54,9 +54,9 @@ _MOST_BYTES = 1 << 14
 _OF_THE_NODE = (Cause.OUT_OF_MEMORY, Cause.TIMED_OUT)
 """What a supervisor knows better than the rank that it ended."""
 
-_FROM_OUTSIDE = (Cause.CANCELLED_BY_USER, Cause.PREEMPTED, Cause.TIMED_OUT, Cause.NODE_LOST)
-"""Why a cluster ends all nodes, what tells most first. It may tell the ranks before what watches
-them, so that one seems to have died by itself; a rank that does, dies by another signal."""
+_OF_THE_CLUSTER = (Cause.CANCELLED_BY_USER, Cause.PREEMPTED, Cause.TIMED_OUT)
+"""Why a cluster ends all nodes. It may tell the ranks before what watches them, so that one seems
+to have died by itself."""
 
 
 class Gang:
@@ -303,16 +303,18 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
         who, exit_ = f"node {node} of {len(ends)}", ends[node].exit
         log = node_directory(directory, node) / LOG
     else:
-        who, exit_ = f"node {failure.node} of {len(ends)}", failure.exit
+        node = failure.node
+        who, exit_ = f"node {node} of {len(ends)}", failure.exit
         log = directory / LOG
         if failure.rank is not None:
             who, log = f"rank {failure.rank} of {ranks}", directory / log_name(failure.rank)
-        of_node = ends[failure.node].exit
-        if of_node.cause in _OF_THE_NODE:
-            exit_ = of_node
+        if ends[node].exit.cause in _OF_THE_NODE:
+            exit_ = ends[node].exit
     if exit_.cause is Cause.NODE_LOST or (exit_.cause is None and exit_.signal == signal.SIGTERM):
-        told = (one.exit for one in ends if one.exit.cause in _FROM_OUTSIDE)
-        exit_ = min(told, key=lambda one: _FROM_OUTSIDE.index(one.cause), default=exit_)
+        # That the others were told to stop says nothing: by now we have told them, too.
+        of_all = (one.exit for one in ends if one.exit.cause in _OF_THE_CLUSTER)
+        is_lost = ends[node].exit.cause is Cause.NODE_LOST
+        exit_ = next(of_all, ends[node].exit if is_lost else exit_)
     if exit_.cause in (Cause.CANCELLED_BY_USER, Cause.PREEMPTED):
         who = ""  # it was all of them
     lines = [line for line in logs.tail(log, _LAST_LINES).lines if line.strip()]

@@ -136,6 +136,8 @@ def test_what_a_cluster_ends_has_not_failed_although_a_rank_died_of_it_first(
     found = verdict(attempt, ends(theirs, lost), 0, 4)
     assert reason(found) == "cancelled by somebody in Slurm (job 7)"
     assert verdict(attempt, ends(lost, lost), 0, 4).exit.cause is Cause.NODE_LOST
+    # Its own node has not been told to stop, and the others were when it had failed.
+    assert verdict(attempt, ends(lost, STOPPED), 0, 4).exit.cause is None
     # One that kills itself has failed, also if its node was told to stop by then.
     tell(attempt, exit_code=None, signal=9)
     assert verdict(attempt, ends(STOPPED, lost), 0, 4).exit.cause is None

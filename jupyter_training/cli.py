@@ -26,7 +26,7 @@ from jupyter_training.notebook.datasets import (
     remove_dataset,
 )
 from jupyter_training.notebook.follow import Terminal, lines, messages
-from jupyter_training.notebook.job import ENDED
+from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.metrics import MAX_POINTS, csv_pieces, told_of
 from jupyter_training.notebook.options import (
     Help,
@@ -36,6 +36,7 @@ from jupyter_training.notebook.options import (
     add_metrics_options,
     add_notebook_options,
     add_usage_options,
+    duration_s,
     job_fields,
     snapshot_of,
 )
@@ -48,8 +49,9 @@ from jupyter_training.notebook.tables import (
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
+from jupyter_training.notebook.waiting import as_completed
 from jupyter_training.overview import print_overview
-from jupyter_training.terminal import print_error, print_json, print_table, watch
+from jupyter_training.terminal import print_end, print_error, print_json, print_table, watch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: for ``run`` that of the job, otherwise 0, or 1 if it could not be done, or 2
-        if the command was not understood.
+        The exit code: for ``run``, ``wait`` and ``--wait`` that of the job, otherwise 0, or 1 if it
+        could not be done, or 2 if the command was not understood.
     """
     parser = _parser()
     try:
@@ -108,6 +110,8 @@ def _parser() -> Parser:
         added = command(name, action, told)
         add_job_options(added)
         add_notebook_options(added)
+        if action is _submit:
+            _add_wait(added)
         added.add_argument(
             "--file", "-f", metavar="FILE", help="what a file in YAML or JSON describes, instead"
         )
@@ -151,7 +155,13 @@ def _parser() -> Parser:
     _add_job(command("retry", _retry, "Run an ended job again."))
     added = command("duplicate", _duplicate, "Submit a job like another one; options change it.")
     add_job_options(added)
+    _add_wait(added)
     _add_job(added)
+    added = command("wait", _wait, "Wait until jobs have ended, and tell each end.")
+    added.add_argument("jobs", nargs="+", metavar="JOB", help="its name, id or number")
+    added.add_argument(
+        "--timeout", type=duration_s, metavar="T", help="give up after 90s, 30m, 2h or 1h30m"
+    )
     added = command("datasets", _datasets, "List the data sets that jobs can ask for.")
     added = command("register", _register, "Give a file or a directory a name for jobs to ask for.")
     added.add_argument("name", help="what jobs call it")
@@ -180,6 +190,11 @@ def _parser() -> Parser:
 
 def _add_job(parser: Parser) -> None:
     parser.add_argument("job", metavar="JOB", help="its name, id or number")
+
+
+def _add_wait(parser: Parser) -> None:
+    told = "wait until it has ended, and leave with its exit code"
+    parser.add_argument("--wait", action="store_true", help=told)
 
 
 def _spec(options: argparse.Namespace) -> dict[str, Any]:
@@ -233,16 +248,46 @@ def _release() -> None:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    job = jobs.send(_spec(options), **snapshot_of(options))
-    print_json(job.told) if options.json else print(job.id)
-    return 0
+    return _submitted(jobs.send(_spec(options), **snapshot_of(options)), options)
 
 
 def _duplicate(options: argparse.Namespace) -> int:
     earlier = jobs.get_job(options.job)
     job = earlier.duplicate(snapshot=not options.no_snapshot, **job_fields(options))
-    print_json(job.told) if options.json else print(job.id)
-    return 0
+    return _submitted(job, options)
+
+
+def _submitted(job: Job, options: argparse.Namespace) -> int:
+    if not options.json:
+        print(job.id, flush=True)
+    code = _ends([job], quietly=options.json) if options.wait else 0
+    if options.json:
+        print_json(job.told)
+    return code
+
+
+def _wait(options: argparse.Namespace) -> int:
+    several = [jobs.get_job(one) for one in options.jobs]
+    code = _ends(several, options.timeout, quietly=options.json)
+    if options.json:
+        print_json([job.told for job in several])
+    return code
+
+
+def _ends(several: Sequence[Job], timeout: float | None = None, *, quietly: bool) -> int:
+    """Wait, and tell each end; the exit code of the first one that did not complete, or 0."""
+    try:
+        for job in as_completed(several, timeout):
+            if not quietly:
+                print_end(job.told)
+    except KeyboardInterrupt:
+        print("\nWhat has not ended goes on without this terminal.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except TimeoutError as error:
+        raise TrainingError(f"{error}; what has not ended goes on") from None
+    finally:
+        _release()
+    return next((code for job in several if (code := _exit_code(job.told))), 0)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -203,6 +203,11 @@ class _Watcher:
             self._stages[name] = status
 
 
+def print_end(told: dict[str, Any]) -> None:
+    """Print how a job has ended."""
+    Console(highlight=False).print(_verdict(told), soft_wrap=True)
+
+
 def _verdict(told: dict[str, Any]) -> Text:
     verdict = Text(told["status"], style=f"bold {STYLES[told['status']]}")
     facts = f": {told['name']} ({told['job_id']})"

@@ -174,7 +174,16 @@ def test_the_other_commands(terminal: Terminal) -> None:
     duplicate = json.loads(like.stdout)
     assert (duplicate["name"], duplicate["max_retries"]) == ("your job", 0)
     assert duplicate["snapshot"] == json.loads(shown_as_json)["snapshot"]
-    assert terminal.run("logs", "-f", "your job", "--tail", "1").stdout == "line 4\n"
+    fails = terminal.script("fails.py", "raise SystemExit(3)")
+    waited = terminal.run("submit", *SMALL, "--retries", "0", "--wait", fails)
+    assert waited.returncode == 3
+    failed, end, *_ = waited.stdout.splitlines()
+    assert end == f"failed: fails ({failed}), exit code 3"
+    both = terminal.run("wait", "your job", failed, "--json")
+    assert both.returncode == 3
+    ended = [(one["name"], one["status"]) for one in json.loads(both.stdout)]
+    assert ended == [("your job", "completed"), ("fails", "failed")]
+    assert terminal.run("logs", "your job", "--tail", "1").stdout == "line 4\n"
     assert "CPU cores free" in terminal.run("resources").stdout
     for words, key in (
         (["submit", *SMALL, script], "job_id"),

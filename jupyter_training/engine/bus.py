@@ -17,6 +17,7 @@ from typing import Protocol
 
 from sqlalchemy import URL, Connection
 
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.store import channel
 
 _SUFFIX = ".fifo"
@@ -65,8 +66,7 @@ class PostgresBus:
     async def close(self) -> None:
         """Listen no longer; see `Bus`."""
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await cancelled([self._listening])
 
     def announce(self, connection: Connection) -> None:
         """Tell the others when this is committed; see `Bus`."""

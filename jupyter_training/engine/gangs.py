@@ -25,7 +25,6 @@ from typing import TypeVar
 
 from jupyter_training.engine import logs
 from jupyter_training.engine.gang_launches import MEETING
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.executors.base import (
     Cluster,
     Ended,
@@ -41,6 +40,7 @@ from jupyter_training.executors.gauges import Gauge
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.processes import Processes
 from jupyter_training.executors.records import LOG
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit, signal_name, whole_number
 from jupyter_training.jobs.usage import Consumption, Spent

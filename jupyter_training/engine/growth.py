@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_training.engine.tasks import cancelled
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.store.filesystem import network_file_system
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from jupyter_training.engine.engine import DatabaseAway, Engine
 from jupyter_training.engine.finding import NoSuchJob, attempt_of, job_of
 from jupyter_training.engine.following import Follower, Wanted
 from jupyter_training.engine.log_hub import LogHub
-from jupyter_training.engine.tasks import first_of
 from jupyter_training.executors.log_files import log_name
+from jupyter_training.executors.tasks import first_of
 from jupyter_training.jobs.lifecycle import ACTIVE
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.store import jobs

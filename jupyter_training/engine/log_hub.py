@@ -23,7 +23,7 @@ from jupyter_training.engine.log_times import times
 from jupyter_training.engine.logs import Piece
 from jupyter_training.engine.overwriting import Screen
 from jupyter_training.engine.pace import Pace
-from jupyter_training.engine.tasks import cancelled, first_of
+from jupyter_training.executors.tasks import cancelled, first_of
 from jupyter_training.jobs.lifecycle import ACTIVE
 from jupyter_training.store.records import Job
 

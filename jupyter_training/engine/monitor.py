@@ -21,11 +21,11 @@ from jupyter_training.engine.gangs import ClusterGang, Gang
 from jupyter_training.engine.growth import Growth
 from jupyter_training.engine.meter import Hung, Idled, LiveGpusNow, Meter, Metered
 from jupyter_training.engine.metrics.follower import Follower, Look
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import METRICS, Workspace
 from jupyter_training.executors.base import Cluster, Ended, Executor, Found, Launch, Preparing
 from jupyter_training.executors.log_files import log_name
 from jupyter_training.executors.records import LOG
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.jobs import refusals
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.jobs.usage import Totals

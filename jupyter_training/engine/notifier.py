@@ -21,9 +21,9 @@ from sqlalchemy import Connection
 from jupyter_training.engine import delivery, logs
 from jupyter_training.engine.engine import DatabaseAway, Engine
 from jupyter_training.engine.metrics.index import latest
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.this_server import is_gone
 from jupyter_training.executors.records import LOG
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.jobs.messages import LOG_LINES, Facts, Message, message
 from jupyter_training.jobs.notifications import next_wait_s
 from jupyter_training.points import Point, reach

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_training.engine.tasks import cancelled
+from jupyter_training.executors.tasks import cancelled
 
 _log = logging.getLogger(__name__)
 

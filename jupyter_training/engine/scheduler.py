@@ -29,12 +29,12 @@ from jupyter_training.engine.live_gpus import LiveGpu
 from jupyter_training.engine.meter import Metered
 from jupyter_training.engine.monitor import SAMPLE_S, Finished, Monitor, Progressed, Report
 from jupyter_training.engine.outside import Outside
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.this_server import is_gone
 from jupyter_training.engine.timing import Timing
 from jupyter_training.engine.turns import Turn, TurnWriter
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.base import Cluster, ClusterAway, Executor
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import ClusterNode, Node
@@ -135,8 +135,7 @@ class Scheduler:
     async def stop(self) -> None:
         """Give the lease back, and schedule no more. The jobs go on."""
         if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+            await cancelled([self._running])
         # A thread that still waits for the database is not waited for.
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from jupyter_training.executors.tasks import cancelled
+
 _log = logging.getLogger(__name__)
 
 
@@ -31,10 +33,7 @@ class Background:
 
     async def close(self, others: Iterable[asyncio.Task[Any]] = ()) -> None:
         """Give up all of it, and these, and return when they have ended."""
-        tasks = [*self._tasks, *others]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled([*self._tasks, *others])
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

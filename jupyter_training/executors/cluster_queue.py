@@ -13,6 +13,7 @@ from typing import Generic
 
 from jupyter_training.executors.base import ClusterAway, attempt_token
 from jupyter_training.executors.cluster_dialect import J
+from jupyter_training.executors.tasks import cancelled
 
 _log = logging.getLogger(__name__)
 
@@ -115,9 +116,7 @@ class Queue(Generic[J]):
 
     async def close(self) -> None:
         """Ask no more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
         self._tasks = []
 
     async def _poll(self) -> None:

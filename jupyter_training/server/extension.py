@@ -20,9 +20,9 @@ from jupyter_training.engine.inventory import Machine
 from jupyter_training.engine.job_logs import JobLogs
 from jupyter_training.engine.notifier import Notifier
 from jupyter_training.engine.service import TrainingService
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors import registry
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.server.handlers import HANDLERS
 from jupyter_training.server.identity import TrainingTokens, audience, customer_of, owner
 from jupyter_training.server.job_events import JobEvents

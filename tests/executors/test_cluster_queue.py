@@ -65,3 +65,25 @@ def test_that_a_cluster_answers_again_is_news_also_of_a_job_that_still_waits(
         assert told == ["", "no answer", ""]
 
     asyncio.run(go())
+
+
+def test_it_ends_also_if_that_is_asked_in_the_moment_in_which_the_cluster_answers(
+    tmp_path: Path,
+) -> None:
+    async def ask(answer: asyncio.Event) -> Sequence[SlurmJob]:
+        await asyncio.wait_for(answer.wait(), PATIENCE_S)
+        return []
+
+    async def go(ticks: int) -> None:
+        answer = asyncio.Event()
+        queue: Queue[SlurmJob] = Queue(lambda: ask(answer), tmp_path, 0.01)
+        with queue.watching("t"):
+            for _ in range(10):  # it is being asked by then
+                await asyncio.sleep(0)
+        answer.set()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(queue.close(), PATIENCE_S)
+
+    for ticks in range(6):
+        asyncio.run(go(ticks))

@@ -27,11 +27,11 @@ from jupyter_training.engine.notifier import Notifier
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.engine.service import TrainingService
 from jupyter_training.engine.snapshots import SnapshotStore
-from jupyter_training.engine.tasks import cancelled
 from jupyter_training.engine.timing import Timing
 from jupyter_training.engine.views import Seen
 from jupyter_training.engine.workspace import Workspace
 from jupyter_training.executors.local import LocalExecutor
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.jobs.contents import digest
 from jupyter_training.jobs.lifecycle import ENDED, RetryPolicy, Status
 from jupyter_training.jobs.messages import Message

@@ -10,7 +10,7 @@ from jupyter_training.engine.following import Follower, Wanted
 from jupyter_training.engine.job_logs import Which
 from jupyter_training.engine.log_frames import Ended
 from jupyter_training.engine.log_hub import Closed, Deleted
-from jupyter_training.engine.tasks import cancelled
+from jupyter_training.executors.tasks import cancelled
 from jupyter_training.server import log_messages, representation
 from jupyter_training.server.handlers.base import (
     MAX_NUMBER,

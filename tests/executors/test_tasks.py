@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from jupyter_training.engine.tasks import cancelled
+from jupyter_training.executors.tasks import cancelled
 from tests.patience import PATIENCE_S
 
 

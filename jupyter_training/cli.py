@@ -49,9 +49,15 @@ from jupyter_training.notebook.tables import (
     receivers_in_words,
 )
 from jupyter_training.notebook.usage import asked_usage
-from jupyter_training.notebook.waiting import as_completed
 from jupyter_training.overview import print_overview
-from jupyter_training.terminal import print_end, print_error, print_json, print_table, watch
+from jupyter_training.terminal import (
+    exit_code,
+    print_error,
+    print_json,
+    print_table,
+    wait_for,
+    watch,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -229,16 +235,7 @@ def _run(options: argparse.Namespace) -> int:
         _release()
     if options.json:
         print_json(job.told)
-    return _exit_code(job.told)
-
-
-def _exit_code(told: dict[str, Any]) -> int:
-    """The exit code of the job, as a shell would tell it."""
-    if told["status"] == "completed":
-        return 0
-    if told["signal"] is not None:
-        return 128 + int(told["signal"])
-    return int(told["exit_code"] or 1)
+    return exit_code(job.told)
 
 
 def _release() -> None:
@@ -277,17 +274,12 @@ def _wait(options: argparse.Namespace) -> int:
 def _ends(several: Sequence[Job], timeout: float | None = None, *, quietly: bool) -> int:
     """Wait, and tell each end; the exit code of the first one that did not complete, or 0."""
     try:
-        for job in as_completed(several, timeout):
-            if not quietly:
-                print_end(job.told)
+        wait_for(several, timeout, quietly=quietly)
     except KeyboardInterrupt:
-        print("\nWhat has not ended goes on without this terminal.", file=sys.stderr)
         return 128 + signal.SIGINT
-    except TimeoutError as error:
-        raise TrainingError(f"{error}; what has not ended goes on") from None
     finally:
         _release()
-    return next((code for job in several if (code := _exit_code(job.told))), 0)
+    return next((code for job in several if (code := exit_code(job.told))), 0)
 
 
 def _list(options: argparse.Namespace) -> int:

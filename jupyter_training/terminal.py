@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
@@ -16,11 +17,13 @@ from rich.text import Text
 
 from jupyter_training.notebook import states
 from jupyter_training.notebook.asking import ask
+from jupyter_training.notebook.client import TrainingError
 from jupyter_training.notebook.display import how_far, measured
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.tables import Table
 from jupyter_training.notebook.trials import said as said_of_trial
+from jupyter_training.notebook.waiting import as_completed
 
 STYLES = {
     "pending": "dim",
@@ -203,9 +206,40 @@ class _Watcher:
             self._stages[name] = status
 
 
-def print_end(told: dict[str, Any]) -> None:
-    """Print how a job has ended."""
-    Console(highlight=False).print(_verdict(told), soft_wrap=True)
+def wait_for(several: Sequence[Job], timeout: float | None = None, *, quietly: bool) -> None:
+    """Wait until jobs have ended, and print how each has, as soon as it has.
+
+    Parameters
+    ----------
+    timeout
+        Seconds after which to give up; None to wait for as long as it takes.
+    quietly
+        Print nothing.
+
+    Raises
+    ------
+    TrainingError
+        If some had not ended by then.
+    """
+    console = Console(highlight=False)
+    try:
+        for job in as_completed(several, timeout):
+            if not quietly:
+                console.print(_verdict(job.told), soft_wrap=True)
+    except KeyboardInterrupt:
+        print("\nWhat has not ended goes on without this terminal.", file=sys.stderr)
+        raise
+    except TimeoutError as error:
+        raise TrainingError(f"{error}; what has not ended goes on") from None
+
+
+def exit_code(told: dict[str, Any]) -> int:
+    """The exit code of a job that has ended, as a shell would tell it."""
+    if told["status"] == "completed":
+        return 0
+    if told["signal"] is not None:
+        return 128 + int(told["signal"])
+    return int(told["exit_code"] or 1)
 
 
 def _verdict(told: dict[str, Any]) -> Text:

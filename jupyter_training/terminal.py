@@ -158,7 +158,7 @@ def watch(job: Job, *, to_stderr: bool) -> None:
             far="  0 %",
             metrics="",
         )
-        watcher = _Watcher(bar, task)
+        watcher = _Watcher(bar, task, job.told["attempt"])
         for line in lines(job, on_look=watcher.look):
             # What a job prints is text, whatever it looks like; its own colours stay.
             bar.console.print(Text.from_ansi(line), soft_wrap=True)
@@ -168,9 +168,10 @@ def watch(job: Job, *, to_stderr: bool) -> None:
 class _Watcher:
     """Moves the bar, and says what the log does not: why it waits, that it is tried again."""
 
-    def __init__(self, bar: Progress, task: TaskID) -> None:
+    def __init__(self, bar: Progress, task: TaskID, attempt: int) -> None:
         self._bar, self._task = bar, task
-        self._said: str | None = None
+        self._waits: str | None = None
+        self._attempt = attempt
         self._stages: dict[str, str] = {}
 
     def look(self, told: dict[str, Any]) -> None:
@@ -185,10 +186,23 @@ class _Watcher:
             far=how_far(told),
             metrics=measured(told, 2),
         )
-        if status in ("pending", "retrying") and told["reason"] != self._said:
-            self._said = told["reason"]
-            said = f"{states.of(status).word}: {told['reason']}"
-            self._bar.console.print(Text(said, style=STYLES[status]), soft_wrap=True)
+        self._look_at_attempts(told)
+        if status in ("pending", "retrying") and told["reason"] != self._waits:
+            self._waits = told["reason"]
+            self._say(status, told["reason"])
+
+    def _look_at_attempts(self, told: dict[str, Any]) -> None:
+        """Say why earlier attempts have failed, also if the next began before it could be seen."""
+        missed = range(max(1, self._attempt), told["attempt"])
+        if missed:
+            for event in ask(lambda client: client.events(told["job_id"])):
+                if event["to_status"] == "retrying" and event["attempt"] in missed:
+                    self._say("retrying", event["reason"])
+        self._attempt = told["attempt"] + (told["status"] == "retrying")
+
+    def _say(self, status: str, reason: str) -> None:
+        said = f"{states.of(status).word}: {reason}"
+        self._bar.console.print(Text(said, style=STYLES[status]), soft_wrap=True)
 
     def _look_at_stages(self, job_id: str) -> None:
         """Say which stages of a pipeline have started and ended since the last look."""

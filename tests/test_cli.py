@@ -242,6 +242,41 @@ def test_a_jupyter_server_of_the_same_user_is_used(home: Home) -> None:
     assert server.process.poll() is None
 
 
+def test_attempts_that_were_over_before_they_could_be_seen_are_told(home: Home) -> None:
+    server = home.start()
+    spec = {
+        "command": "sh -c 'exit 3'",
+        "name": "quick",
+        "cpu_cores": 1,
+        "memory_gb": 1,
+        "max_retries": 2,
+    }
+    told = server.api.post("api/training-jobs", json=spec).json()
+    until(
+        lambda: server.api.get(f"api/training-jobs/{told['job_id']}").json()["status"] == "failed"
+    )
+    watching = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys\n"
+            "from jupyter_training.notebook.job import Job\n"
+            "from jupyter_training.terminal import watch\n"
+            "watch(Job(json.loads(sys.argv[1])), to_stderr=False)",
+            json.dumps(told),
+        ],
+        env=home.env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert watching.stdout.count("retrying: the script ended with exit code 3") == 2, (
+        watching.stdout
+    )
+    assert "failed: quick" in watching.stdout
+
+
 def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> None:
     server, terminal = home.start(), Terminal(home)
     terminal.script("work.py", "print('at work')")

@@ -24,6 +24,7 @@ from functools import cache
 from typing import Any
 
 from jupyter_training import points
+from jupyter_training.server.quick_imports import without_iris
 
 MODULES = ("jupyter_server", "jupyterlab")
 
@@ -140,6 +141,7 @@ def nursery() -> Nursery:
 
 def _serve(asked: socket.socket) -> None:
     """Fork for whoever asks; return in what was forked, and when nobody is left who could ask."""
+    without_iris()
     for name in _IMPORTED:
         __import__(name)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import gc
 import json
 import os
 import runpy
@@ -144,6 +145,9 @@ def _serve(asked: socket.socket) -> None:
     without_iris()
     for name in _IMPORTED:
         __import__(name)
+    # What is here for good need not be looked through again, nor be copied for that, in each fork.
+    gc.collect()
+    gc.freeze()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     while True:
         message, descriptors, _, _ = socket.recv_fds(asked, 1 << 17, 2)

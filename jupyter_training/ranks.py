@@ -30,6 +30,7 @@ import selectors
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -39,6 +40,9 @@ MASTER, FAILED = "master.json", "failed.json"
 
 NODES = "JUPYTER_TRAINING_NODES"
 """In the environment where a cluster has started fewer nodes than there could be."""
+
+ADDRESS = "JUPYTER_TRAINING_NODE_ADDRESS"
+"""In the environment where a cluster says how other nodes reach this one."""
 
 GRACE_S = 5.0
 """How long ranks may take to end when another one has failed (s)."""
@@ -52,6 +56,9 @@ _LONGEST_LINE = 1 << 15
 _CHUNK = 1 << 16
 _BLOCK = 4096
 _PUNCH_HOLE, _KEEP_SIZE = 2, 1
+_GET_ADDRESS = 0x8915
+"""``SIOCGIFADDR`` of Linux."""
+
 _PORTS = range(20000, 32000)
 """Below the ports that a Linux system gives to whoever does not care (32768 and above)."""
 
@@ -171,12 +178,27 @@ def _interface(address: str) -> str | None:
     except OSError:
         return None
     loopback = [name for name in names if name in ("lo", "lo0")]
-    if address in ("127.0.0.1", "localhost"):
+    if address.startswith("127.") or address == "localhost":
         return loopback[0] if loopback else None
+    if os.environ.get(ADDRESS):
+        # What the name of a machine means on that machine itself is often its loopback.
+        return next((one for one in names if _address_of(one) == os.environ[ADDRESS]), None)
     if not address.startswith("node-"):  # the network of a cluster, which its libraries know
         return None
     others = sorted((name for name in names if name not in loopback), key=lambda one: one != "eth0")
     return others[0] if others else None
+
+
+def _address_of(interface: str) -> str | None:
+    """The IPv4 address of a network interface; None if it has none, or nobody can say."""
+    try:
+        import fcntl
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
+            told = fcntl.ioctl(any_, _GET_ADDRESS, struct.pack("256s", interface.encode()[:15]))
+        return socket.inet_ntoa(told[20:24])
+    except (ImportError, OSError):
+        return None
 
 
 def _launch_command(work: dict[str, Any], port: int, inner: list[str]) -> list[str]:
@@ -225,6 +247,8 @@ def _agree_on_port(crew: _Crew, work: dict[str, Any]) -> int | None:
 
 def _own_address() -> str:
     """The name by which other nodes of a cluster find this one."""
+    if os.environ.get(ADDRESS):
+        return os.environ[ADDRESS]
     for name in (os.environ.get("SLURMD_NODENAME"), socket.gethostname()):
         with contextlib.suppress(OSError):
             if name:

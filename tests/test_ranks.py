@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from jupyter_training import ranks
+from jupyter_training.executors import ray_node
 
 WORK = {"node": 1, "nodes": 2, "local": 4, "address": "node-0", "devices": "a,b,c,d"}
 INNER = ["python", "train.py", "--lr=1"]
@@ -66,6 +67,17 @@ def test_a_port_that_somebody_listens_at_is_not_taken(monkeypatch: pytest.Monkey
         port, hold = ranks._free_port()
         assert port != taken
         assert hold is None
+
+
+def test_a_node_speaks_from_the_interface_that_has_the_address_its_cluster_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ranks.ADDRESS, "127.0.0.1")
+    assert ranks._own_address() == "127.0.0.1"
+    assert ranks._interface("10.20.30.40") in ("lo", "lo0")
+    monkeypatch.setenv(ranks.ADDRESS, "10.20.30.41")
+    assert ranks._interface("10.20.30.40") is None
+    assert (ray_node.NODES, ray_node.ADDRESS) == (ranks.NODES, ranks.ADDRESS)
 
 
 def test_it_runs_where_nothing_is_installed_on_python_3_8() -> None:

@@ -17,7 +17,7 @@ import pynvml
 from jupyter_training.engine.gpus import CRITICAL_XIDS
 from jupyter_training.engine.nvml import of_card, of_driver
 from jupyter_training.engine.receivers import Receivers
-from jupyter_training.executors import ray_jobs, slurm_jobs, slurm_request
+from jupyter_training.executors import ray_gang, ray_jobs, slurm_jobs, slurm_request
 from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
 from jupyter_training.executors.image import PullProgress, progress_told
 from jupyter_training.executors.ray_jobs import RayJob
@@ -172,7 +172,36 @@ def of_clusters() -> Iterator[str]:
     words = ("PartitionTimeLimit", "PartitionNodeLimit", "PartitionDown", "PartitionInactive")
     for word in (*words, "JobHeldUser", "JobHeldAdmin", "ReqNodeNotAvail", "AssocGrpCpuLimit"):
         yield slurm_jobs.reason(replace(slurm, state="PENDING", reason=word))
+    yield slurm_jobs.reason(replace(slurm, state="COMPLETING", reason="None"))
     yield slurm_jobs.reason(replace(slurm, state="PENDING", reason="QOSMaxJobsPerUserLimit"))
+
+
+def of_ray() -> Iterator[str]:
+    has = {"CPU": 4, "memory": 4 << 30, "GPU": 1, "accelerator_type:A100": 1, "licence": 1}
+    nodes: list[dict[str, Any]] = [{"state": "ALIVE", "resources_total": has}, {"state": "ALIVE"}]
+    for asked in (
+        {"entrypoint_num_cpus": 64},
+        {"entrypoint_memory": 64 << 30},
+        {"entrypoint_num_gpus": 8},
+        {"entrypoint_resources": {"accelerator_type:H100": 0.001}},
+        {"entrypoint_resources": {"licence": 2}},
+        {"entrypoint_num_cpus": 4, "entrypoint_resources": {"disk": 1}},
+        {"entrypoint_label_selector": {"zone": "eu", "market": "!spot"}},
+    ):
+        about = {"metadata": {"jupyter_training.asked": json.dumps(asked)}}
+        there = [*nodes, {"state": "ALIVE", "resources_total": {"disk": 2}}]
+        waiting = RayJob("a", "PENDING", "", "", None, "", "token", "/data", about)
+        yield ray_jobs.reason(waiting, there)
+    message = (
+        "Job has not started yet. It may be waiting for resources (CPUs, GPUs, memory, custom "
+        "resources) to become available. It may be waiting for the runtime environment to be set "
+        "up."
+    )
+    yield ray_jobs.reason(RayJob("a", "PENDING", message, "", None, "", "token", "/data"))
+    bundles = [has, {"CPU": 4}]
+    for most, least in ((2, 2), (3, 2), (3, 3), (3, 1)):
+        for cores in (4, 64):
+            yield ray_gang.why(most, least, {"CPU": cores}, bundles)
 
 
 def of_executors() -> Iterator[str]:
@@ -281,5 +310,5 @@ def wrong_stages() -> Iterator[list[dict[str, Any]]]:
 def test_the_sidebar_knows_what_the_scheduler_the_ends_and_the_checks_of_requests_say() -> None:
     known = json.loads((SOURCES / "__tests__" / "sentences.json").read_text(encoding="utf-8"))
     said = {*of_the_queue(), *of_ends(), *of_children(), *of_gpus(), *of_runs(), *of_requests()}
-    said |= {*of_clusters(), *of_executors(), *of_receivers()}
+    said |= {*of_clusters(), *of_ray(), *of_executors(), *of_receivers()}
     assert said - known.keys() == set()

@@ -28,6 +28,8 @@ class RayFacts:
         Of the package here; empty if it is not installed.
     url
         Where the cluster is asked for.
+    wrong
+        What is wrong with how it is configured; empty for nothing.
     trouble
         Why it does not answer, or cannot be used; empty if it can.
     size
@@ -38,6 +40,7 @@ class RayFacts:
     url: str = ""
     trouble: str = ""
     size: Size = field(default_factory=Size)
+    wrong: str = ""
 
 
 def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path) -> RayFacts:
@@ -54,12 +57,16 @@ def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path)
     from jupyter_training.executors.ray_jobs import nodes_of
 
     try:
-        version, url = ray_version(), url_of(address)
+        version = ray_version()
     except ValueError:
         return RayFacts()
+    try:
+        url, sent = url_of(address), headers or headers_of(os.environ)
+    except ValueError as error:
+        return RayFacts(version, wrong=str(error))
 
     async def ask() -> RayFacts:
-        client = Client(url, version, headers or headers_of(os.environ), verify=verify)
+        client = Client(url, version, sent, verify=verify)
         try:
             nodes = nodes_of(await client.nodes(), {})
         except ClusterAway as away:
@@ -81,7 +88,10 @@ def judge(facts: RayFacts, settings: Settings) -> Check:
             "pip install 'jupyter-training[ray]'",
             blocks_jobs=True,
         )
-    if facts.trouble:
+    if facts.wrong and is_asked_for(EXECUTOR, settings):
+        repair = "Set it in jupyter_server_config.py, and start the server again."
+        return problem(NAME, f"{facts.wrong}.", repair, blocks_jobs=True)
+    if facts.trouble or facts.wrong:
         if not is_asked_for(EXECUTOR, settings):
             return absent(NAME, f"Ray {facts.version} is installed; no job is sent to a cluster.")
         return problem(

@@ -266,6 +266,12 @@ def _is_well(ended: Ended) -> bool:
     return ended.exit.exit_code == 0 and ended.exit.cause is None
 
 
+def _is_lost(ended: Ended) -> bool:
+    """Whether nobody has seen it end; one that was told to end was seen."""
+    exit_ = ended.exit
+    return exit_.cause is Cause.NODE_LOST and exit_.exit_code is None and exit_.signal is None
+
+
 @dataclass(frozen=True)
 class Failure:
     """What the nodes have written of the rank that failed first.
@@ -297,6 +303,10 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
     if all(_is_well(one) for one in ends):
         return Ended(Exit(exit_code=0), at, _spent(ends))
     failure = first_failure(directory / MEETING / FAILED, len(ends), ranks)
+    lost = next((index for index, one in enumerate(ends) if _is_lost(one)), None)
+    if lost is not None:
+        # The ranks that spoke with it saw that first, and failed of it.
+        failure, first = None, lost
     if failure is None:
         bad = [index for index, one in enumerate(ends) if not _is_well(one)]
         node = first if first in bad else min(bad, key=lambda index: ends[index].at)

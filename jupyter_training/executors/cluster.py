@@ -182,8 +182,8 @@ class ClusterExecutor(Generic[J, R]):
                 elif step is not Step.WAITS:
                     return await self._found(token, directory, it)
                 reason, pause_s = self._reason(job), None
-                if it.is_gang and step is Step.RUNS:
-                    reason = reason or await asyncio.to_thread(records.waits_for, directory)
+                if it.is_gang and not reason:
+                    reason = await asyncio.to_thread(records.waits_for, directory)
                 if reason and reason != said:
                     # Many begin at once, and nobody has to be told why they did not.
                     left_s = began + _QUIET_S - _clock()
@@ -342,7 +342,7 @@ class ClusterExecutor(Generic[J, R]):
     def _reason(self, job: J | None) -> str:
         if self._queue.trouble:
             return self._queue.trouble
-        return self._dialect.reason(job) if job is not None and job.waits else ""
+        return "" if job is None or job.is_over else self._dialect.reason(job)
 
     def _exit(self, it: Records, job: J | None, left_s: float) -> Exit:
         assert it.ended is not None
@@ -369,9 +369,8 @@ class ClusterExecutor(Generic[J, R]):
         job = await self._recalled(token, directory, it, job)
         if job is None or job.waits or job.is_unsure or it.is_revoked:
             if not it.is_revoked:
-                _log.warning(
-                    "Job %s is given up: %s", it.job, self._dialect.lost(job, revoked=False).detail
-                )
+                why = self._dialect.lost(job, revoked=False, asked=it.is_asked)
+                _log.warning("Job %s is given up: %s", it.job, why.detail)
                 await asyncio.to_thread(records.revoke, home)
                 if job is not None and job.waits:
                     self._cancel(job.id)
@@ -382,7 +381,8 @@ class ClusterExecutor(Generic[J, R]):
         again = await asyncio.to_thread(records.read, token, directory)
         if again.ended is not None:
             return replace(again.ended, exit=self._exit(again, job, 1e9))
-        return Ended(self._dialect.lost(job, revoked=it.is_revoked), _now())
+        why = self._dialect.lost(job, revoked=it.is_revoked, asked=it.is_asked)
+        return Ended(why, _now())
 
     async def _recalled(self, token: str, directory: Path, it: Records, job: J | None) -> J | None:
         """The job of an attempt, also if the cluster has forgotten it but keeps how it ended."""

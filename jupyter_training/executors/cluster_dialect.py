@@ -165,7 +165,7 @@ class Dialect(Protocol[J, R]):
         """
 
     def reason(self, job: J) -> str:
-        """Why a job waits, in the cluster's own words."""
+        """Why a job that is not over has not begun, in the cluster's words; empty if it runs."""
 
     def end_of(
         self, told: Exit, job: J | None, *, asked: bool, revoked: bool, left_s: float
@@ -186,8 +186,15 @@ class Dialect(Protocol[J, R]):
             How much of its time was left when the cluster was asked last (s).
         """
 
-    def lost(self, job: J | None, *, revoked: bool) -> Exit:
-        """How an attempt ended that began and has written nothing of its end."""
+    def lost(self, job: J | None, *, revoked: bool, asked: bool) -> Exit:
+        """How an attempt ended that began and has written nothing of its end.
+
+        Parameters
+        ----------
+        revoked, asked
+            Whether it was to be killed because it was given up, and whether we have asked it to
+            end; then it was perhaps we who had the cluster cancel it.
+        """
 
     async def not_begun(self, job: J, directory: Path) -> Exit:
         """How an attempt ended that the cluster has let go of before it ran.

@@ -65,11 +65,13 @@ def _amounts(launch: Launch) -> dict[str, int]:
 
 def _for_node(launch: Launch, dialect: Dialect[Any, Any], terms: Terms) -> dict[str, Any]:
     env = environment(os.environ, replace(launch, gpus=()))
+    for name in [one for one in env if one.startswith(dialect.own) and one not in launch.env]:
+        del env[name]
     return {
         "token": launch.token,
         "directory": str(launch.directory),
         "argv": launch.argv,
-        "env": {name: it for name, it in env.items() if not name.startswith(dialect.own)},
+        "env": env,
         "cwd": launch.cwd,
         "memory_bytes": launch.memory_gb * GB,
         "time_limit_s": launch.time_limit_s,

@@ -17,7 +17,8 @@ Server and nodes talk by files in the attempt's directory, which all of them see
 ``stop.json``
     Appears when the job is to end, and may take its grace period.
 ``told.json``
-    Appears when the cluster itself has told the first node of several that the job is to end.
+    Appears when a job of several nodes is to end and nobody here has asked for it: the cluster has
+    told the first node, or has lost one.
 ``revoked.json``
     Appears when the attempt is given up although it may still run, because the cluster has lost its
     node or begins it again: then it is killed, and nobody runs beside the next attempt.

@@ -249,6 +249,17 @@ def waits_for(directory: Path) -> str:
     return said if isinstance(said, str) else ""
 
 
+def last_said(path: Path) -> str:
+    """The last line that what runs on a node has said for itself, if it has said any."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(1000, path.stat().st_size), os.SEEK_END)
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+
+
 def give_up(token: str, directory: Path) -> bool:
     """Take an attempt so that it never runs; whether nobody had taken it."""
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -19,14 +19,17 @@ from typing import Any
 
 from traitlets import Bool, Dict, Unicode
 
-from jupyter_training.executors.base import Launch
+from jupyter_training.executors import cluster_records as records
+from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster import ClusterExecutor
 from jupyter_training.executors.cluster_dialect import gpu_name
+from jupyter_training.executors.cluster_node import WAITS
 from jupyter_training.executors.cluster_settings import ClusterSettings
 from jupyter_training.executors.local import PACKAGES
 from jupyter_training.executors.ray_client import Client, headers_of
 from jupyter_training.executors.ray_jobs import (
     OPTIONS,
+    SAID,
     RayJob,
     Site,
     accelerator,
@@ -34,6 +37,7 @@ from jupyter_training.executors.ray_jobs import (
     amounts,
     end_of,
     jobs_of,
+    labels,
     lost,
     names_of,
     nodes_of,
@@ -45,6 +49,7 @@ from jupyter_training.executors.ray_jobs import (
 )
 from jupyter_training.executors.records import STARTED
 from jupyter_training.executors.registry import Plugin, Setting
+from jupyter_training.executors.supervised import read_record
 from jupyter_training.jobs.lifecycle import Exit
 from jupyter_training.jobs.requests import FieldError
 from jupyter_training.jobs.spec import JobSpec
@@ -72,6 +77,7 @@ class RayDialect:
     def __init__(self, site: Site, client: Client, grace_s: float) -> None:
         self.site, self.client, self._grace_s = site, client, grace_s
         self.models: frozenset[str] = frozenset()
+        self._nodes: Sequence[Mapping[str, Any]] = ()
         self._names: dict[str, str] = {}
 
     @property
@@ -89,12 +95,6 @@ class RayDialect:
                     [float(much) for much in found.values()]
             except ValueError as error:
                 wrong.append(FieldError(f"executor_options.{name}", str(error)))
-        if spec.min_nodes is not None and spec.min_nodes != spec.nodes:
-            told = "Ray starts all nodes of a job or none; leave it out"
-            wrong.append(FieldError("min_nodes", told))
-        if spec.nodes > 1 and "labels" in spec.executor_options:
-            told = "Ray finds nodes by labels only for jobs of one node"
-            wrong.append(FieldError("executor_options.labels", told))
         return wrong
 
     def gpu_type(self, asked: str) -> str | None:
@@ -103,8 +103,8 @@ class RayDialect:
 
     async def nodes(self) -> Sequence[ClusterNode]:
         """The nodes of the cluster; see `Dialect`."""
-        told = await self.client.nodes()
-        return nodes_of(told, usage_of(await self.client.usage()))
+        self._nodes = await self.client.nodes()
+        return nodes_of(self._nodes, usage_of(await self.client.usage()))
 
     def request(self, launch: Launch) -> dict[str, Any]:
         """What is to be submitted for an attempt."""
@@ -112,7 +112,11 @@ class RayDialect:
 
     def more(self, launch: Launch) -> dict[str, Any]:
         """What else our program on the nodes is to know: of what the parts of a group consist."""
-        return {"bundle": amounts(launch, self.site, self.models)}
+        return {
+            "bundle": amounts(launch, self.site, self.models),
+            "labels": labels(launch),
+            "min_nodes": launch.min_nodes if isinstance(launch, GangLaunch) else None,
+        }
 
     async def submit(self, request: dict[str, Any]) -> str:
         """Submit it, and return its id; see `Dialect`."""
@@ -152,7 +156,7 @@ class RayDialect:
 
     def reason(self, job: RayJob) -> str:
         """Why a job waits."""
-        return reason(job)
+        return reason(job, self._nodes)
 
     def end_of(
         self, told: Exit, job: RayJob | None, *, asked: bool, revoked: bool, left_s: float
@@ -160,13 +164,16 @@ class RayDialect:
         """The end of an attempt; see `Dialect`."""
         return end_of(told, job, asked=asked, revoked=revoked)
 
-    def lost(self, job: RayJob | None, *, revoked: bool) -> Exit:
+    def lost(self, job: RayJob | None, *, revoked: bool, asked: bool) -> Exit:
         """How an attempt ended that has written nothing of its end."""
-        return lost(job)
+        return lost(job, by_us=revoked or asked)
 
     async def not_begun(self, job: RayJob, directory: Path) -> Exit:
         """How an attempt ended that Ray has let go of before it ran."""
-        return not_begun(job, directory, self.site.python)
+        told = await asyncio.to_thread(read_record, directory / WAITS)
+        where = (told or {}).get("where") or self._names.get(job.node_id) or "the node"
+        said = await asyncio.to_thread(records.last_said, directory / SAID)
+        return not_begun(job, directory, self.site.python, str(where), said)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -190,7 +197,8 @@ class Ray(ClusterSettings):
         key_trait=Unicode(),
         value_trait=Unicode(),
         help="""What each request to it carries, such as {"Authorization": "Bearer …"}. Default:
-        as of Ray's own client, by RAY_JOB_HEADERS, RAY_AUTH_TOKEN and RAY_AUTH_TOKEN_PATH.""",
+        as of Ray's own client, by RAY_JOB_HEADERS, RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or
+        ~/.ray/auth_token.""",
     ).tag(config=True)
 
     verify = Bool(True, help="Whether its certificate is checked.").tag(config=True)

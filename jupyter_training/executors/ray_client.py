@@ -131,7 +131,8 @@ class Client:
         if found != self._version:
             raise ClusterAway(
                 f"the Ray cluster at {self.url} is of version {found}, and this server has Ray "
-                f'{self._version}, which cannot speak to it: pip install "ray[default]=={found}"'
+                f'{self._version}, which cannot speak to it: pip install "ray[default]=={found}", '
+                "and start this server again"
             )
         self._is_checked = True
 
@@ -161,15 +162,28 @@ def headers_of(environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     if told := environment.get("RAY_JOB_HEADERS"):
-        found.update(json.loads(told))
-    token = environment.get("RAY_AUTH_TOKEN")
-    path = environment.get("RAY_AUTH_TOKEN_PATH")
-    if not token and path and os.path.exists(path):
-        with open(path) as file:
-            token = file.read().strip()
-    if token:
+        try:
+            found.update(json.loads(told))
+        except (ValueError, TypeError):
+            said = 'RAY_JOB_HEADERS should be a JSON object, like {"Authorization": "Bearer …"}'
+            raise ValueError(said) from None
+    if token := _token(environment):
         found.setdefault("Authorization", f"Bearer {token}")
     return found
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    if environment.get("RAY_AUTH_MODE", "").lower() == "disabled":
+        return ""
+    if token := environment.get("RAY_AUTH_TOKEN"):
+        return token
+    # A cluster that is started where there is such a file asks for what is in it.
+    usual = os.path.join(environment.get("HOME", ""), ".ray", "auth_token")
+    try:
+        with open(environment.get("RAY_AUTH_TOKEN_PATH") or usual) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _words(text: str) -> str:

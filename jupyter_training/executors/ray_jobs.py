@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_dialect import begin, code_of, could_not_begin, gpu_name
-from jupyter_training.executors.cluster_node import LAUNCH
+from jupyter_training.executors.cluster_node import LAUNCH, NOT_OURS
 from jupyter_training.executors.memory import GB
 from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.resources import ClusterNode, Gpu, Node, matches
@@ -28,6 +28,14 @@ SAID = "ray.log"
 
 START_TIMEOUT = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 """What Ray says of a job of which it has given up that it begins; after 15 minutes, by default."""
+
+_SAID_OF_ALL = re.compile(
+    r"^Job has not started yet\.|\s*It may be waiting for the runtime environment to be set up\."
+)
+"""What Ray says of every job that waits."""
+
+_OWN_ERROR = "JOB_ENTRYPOINT_COMMAND_ERROR"
+"""What Ray says of a job that has ended by itself with an error."""
 
 _FINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _INSTALLATION = "jupyter_training"
@@ -142,8 +150,8 @@ def submission(
             "entrypoint_memory": wanted.pop("memory", 0),
             "entrypoint_resources": wanted,
         }
-        if labels := pairs(str(launch.options.get("labels", ""))):
-            asked["entrypoint_label_selector"] = labels
+        if asked_labels := labels(launch):
+            asked["entrypoint_label_selector"] = asked_labels
     return {
         "submission_id": launch.token,
         "entrypoint": begin(
@@ -174,6 +182,11 @@ def amounts(launch: Launch, site: Site, models: Iterable[str] = ()) -> dict[str,
     for name, much in pairs(str(launch.options.get("resources", ""))).items():
         found[name] = float(much)
     return found
+
+
+def labels(launch: Launch) -> dict[str, str]:
+    """Which labels its nodes are to have."""
+    return pairs(str(launch.options.get("labels", "")))
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -238,44 +251,112 @@ def again(job: RayJob) -> dict[str, Any]:
     }
 
 
-def reason(job: RayJob) -> str:
-    """Why a job waits, in Ray's words."""
+def reason(job: RayJob, nodes: Iterable[Mapping[str, Any]] = ()) -> str:
+    """Why a job waits, in Ray's words, and what can be done if time alone does not.
+
+    Parameters
+    ----------
+    nodes
+        The nodes of the cluster, as Ray's state API has them; empty if that is not known.
+    """
+    if not job.waits:
+        return ""
     if job.is_forgotten:
         return "PENDING (is submitted again, as Ray has given up waiting for resources)"
-    # "Job has not started yet. It may be waiting for resources (CPUs, …) to become available."
-    said = re.sub(r"^Job has not started yet\.\s*", "", job.message).strip().rstrip(".")
+    if missing := lack(job, nodes):
+        return f"PENDING (no node of Ray has {missing}): ask for less, or add such a node"
+    # "Job has not started yet. It may be waiting for resources (CPUs, …) to become available. It
+    # may be waiting for the runtime environment to be set up.", which is one variable for us.
+    said = _SAID_OF_ALL.sub("", job.message).strip().rstrip(".")
     return f"PENDING ({said})" if said else "PENDING"
 
 
-def not_begun(job: RayJob, directory: Path, python: str) -> Exit:
-    """How an attempt ended that Ray has let go of before it ran."""
-    told = could_not_begin(job.exit_code, "the node", directory, "Ray", python)
+def lack(job: RayJob, nodes: Iterable[Mapping[str, Any]]) -> str:
+    """What a job asks for that no node has, as ``64 CPU cores, the largest has 8``; or nothing."""
+    asked = json.loads((job.submission.get("metadata") or {}).get("jupyter_training.asked", "{}"))
+    wanted = {
+        "CPU": asked.get("entrypoint_num_cpus", 0),
+        "memory": asked.get("entrypoint_memory", 0),
+        "GPU": asked.get("entrypoint_num_gpus", 0),
+        **asked.get("entrypoint_resources", {}),
+    }
+    alive = [one for one in nodes if one.get("state") == "ALIVE"]
+    labels_ = asked.get("entrypoint_label_selector", {})
+    has = [one.get("resources_total") or {} for one in alive if _is_called(one, labels_)]
+    if not alive or any(all(one.get(name, 0) >= it for name, it in wanted.items()) for one in has):
+        return ""
+    if not has:
+        return "the labels " + ", ".join(f"{name}={it}" for name, it in labels_.items())
+    for name, much in wanted.items():
+        most = max(one.get(name, 0) for one in has)
+        if most < much:
+            return _shortage(name, much, most)
+    return "all that it asks for"
+
+
+def _is_called(node: Mapping[str, Any], labels_: Mapping[str, str]) -> bool:
+    """Whether a node has the labels that a job asks for, of which ``!`` says: not this one."""
+    its = node.get("labels") or {}
+    return all(
+        (its.get(name) != it[1:]) if it.startswith("!") else (its.get(name) == it)
+        for name, it in labels_.items()
+    )
+
+
+def _shortage(name: str, much: float, most: float) -> str:
+    if name.startswith(_ACCELERATOR):
+        return f"GPUs of type {name.removeprefix(_ACCELERATOR)}"
+    if name == "memory":
+        return f"{much / GB:.0f} GB of memory, the largest has {math.floor(most / GB)}"
+    if name in ("CPU", "GPU"):
+        unit = "CPU core" if name == "CPU" else "GPU"
+        return f"{much:g} {unit}{'s' * (much != 1)}, the largest has {most:g}"
+    return f"{name}={much:g}, the most is {most:g}"
+
+
+def not_begun(
+    job: RayJob, directory: Path, python: str, where: str = "the node", said: str = ""
+) -> Exit:
+    """How an attempt ended that Ray has let go of before it ran.
+
+    Parameters
+    ----------
+    where
+        Which node could not begin it.
+    said
+        The last line that our program said.
+    """
+    told = could_not_begin(job.exit_code, where, directory, "Ray", python)
     if told is not None:
         return told
     if job.state == "STOPPED":
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Ray (job {job.id})")
-    if job.error in ("JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"):
+    lost_by = ("JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE")
+    if job.error in lost_by or job.exit_code == NOT_OURS:
         return lost(job)
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
-    said = _last_line(job.message)
+    said = said or _last_line(job.message)
     detail = f"Ray's job {job.id} ended as {job.state}{code}: {said or 'it says nothing'}"
     return Exit(cause=Cause.LAUNCH_FAILED, detail=detail[:1000])
 
 
-def lost(job: RayJob | None) -> Exit:
+def lost(job: RayJob | None, *, by_us: bool = False) -> Exit:
     """How an attempt ended that began and has written nothing of its end.
 
     Parameters
     ----------
     job
         None if Ray does not know it any more, as after a restart of its head.
+    by_us
+        Whether it was we who may have had Ray stop it.
     """
     if job is None:
         told = "Ray does not know its job any more: it was restarted"
         return Exit(cause=Cause.NODE_LOST, detail=told)
-    if job.state == "STOPPED":
+    if job.state == "STOPPED" and not by_us:
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Ray (job {job.id})")
-    why = job.error or job.state
+    # Of a distributed job it is its driver that has seen it, and ended with an error.
+    why = job.state if job.error in ("", _OWN_ERROR) else job.error
     return Exit(cause=Cause.NODE_LOST, detail=f"Ray has lost the node of job {job.id} ({why})")
 
 
@@ -284,7 +365,7 @@ def end_of(told: Exit, job: RayJob | None, *, asked: bool, revoked: bool) -> Exi
     if asked or (told.cause is None and told.signal is None):
         return told
     if revoked:
-        return lost(job)
+        return lost(job, by_us=True)
     was_ended = told.cause is Cause.NODE_LOST or told.signal is not None
     if job is not None and job.state == "STOPPED" and was_ended:
         return Exit(told.exit_code, told.signal, Cause.CANCELLED_BY_USER, lost(job).detail)

@@ -17,6 +17,10 @@ TYPE_CHECKING = False  # that of typing, which takes longer to import than all o
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+NODES, ADDRESS = "JUPYTER_TRAINING_NODES", "JUPYTER_TRAINING_NODE_ADDRESS"
+"""Where `jupyter_training.ranks`, which takes long to import, finds how many nodes there are, and
+how the others reach this one."""
+
 _PR_SET_PDEATHSIG = 1
 _DEVICES = (
     "CUDA_VISIBLE_DEVICES",
@@ -37,7 +41,8 @@ def main(arguments: list[str]) -> NoReturn:
     Parameters
     ----------
     arguments
-        The directory; for one node of a distributed job also its number, and where it is.
+        The directory; for one node of a distributed job also its number, how many there are, and
+        where it is.
     """
     directory = arguments[0]
     with open(os.path.join(directory, LAUNCH)) as file:
@@ -46,8 +51,14 @@ def main(arguments: list[str]) -> NoReturn:
         leave(Node(launch, launch, where({}), of_ray(launch["gpus"]), []).run())
     _end_with_parent()
     node = launch["nodes"][int(arguments[1])]
-    place = where(json.loads(arguments[2]))
-    leave(Node(launch, node, place, of_ray(launch["gpus"]), [directory]).run())
+    place = json.loads(arguments[3])
+    env = {
+        "RAY_ADDRESS": place.pop("ray"),
+        **of_ray(launch["gpus"]),
+        NODES: arguments[2],
+        ADDRESS: place["address"],
+    }
+    leave(Node(launch, node, where(place), env, [directory]).run())
 
 
 def where(place: dict[str, Any]) -> dict[str, Any]:

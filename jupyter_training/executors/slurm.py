@@ -7,7 +7,6 @@ what was submitted and is not written down is found by its comment.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from traitlets import List, Unicode
 
+from jupyter_training.executors import cluster_records as records
 from jupyter_training.executors.base import Launch
 from jupyter_training.executors.cluster import ClusterExecutor
 from jupyter_training.executors.cluster_settings import ClusterSettings
@@ -119,15 +119,16 @@ class SlurmDialect:
         """The end of an attempt; see `Dialect`."""
         return end_of(told, job, asked=asked, revoked=revoked, left_s=left_s, grace_s=self._grace_s)
 
-    def lost(self, job: SlurmJob | None, *, revoked: bool) -> Exit:
+    def lost(self, job: SlurmJob | None, *, revoked: bool, asked: bool) -> Exit:
         """How an attempt ended that has written nothing of its end."""
-        return lost(job, revoked=revoked)
+        return lost(job, revoked=revoked, asked=asked)
 
     async def not_begun(self, job: SlurmJob, directory: Path) -> Exit:
         """How an attempt ended that Slurm has let go of before it ran."""
         code = await self._transport.exit_code(job.id)
-        said = await asyncio.to_thread(_last_line, directory / SAID)
-        return not_begun(job, code, directory, self.site.python, said)
+        said = await asyncio.to_thread(records.last_said, directory / SAID)
+        was_run = await asyncio.to_thread((directory / SAID).exists)
+        return not_begun(job, code, directory, self.site.python, said, was_run=was_run)
 
     async def close(self) -> None:
         """Let go of the way to it."""
@@ -203,17 +204,6 @@ def transport(way: Way, installation: str) -> Transport:
             "c.Slurm.rest_url to a slurmrestd"
         )
     return Commands(installation, way.commands, way.sbatch_options)
-
-
-def _last_line(path: Path) -> str:
-    """The last line that a script has said, if it has said any."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-min(1000, path.stat().st_size), os.SEEK_END)
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
 
 def _make(setting: Setting) -> ClusterExecutor[SlurmJob, Wanted]:

@@ -105,6 +105,10 @@ class SlurmJob:
 
 def reason(job: SlurmJob) -> str:
     """Why a job waits, as ``PENDING (Resources)``, and what can be done if time alone does not."""
+    if job.state == "RUNNING":
+        return ""
+    if job.state == "COMPLETING":
+        return f"{job}: it did not begin, and Slurm clears up behind it"
     told = (advice for begins, advice in _ADVICE.items() if job.reason.startswith(begins))
     advice = next(told, None)
     return str(job) if advice is None else f"{job}: {advice.format(id=job.id)}"
@@ -122,7 +126,13 @@ def token_of(said: str, installation: str) -> str | None:
 
 
 def not_begun(
-    job: SlurmJob, exit_code: int | None, directory: Path, python: str, said: str = ""
+    job: SlurmJob,
+    exit_code: int | None,
+    directory: Path,
+    python: str,
+    said: str = "",
+    *,
+    was_run: bool = False,
 ) -> Exit:
     """How an attempt ended that Slurm has let go of before it ran.
 
@@ -132,6 +142,8 @@ def not_begun(
         That of its script; None if it is not known.
     said
         The last line that the script said.
+    was_run
+        Whether a node has run its script, so that it was not the node that could not.
     """
     where = job.nodes or "the node"
     told = could_not_begin(exit_code, where, directory, "Slurm", python)
@@ -145,7 +157,7 @@ def not_begun(
             "or for another --partition"
         )
         return Exit(cause=Cause.LAUNCH_FAILED, detail=told_so)
-    if job.state == "CANCELLED" and not job.nodes:
+    if job.state == "CANCELLED" and (was_run or not job.nodes):
         return Exit(cause=Cause.CANCELLED_BY_USER, detail=f"somebody in Slurm (job {job.id})")
     if job.state == "CANCELLED":
         # A node that cannot launch a job has it requeued, and cancelled if that is not allowed.
@@ -158,22 +170,24 @@ def not_begun(
     return Exit(cause=Cause.LAUNCH_FAILED, detail=f"{told_so}: {said}" if said else told_so)
 
 
-def lost(job: SlurmJob | None, *, revoked: bool = False) -> Exit:
+def lost(job: SlurmJob | None, *, revoked: bool = False, asked: bool = False) -> Exit:
     """How an attempt ended that began and has written nothing of its end.
 
     Parameters
     ----------
     job
         None if Slurm does not know it any more.
-    revoked
-        Whether the attempt was given up.
+    revoked, asked
+        Whether the attempt was given up, and whether we have asked it to end.
     """
     if job is None:
         return Exit(cause=Cause.NODE_LOST, detail="Slurm does not know its job any more")
     if job.waits or (revoked and job.state == "CANCELLED"):  # it was we who cancelled it then
         return Exit(cause=Cause.NODE_LOST, detail=f"Slurm has put job {job.id} back into its queue")
     where = f"{job.nodes}, " if job.nodes else ""
-    cause, told = _ENDS.get(job.state, (Cause.NODE_LOST, "{where}Slurm's job {id} is {job}"))
+    unknown = (Cause.NODE_LOST, "{where}Slurm's job {id} is {job}")
+    was_ours = asked and job.state == "CANCELLED"  # it has not ended when it was asked to
+    cause, told = unknown if was_ours else _ENDS.get(job.state, unknown)
     return Exit(cause=cause, detail=told.format(where=where, id=job.id, job=job))
 
 

@@ -206,7 +206,13 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--time-limit", type=duration_s, metavar="T", help="end it after 90s, 30m, 2h or 1h30m"
     )
-    how.add_argument("--priority", type=int, metavar="N", help="higher goes first (default: 0)")
+    how.add_argument(
+        "--priority",
+        type=int,
+        metavar="N",
+        help="higher goes first (default: 0). A cluster has an order of its own: Slurm takes what "
+        "is below 0 as --nice, and Ray takes none",
+    )
     how.add_argument(
         "--dataset",
         "-d",

@@ -61,6 +61,7 @@ RAY = Kind(
     install="jupyter-training[ray]",
     repair="c.Ray.address",
 )
+
 KINDS = pytest.mark.parametrize("kind", [SLURM, RAY], ids=lambda kind: kind.executor)
 
 
@@ -96,3 +97,10 @@ def test_a_slurm_that_is_reached_by_rest_is_repaired_there() -> None:
     away = slurm.SlurmFacts("unknown", "slurmrestd at http://head:6820 does not answer: refused")
     says(slurm.judge(away, asked), Verdict.PROBLEM, "slurmrestd runs", "rest_token_file")
     says(slurm.judge(SLURM.missing, SLURM.asked), Verdict.PROBLEM, "c.Slurm.rest_url", blocks=True)
+
+
+def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+    facts = ray.look("head:8265", {}, True, tmp_path)
+    told = "c.Ray.address should be like http://head:8265, not head:8265"
+    says(ray.judge(facts, RAY.asked), Verdict.PROBLEM, told, blocks=True)
+    says(ray.judge(facts, SETTINGS), Verdict.ABSENT, "no job is sent to a cluster")

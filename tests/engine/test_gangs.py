@@ -83,6 +83,13 @@ def test_a_node_that_says_nothing_of_its_ranks_is_named(attempt: Path) -> None:
     assert reason(found).startswith("node 1 of 2 failed first: the machine that ran it was lost")
 
 
+def test_a_node_that_was_lost_is_why_the_ranks_failed_that_spoke_with_it(attempt: Path) -> None:
+    tell(attempt, rank=1, node=0, exit_code=1)
+    lost = Exit(cause=Cause.NODE_LOST, detail="the cluster has lost it")
+    found = verdict(attempt, ends(Exit(exit_code=1), lost), 0, 4)
+    assert (found.exit.cause, found.exit.who) == (Cause.NODE_LOST, "node 1 of 2")
+
+
 def test_arguments_that_are_not_understood_are_found_in_the_log_of_the_rank(attempt: Path) -> None:
     tell(attempt, exit_code=2)
     (attempt / log_name(3)).write_text("usage: x\nx: error: unrecognized arguments: --lr\n")

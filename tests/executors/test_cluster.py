@@ -85,8 +85,8 @@ class Desk:
     ) -> Exit:
         return told
 
-    def lost(self, job: SlurmJob | None, *, revoked: bool) -> Exit:
-        return lost(job, revoked=revoked)
+    def lost(self, job: SlurmJob | None, *, revoked: bool, asked: bool) -> Exit:
+        return lost(job, revoked=revoked, asked=asked)
 
     async def not_begun(self, job: SlurmJob, directory: Path) -> Exit:
         return Exit(exit_code=1)

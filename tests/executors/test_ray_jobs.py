@@ -98,7 +98,10 @@ def test_pairs_that_are_none_are_named(wrong: str) -> None:
 
 
 def test_why_a_job_waits_is_told_in_the_words_of_ray() -> None:
-    said = "Job has not started yet. It may be waiting for resources (CPUs, GPUs)."
+    said = (
+        "Job has not started yet. It may be waiting for resources (CPUs, GPUs). "
+        "It may be waiting for the runtime environment to be set up."
+    )
     assert reason(job(state="PENDING", message=said)) == (
         "PENDING (It may be waiting for resources (CPUs, GPUs))"
     )
@@ -123,6 +126,27 @@ def test_why_a_job_never_began(changes: dict[str, Any], cause: Cause, said: str)
     assert said in told.detail
 
 
+def test_a_job_that_no_node_could_hold_says_what_it_lacks() -> None:
+    told = submission(launch(gpus=("", ""), options={"resources": "licence=1"}), SITE, 1)
+    listed = {**told, "status": "PENDING", "message": "Job has not started yet."}
+    (waiting,) = jobs_of([listed], "here")
+    has = {"CPU": 8, "memory": 9 * GB, "GPU": 1, "licence": 2}
+    small = {"state": "ALIVE", "resources_total": has}
+    gone = {"state": "DEAD", "resources_total": {**has, "GPU": 2}}
+    told_so = reason(waiting, [small, gone])
+    assert told_so.startswith(
+        "PENDING (no node of Ray has 2 GPUs, the largest has 1): ask for less"
+    )
+    assert reason(waiting, [small, {**gone, "state": "ALIVE"}]) == "PENDING"
+    assert reason(waiting, []) == "PENDING"
+    told = submission(launch(options={"labels": "zone=eu, market=!spot"}), SITE, 1)
+    (waiting,) = jobs_of([{**told, "status": "PENDING"}], "here")
+    named = {**small, "labels": {"zone": "eu", "market": "spot"}}
+    assert "has the labels zone=eu, market=!spot)" in reason(waiting, [small, named])
+    assert reason(waiting, [{**named, "labels": {"zone": "eu"}}]) == "PENDING"
+    assert reason(replace(waiting, state="RUNNING"), [small]) == ""
+
+
 def test_whose_doing_an_end_is() -> None:
     told_to = Exit(signal=15, cause=Cause.NODE_LOST, detail="told to stop")
     stopped = job(state="STOPPED")
@@ -132,6 +156,9 @@ def test_whose_doing_an_end_is() -> None:
     assert end_of(told_to, None, **calm) == told_to
     assert end_of(Exit(exit_code=3), stopped, **calm) == Exit(exit_code=3)
     assert end_of(Exit(signal=9), None, asked=False, revoked=True) == lost(None)
+    # A job that has not ended when it was asked to is stopped by us.
+    assert lost(stopped).cause is Cause.CANCELLED_BY_USER
+    assert lost(stopped, by_us=True).cause is Cause.NODE_LOST
     assert lost(None).detail == "Ray does not know its job any more: it was restarted"
 
 
@@ -176,3 +203,9 @@ def test_headers_are_those_of_rays_own_client(tmp_path: Path) -> None:
     env = {"RAY_JOB_HEADERS": '{"X": "1"}', "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
     assert headers_of(env) == {"X": "1", "Authorization": "Bearer abc"}
     assert headers_of({}) == {}
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("usual")
+    assert headers_of({"HOME": str(tmp_path)}) == {"Authorization": "Bearer usual"}
+    assert headers_of({"HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled"}) == {}
+    with pytest.raises(ValueError, match="RAY_JOB_HEADERS should be a JSON object"):
+        headers_of({"RAY_JOB_HEADERS": "X: 1"})

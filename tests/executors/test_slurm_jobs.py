@@ -343,6 +343,9 @@ def test_why_a_job_did_not_begin_is_told_with_what_to_do(
 def test_who_cancels_a_job_that_has_no_node_yet_is_somebody() -> None:
     told = not_begun(job("CANCELLED"), None, DIRECTORY, "/env/bin/python")
     assert told == Exit(cause=Cause.CANCELLED_BY_USER, detail="somebody in Slurm (job 7)")
+    # So it is if its node has run the script, which had not begun the nodes of the job yet.
+    ran = job("CANCELLED", nodes="node[1-2]")
+    assert not_begun(ran, None, DIRECTORY, "/env/bin/python", was_run=True) == told
 
 
 def test_a_job_that_no_node_could_ever_run_is_not_tried_again() -> None:
@@ -367,3 +370,8 @@ def test_a_job_that_waits_for_more_than_its_turn_says_what_can_be_done(
     told = reason(job("PENDING", word))
     assert told.startswith(f"PENDING ({word}){advice}")
     assert advice or told.endswith(")")
+
+
+def test_what_a_job_does_that_neither_waits_nor_runs_is_told() -> None:
+    assert reason(job("RUNNING")) == ""
+    assert reason(job("COMPLETING")).startswith("COMPLETING: it did not begin")

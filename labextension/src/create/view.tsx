@@ -298,7 +298,7 @@ function Needs(props: PartProps): React.JSX.Element {
           {field(
             'priority',
             trans.__('Priority'),
-            trans.__('Higher goes first'),
+            trans.__('Higher goes first; a cluster has its own order'),
             { inputMode: 'numeric', placeholder: '0' }
           )}
           {field(

@@ -4,6 +4,7 @@
  * What an engine or a cluster itself has said stays as it is.
  */
 import {
+  count,
   type IRule,
   name,
   number,
@@ -71,7 +72,85 @@ const WAITS: readonly IRule[] = [
   )
 ];
 
+const LACKS: readonly IRule[] = [
+  rule(trans => trans.__('all that it asks for')),
+  rule((trans, type) => trans.__('GPUs of type %1', type)),
+  rule((trans, labels) => trans.__('the labels %1', labels)),
+  rule(
+    (trans, amount, most) => trans.__('%1, the largest has %2', amount, most),
+    count,
+    number
+  ),
+  rule(
+    (trans, amount, most) => trans.__('%1, the most is %2', amount, most),
+    word,
+    number
+  )
+];
+
+const lack: Place = (text, trans) => read(LACKS, text, trans);
+
+/** `3 nodes of Ray at the same time, or at least 2`. */
+const OF_RAY: readonly IRule[] = [
+  rule(
+    (trans, most) =>
+      trans.__('waits for %1 nodes of Ray at the same time', most),
+    number
+  ),
+  rule(
+    (trans, most, least) =>
+      trans.__(
+        'waits for %1 nodes of Ray at the same time, or at least %2',
+        most,
+        least
+      ),
+    number,
+    number
+  )
+];
+
+const ofRay: Place = (text, trans) => read(OF_RAY, text, trans);
+
 const CLUSTERS: readonly IRule[] = [
+  rule(trans =>
+    trans.__('COMPLETING: it did not begin, and Slurm clears up behind it')
+  ),
+  rule(
+    (trans, what) =>
+      trans.__(
+        'PENDING (no node of Ray has %1): ask for less, or add such a node',
+        what
+      ),
+    lack
+  ),
+  rule(trans =>
+    trans.__(
+      'PENDING (It may be waiting for resources (CPUs, GPUs, memory, custom resources) to become available)'
+    )
+  ),
+  ...OF_RAY,
+  rule(
+    (trans, waits, few) =>
+      trans.__(
+        '%1, but it has only %2: ask for fewer, or add nodes',
+        waits,
+        few
+      ),
+    ofRay,
+    number
+  ),
+  rule(
+    (trans, waits, few, all) =>
+      trans.__(
+        '%1, but only %2 of its %3 nodes could hold one: ask for less, or add such nodes',
+        waits,
+        few,
+        all
+      ),
+    ofRay,
+    number,
+    number
+  ),
   rule(trans =>
     trans.__(
       'PENDING (is submitted again, as Ray has given up waiting for resources)'
@@ -231,7 +310,7 @@ const CLUSTERS: readonly IRule[] = [
   rule(
     (trans, where, theirs, ours, how) =>
       trans.__(
-        'the Ray cluster at %1 is of version %2, and this server has Ray %3, which cannot speak to it: %4',
+        'the Ray cluster at %1 is of version %2, and this server has Ray %3, which cannot speak to it: %4, and start this server again',
         where,
         theirs,
         ours,

@@ -263,12 +263,6 @@ export const UNFIT: readonly IRule[] = [
   rule((trans, option, given) =>
     trans.__('should be what sbatch takes for --%1, not %2', option, given)
   ),
-  rule(trans =>
-    trans.__('Ray starts all nodes of a job or none; leave it out')
-  ),
-  rule(trans =>
-    trans.__('Ray finds nodes by labels only for jobs of one node')
-  ),
   rule((trans, a) => trans.__('%1 should be like "name=value"', a)),
   rule((trans, a) => trans.__('there is no directory %1', a)),
   rule((trans, a) => trans.__('%1 may not be entered', a)),

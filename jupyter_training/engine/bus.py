@@ -107,8 +107,11 @@ class FifoBus:
     def open(self) -> None:
         """Begin to listen; see `Bus`."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.mkfifo(self._own, 0o600)
-        self._reader = os.open(self._own, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Others see it when it is read: one that nobody reads they remove.
+        draft = self._own.with_suffix(".draft")
+        os.mkfifo(draft, 0o600)
+        self._reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        draft.rename(self._own)
         # Held open, so that the end of the last other writer is not the end of the file.
         self._writer = os.open(self._own, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         asyncio.get_running_loop().add_reader(self._reader, self._woken)

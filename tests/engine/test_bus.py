@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 from jupyter_training.engine.bus import FifoBus, PostgresBus
@@ -54,6 +55,32 @@ def test_waking_one_that_does_not_listen_at_the_moment_never_blocks(tmp_path: Pa
         await asyncio.wait_for(woken.wait(), PATIENCE_S)
         await ada.close()
         await bob.close()
+
+    asyncio.run(go())
+
+
+def test_one_that_is_about_to_listen_is_not_taken_for_dead(tmp_path: Path) -> None:
+    async def go() -> None:
+        over, unheard = threading.Event(), list[OSError]()
+
+        def wake() -> None:
+            while not over.is_set():
+                try:
+                    os.close(os.open(tmp_path / "ada.fifo", os.O_WRONLY | os.O_NONBLOCK))
+                except FileNotFoundError:
+                    pass
+                except OSError as error:  # so others would remove it
+                    unheard.append(error)
+
+        waking = threading.Thread(target=wake)
+        waking.start()
+        for _ in range(50):
+            bus = FifoBus(tmp_path, "ada", lambda: None)
+            bus.open()
+            await bus.close()
+        over.set()
+        waking.join()
+        assert unheard == []
 
     asyncio.run(go())
 

@@ -25,7 +25,7 @@ from jupyter_training.executors.base import Executor
 from jupyter_training.jobs.spec import JobType
 from jupyter_training.points import Point, reach
 from jupyter_training.scheduling.resources import Node
-from jupyter_training.store.database import AWAY, Database, trouble
+from jupyter_training.store.database import AWAY, Database, stood_still, trouble
 
 _log = logging.getLogger(__name__)
 
@@ -163,14 +163,18 @@ class Engine:
         return await self._for_a_person(self._write, change)
 
     async def _for_a_person(self, run: Callable[..., _T], work: object) -> _T:
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, run, work)
-        try:
-            return await asyncio.wait_for(asked, _PATIENCE_S)
-        except asyncio.TimeoutError:
-            told = "The training database does not answer; try again soon."
-        except AWAY as error:
-            _log.error("The training database cannot be used: %s", error)
-            told = trouble(error)
+        while True:
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, run, work)
+            try:
+                return await asyncio.wait_for(asked, _PATIENCE_S)
+            except asyncio.TimeoutError:
+                told = "The training database does not answer; try again soon."
+            except AWAY as error:
+                if stood_still(error):  # it was not the database
+                    continue
+                _log.error("The training database cannot be used: %s", error)
+                told = trouble(error)
+            break
         raise DatabaseAway(f"{told} Jobs that run go on.")
 
     def poke(self, job: int, *, cancel: bool = False, family: bool = False) -> None:

@@ -54,6 +54,10 @@ The same statement may well succeed a little later.
 """
 
 
+_STOOD_STILL = "25P03"
+"""What PostgreSQL calls the end of a transaction that stood still for too long."""
+
+
 class DatabaseTooNew(RuntimeError):
     """The database was written by a later version of this package."""
 
@@ -250,6 +254,15 @@ def _checked(url: str) -> URL:
             f"postgresql+psycopg://user@host/name; {backend or 'what it is'} is not supported."
         )
     return parsed if backend == "sqlite" else parsed.set(drivername="postgresql+psycopg")
+
+
+def stood_still(error: BaseException) -> bool:
+    """Whether PostgreSQL has ended a transaction in which this server stood still.
+
+    Nothing of it was committed, and it can be repeated: the machine was busy, or slept.
+    """
+    told = getattr(error, "orig", None)
+    return getattr(told, "sqlstate", None) == _STOOD_STILL or "idle-in-transaction" in str(told)
 
 
 def trouble(error: BaseException) -> str:

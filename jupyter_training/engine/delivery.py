@@ -73,6 +73,9 @@ def _send(url: str, message: Message) -> str | None:
         if found := _CODE.search(str(getattr(entry, "message", ""))):
             code.append(found[1])
 
+    # A service gives up after 4 s by itself, and whom it then has told all the same is told again.
+    service.socket_connect_timeout = max(service.socket_connect_timeout, PATIENCE_S)
+    service.socket_read_timeout = max(service.socket_read_timeout, PATIENCE_S)
     to = apprise.Apprise(asset=_asset())
     to.add(service)
     with contextlib.suppress(Exception):  # a plugin's own error may have the URL in it

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta, timezone
 
 from sqlalchemy import Connection
@@ -65,7 +65,7 @@ class Notifier:
     ) -> None:
         self._engine, self._workspace, self._send = engine, engine.workspace, send
         self._something = asyncio.Event()
-        self._telling: dict[asyncio.Task[None], str] = {}
+        self._telling: dict[asyncio.Task[None], tuple[str, int]] = {}
 
     async def run(self) -> None:
         """Tell, for as long as this server lives."""
@@ -112,7 +112,7 @@ class Notifier:
         free = _AT_ONCE - len(self._telling)
         if wait_s > 0 or free <= 0:
             return min(max(wait_s, _AGAIN_S if free <= 0 else 0.0), _SWEEP_S)
-        urls = list(self._telling.values())
+        urls = [url for url, _ in self._telling.values()]
         busy = {url for url in urls if urls.count(url) >= _TO_ONE}
         ttl = timedelta(seconds=CLAIM_S)
         claimed = await self._engine.write(
@@ -121,8 +121,11 @@ class Notifier:
         reach(Point.TELLING_CLAIMED)
         claimed_at = asyncio.get_running_loop().time()
         for one in claimed:
-            task = asyncio.create_task(self._tell(one, claimed_at))
-            self._telling[task] = one.receiver.url
+            # What happened to a job first is told first: a retry before the end that it came to.
+            what = (one.receiver.url, one.job)
+            before = [task for task, other in self._telling.items() if other == what]
+            task = asyncio.create_task(self._tell(one, claimed_at, before))
+            self._telling[task] = what
             task.add_done_callback(self._ended)
         return 0.0 if claimed else _AGAIN_S
 
@@ -132,7 +135,11 @@ class Notifier:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("A notification is tried again later: %s", type(error).__name__)
 
-    async def _tell(self, one: Notification, claimed_at: float) -> None:
+    async def _tell(
+        self, one: Notification, claimed_at: float, before: Collection[asyncio.Task[None]]
+    ) -> None:
+        if before:
+            await asyncio.wait(before)
         facts = await asyncio.to_thread(self._facts, one)
         if asyncio.get_running_loop().time() - claimed_at > _LATEST_S:
             return  # by the time it would be told, somebody else may have

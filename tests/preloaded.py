@@ -21,9 +21,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jupyter_training import points
+from tests import fake_nvml
+from tests.patience import PATIENCE_S
 
 MODULES = ("jupyter_server", "jupyterlab")
 
@@ -31,7 +34,11 @@ _IMPORTED = (
     *("jupyter_server.serverapp", "jupyterlab.labapp", "jupyterlab.extensions.pypi"),
     *("jupyter_lsp", "jupyter_server_terminals", "docker", "jupyter_training.server.extension"),
 )
-_OWN = ("HOME", "IPYTHONDIR", "PYTHONFAULTHANDLER", "SLURM_CONF", points.VARIABLE)
+_OWN = (
+    *("HOME", "IPYTHONDIR", "PYTHONFAULTHANDLER", "PYTHONPATH", "SLURM_CONF"),
+    points.VARIABLE,
+)
+_OF_GPUS = ("LD_LIBRARY_PATH", fake_nvml.VARIABLE, fake_nvml.CALLS_VARIABLE)
 _OWN_JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH")
 
 
@@ -99,7 +106,9 @@ class Nursery:
         names = env.keys() | self._env.keys()
         mine = {name for name in names if env.get(name) != self._env.get(name)}
         gone = {name for name in mine if name.startswith(("JPY_", "JUPYTER")) and name not in env}
-        return mine - gone <= {*_OWN, *_OWN_JUPYTER}
+        # A library that is in none of the directories of the start is loaded by its path.
+        of_gpus = _OF_GPUS if fake_nvml.VARIABLE in env else ()
+        return mine - gone <= {*_OWN, *_OWN_JUPYTER, *of_gpus}
 
     def start(
         self, arguments: Sequence[str], *, env: Mapping[str, str], cwd: str, log: int, keep: int
@@ -129,7 +138,7 @@ class Nursery:
     def close(self) -> None:
         """End it; what it has forked goes on."""
         self._mine.close()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
 
 
 @cache
@@ -190,7 +199,11 @@ def _become(request: Mapping[str, Any], log: int, keep: int) -> None:
     sys.argv = request["arguments"]
     # What else would have been read from the environment by now.
     faulthandler.enable()
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [one for one in paths if one and one not in sys.path]
     points.arm(os.environ.get(points.VARIABLE))
+    if fake_nvml.VARIABLE in os.environ:
+        fake_nvml.load(Path(os.environ["LD_LIBRARY_PATH"], fake_nvml.LIBRARY))
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

@@ -12,14 +12,19 @@ and this process by `load`. The state is read again at each call.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 VARIABLE, CALLS_VARIABLE = "FAKE_NVML_STATE", "FAKE_NVML_CALLS"
+LIBRARY = "libnvidia-ml.so.1"
 GB = 1024**3
 
 GPU_IS_LOST, DRIVER_NOT_LOADED, NOT_SUPPORTED, NO_PERMISSION, UNKNOWN = 15, 9, 3, 4, 999
@@ -27,8 +32,18 @@ GPU_IS_LOST, DRIVER_NOT_LOADED, NOT_SUPPORTED, NO_PERMISSION, UNKNOWN = 15, 9, 3
 
 
 def build(directory: Path) -> Path:
-    """Compile the fake ``libnvidia-ml.so.1`` into a directory, and return its path."""
-    library = directory / "libnvidia-ml.so.1"
+    """Put the fake ``libnvidia-ml.so.1`` into a directory, and return its path."""
+    library = directory / LIBRARY
+    shutil.copy(_compiled(), library)
+    return library
+
+
+@cache
+def _compiled() -> Path:
+    """Compile it, once in this process."""
+    place = tempfile.mkdtemp(prefix="fake-nvml-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    library = Path(place, LIBRARY)
     source = Path(__file__).with_name("fake_nvml.c")
     warnings = ["-Wall", "-Wextra", "-Werror"]
     shared = ["-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import Home, python
 from tests.executors.another_package import install
+from tests.patience import until
 
 
 def test_jobs_are_handed_over_to_a_cluster_and_run_there_once(home: Home, tmp_path: Path) -> None:
@@ -39,7 +41,12 @@ def test_jobs_are_handed_over_to_a_cluster_and_run_there_once(home: Home, tmp_pa
     (error,) = api.post("api/training-jobs", json=wrong).json()["errors"]
     assert error == {"field": "executor_options.drawer", "message": "there is only the upper one"}
 
-    here, desk = api.get("api/training-resources").json()["nodes"]
+    def nodes() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = api.get("api/training-resources").json()["nodes"]
+        return found
+
+    until(lambda: len(nodes()) == 2)
+    here, desk = nodes()
     assert (here["executor"], here["cpu_cores_free"], len(here["held"])) == (None, 0, 1)
     assert (desk["executor"], desk["state"], desk["cpu_cores_free"]) == ("desk", "tidy", 60)
     assert [gpu["state"] for gpu in desk["gpus"]] == ["free", "in_use"]

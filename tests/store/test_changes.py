@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from jupyter_training.jobs.lifecycle import Exit, Status
 from jupyter_training.store import attempts, changes, families, jobs, transitions
@@ -138,6 +138,7 @@ def test_a_transaction_that_is_committed_late_is_not_missed(postgres: Postgres) 
 
     def slow() -> None:
         with database.write() as connection:
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             transitions.record(connection, first.id, "idle", now=T0, actor="monitor")
             begun.set()
             assert go_on.wait(PATIENCE_S)

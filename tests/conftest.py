@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
-from jsonschema import Draft202012Validator
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from jupyter_training.server import openapi
@@ -25,6 +24,7 @@ from jupyter_training.server.identity import TrainingTokens, system_user
 from tests import preloaded
 from tests.patience import PATIENCE_S
 from tests.ports import free_port
+from tests.schemas import Draft202012Validator
 
 pytest_plugins = [
     "tests.postgres",

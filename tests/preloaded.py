@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import gc
 import json
 import os
 import runpy
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_training import points
+from jupyter_training.server.quick_imports import without_iris
 from tests import fake_nvml
 from tests.patience import PATIENCE_S
 
@@ -149,8 +151,12 @@ def nursery() -> Nursery:
 
 def _serve(asked: socket.socket) -> None:
     """Fork for whoever asks; return in what was forked, and when nobody is left who could ask."""
+    without_iris()
     for name in _IMPORTED:
         __import__(name)
+    # What is here for good need not be looked through again, nor be copied for that, in each fork.
+    gc.collect()
+    gc.freeze()
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     while True:
         message, descriptors, _, _ = socket.recv_fds(asked, 1 << 17, 2)

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import websocket
-from jsonschema import Draft202012Validator
 
 from jupyter_training.server import openapi
 from tests.conftest import Api
 from tests.patience import PATIENCE_S
+from tests.schemas import Draft202012Validator
 
 _DOCUMENT = openapi.document("/")
 _MESSAGE = Draft202012Validator(

@@ -10,13 +10,13 @@ from typing import Any
 
 import websocket
 import yaml
-from jsonschema import Draft202012Validator
 
 from jupyter_training.server.job_events import SCHEMA_ID, data
 from jupyter_training.store.records import Change
 from tests.conftest import NAP, Api, Home, Server, python
 from tests.patience import PATIENCE_S, until
 from tests.postgres import Postgres
+from tests.schemas import Draft202012Validator
 from tests.store.conftest import T0
 
 SCHEMA = yaml.safe_load(

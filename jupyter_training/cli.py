@@ -19,6 +19,7 @@ from jupyter_training.notebook.options import (
     Help,
     Parser,
     UsageError,
+    add_directory_option,
     add_job_options,
     add_metrics_options,
     add_notebook_options,
@@ -86,6 +87,7 @@ def _parser() -> Parser:
     for name, action in (("run", commands.run), ("submit", commands.submit)):
         added = command(name, action)
         add_job_options(added)
+        add_directory_option(added)
         add_notebook_options(added)
         if action is commands.submit:
             _add_wait(added)
@@ -130,6 +132,7 @@ def _parser() -> Parser:
     _add_job(added)
     _add_job(command("cancel", commands.cancel))
     _add_job(command("retry", commands.retry))
+    _add_job(command("delete", commands.delete))
     added = command("duplicate", commands.duplicate)
     add_job_options(added)
     _add_wait(added)

@@ -38,15 +38,22 @@ def _spec(options: argparse.Namespace) -> dict[str, Any]:
         if options.script is not None:
             told = f"{options.script!r} is one word too many, as --file tells what to run"
             raise UsageError(f"jupyter training: {told}")
+        if options.cwd is not None:
+            told = "what a --file describes runs where that says, without --cwd"
+            raise UsageError(f"jupyter training: {told}")
         return {**of_file(options.file), **job_fields(options)}
     if options.script is None:
         raise UsageError("jupyter training: name a script or a program, or a --file")
     if options.parameters and not options.script.endswith(".ipynb"):
         raise UsageError(f"-p is for notebooks; write the arguments of {options.script} after it")
     if options.parameters and not options.arguments:
+        if options.cwd is not None:
+            told = "a notebook runs in its own directory, without --cwd"
+            raise UsageError(f"jupyter training: {told}")
         of = specs.of_notebook(options.script, options.parameters, options.image)
     else:
-        of = specs.of_command([options.script, *options.arguments], options.image)
+        argv = [options.script, *options.arguments]
+        of = specs.of_command(argv, options.image, options.cwd)
     return {**of, **job_fields(options)}
 
 
@@ -262,6 +269,17 @@ def retry(options: argparse.Namespace) -> int:
         print_json(job.told)
         return 0
     print(f"{job.name} ({job.id}) is {states.of(job.told['status']).word}.")
+    return 0
+
+
+def delete(options: argparse.Namespace) -> int:
+    """Delete an ended job with its log, its metrics and its results."""
+    job = jobs.get_job(options.job)
+    job.delete()
+    if options.json:
+        print_json({"deleted": job.id})
+        return 0
+    print(f"{job.name} ({job.id}) is deleted, with its log and its results.")
     return 0
 
 

@@ -14,7 +14,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jupyter_training.notebook import card, facts
-from jupyter_training.notebook.display import printable
+from jupyter_training.notebook.display import is_known, printable
 from jupyter_training.notebook.facts import Known
 from jupyter_training.notebook.history import HistoryTable
 from jupyter_training.notebook.states import of
@@ -119,6 +119,9 @@ def _bar(console: Console, known: Known) -> None:
         return
     if not console.is_terminal:
         print(text)
+        return
+    if not is_known(known.told):
+        _say(console, Text(text))
         return
     width = min(_BAR, console.width - cell_len(text) - 2)
     if width >= _LEAST_BAR:

@@ -18,7 +18,7 @@ from rich.text import Text
 from jupyter_training.notebook import states
 from jupyter_training.notebook.asking import ask
 from jupyter_training.notebook.client import TrainingError
-from jupyter_training.notebook.display import how_far, measured
+from jupyter_training.notebook.display import how_far, is_known, measured
 from jupyter_training.notebook.follow import lines
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.tables import Table
@@ -181,6 +181,7 @@ class _Watcher:
         self._bar.update(
             self._task,
             completed=told["progress"],
+            total=100 if is_known(told) else None,
             status=states.of(status).word,
             style=STYLES[status],
             far=how_far(told),

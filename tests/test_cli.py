@@ -190,7 +190,7 @@ def test_the_other_commands(terminal: Terminal) -> None:
         (["retry", job_id], "job_id"),
         (["logs", job_id], "logs"),
         (["resources"], "nodes"),
-        (["run", *SMALL, script], "exit_code"),
+        (["run", *SMALL, "--cwd", "again", script], "exit_code"),
     ):
         done = (
             terminal.run(*words, "--json")
@@ -202,6 +202,8 @@ def test_the_other_commands(terminal: Terminal) -> None:
     refused = terminal.run("cancel", job_id)
     assert refused.returncode == 1
     assert "already completed" in refused.stderr
+    assert terminal.run("delete", job_id).stdout.startswith(f"my job ({job_id}) is deleted")
+    assert f"There is no job {job_id}" in terminal.run("delete", job_id).stderr
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ from jupyter_training.jobs.lifecycle import Cause, Exit, Status, diagnose
 from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.spec import InvalidJob
 from jupyter_training.jobs.trials import in_words
+from jupyter_training.jobs.usage import summary
+from jupyter_training.notebook.watch import GONE
 from jupyter_training.scheduling import choice
 from jupyter_training.scheduling.choice import Images, Offer
 from jupyter_training.scheduling.demand import Running, Waiting
@@ -226,6 +228,15 @@ def of_executors() -> Iterator[str]:
         yield progress_told(image, str(pull))
 
 
+def of_usage() -> Iterator[str]:
+    known: dict[str, Any] = {"memory_gb": 16, "cpu_cores": 4, "gpu_count": 2}
+    used = {"peak_memory_bytes": int(6.2 * 2**30), "peak_gpu_memory_bytes": 31 * 2**30}
+    yield summary(**known, **used, mean_cpu_cores=1.9, gpu_utilization_percent=87) or ""
+    known = {"memory_gb": 1, "cpu_cores": 1, "gpu_count": 1, "peak_memory_bytes": 9 * 2**20}
+    yield summary(**known, mean_cpu_cores=0.5, gpu_utilization_percent=3) or ""
+    yield GONE
+
+
 def of_receivers() -> Iterator[str]:
     async def nothing(job_id: str) -> None:
         pass
@@ -310,5 +321,5 @@ def wrong_stages() -> Iterator[list[dict[str, Any]]]:
 def test_the_sidebar_knows_what_the_scheduler_the_ends_and_the_checks_of_requests_say() -> None:
     known = json.loads((SOURCES / "__tests__" / "sentences.json").read_text(encoding="utf-8"))
     said = {*of_the_queue(), *of_ends(), *of_children(), *of_gpus(), *of_runs(), *of_requests()}
-    said |= {*of_clusters(), *of_ray(), *of_executors(), *of_receivers()}
+    said |= {*of_clusters(), *of_ray(), *of_executors(), *of_receivers(), *of_usage()}
     assert said - known.keys() == set()

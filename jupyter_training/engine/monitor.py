@@ -95,11 +95,17 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """An attempt has come this far."""
+    """An attempt has come this far.
+
+    Attributes
+    ----------
+    percent
+        None if that is not known any more: it was read from what is only a part.
+    """
 
     token: str
     job_id: int
-    percent: int
+    percent: int | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class _Followed:
     found: Found | None = None
     stop: bool = False
     follower: Follower | None = None
-    percent: int = 0
+    percent: int | None = None
 
 
 class Monitor:
@@ -389,7 +395,7 @@ class Monitor:
             self.stirred[attempt.executor].set()
 
     def _note(self, followed: _Followed, percent: int | None) -> None:
-        if percent is not None and percent != followed.percent:
+        if percent != followed.percent:
             followed.percent = percent
             attempt = followed.attempt
             self._report(Progressed(attempt.token, attempt.job_id, percent))

@@ -47,6 +47,9 @@ class Seen:
         Of a search, where it is.
     start
         When it will probably start; None unless it waits and that can be told.
+    progress_known
+        Whether its progress is how far it is: something has told that, and has not turned out to be
+        about a part only.
     """
 
     job: Job
@@ -60,6 +63,7 @@ class Seen:
     children: Mapping[str, int] | None = None
     search: SearchSummary | None = None
     start: ExpectedStart | None = None
+    progress_known: bool = False
 
 
 class Views:
@@ -133,8 +137,9 @@ class Views:
         if search is not None and search.best is not None:
             latest = {search.search.metric: search.best.value}
         told = reason(job, position, why_waits, needs, children, search)
+        known = job.status is Status.COMPLETED or children is not None or bool(measured.history)
         return Seen(
-            job, told, position, output, shown, latest, left, needs, children, search, start
+            job, told, position, output, shown, latest, left, needs, children, search, start, known
         )
 
     def output_dir(self, job: Job) -> Path:

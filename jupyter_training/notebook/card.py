@@ -23,6 +23,8 @@ _SURFACE = "var(--jp-layout-color2,var(--vscode-textCodeBlock-background,rgba(12
 _TRACK = "var(--jp-layout-color3,var(--vscode-scrollbarSlider-background,#d4d4d4))"
 _MARK = "background:var(--jp-search-unselected-match-background-color,#ffe066);color:#111"
 
+_HATCHED = "background:repeating-linear-gradient(-45deg,currentColor 0 3px,transparent 3px 8px)"
+
 MOST_CURVES = 3
 """So many metrics are drawn where nobody has chosen."""
 
@@ -78,18 +80,22 @@ def holds(
     return " · ".join(parts)
 
 
-def bar(told: dict[str, Any], how_far: str, words: Words = ENGLISH) -> str:
-    """How far a job has come."""
+def bar(
+    told: dict[str, Any], how_far: str, words: Words = ENGLISH, *, is_known: bool = True
+) -> str:
+    """How far a job has come; if that is not known, that it runs."""
     progress, style = int(told["progress"]), states.of(told["status"]).style
+    now, filled = f'aria-valuenow="{progress}" ', "background:currentColor"
+    if not is_known:
+        now, progress, filled = "", 100, _HATCHED if told["status"] == "running" else ""
     label = html.escape(words("Progress of %1", told["name"]))
     return (
         f'<div role="progressbar" aria-label="{label}" '
-        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{progress}" '
+        f'aria-valuemin="0" aria-valuemax="100" {now}'
         f'aria-valuetext="{html.escape(how_far)}" '
         'style="display:flex;align-items:center;gap:8px;line-height:1.4">'
         f'<div style="flex:1;height:6px;border-radius:3px;background:{_TRACK}">'
-        f'<div style="width:{progress}%;height:6px;border-radius:3px;{style};'
-        'background:currentColor"></div>'
+        f'<div style="width:{progress}%;height:6px;border-radius:3px;{style};{filled}"></div>'
         f"</div><span>{html.escape(how_far)}</span></div>"
     )
 

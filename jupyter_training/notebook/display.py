@@ -35,8 +35,15 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def is_known(told: Mapping[str, Any]) -> bool:
+    """Whether something tells how far a job is; before it starts that is nowhere."""
+    return bool(told.get("progress_known", True)) or not told.get("started_at")
+
+
 def how_far(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
     """The progress of a job and how long it may still run: ``45 %, about 5 to 8 min left``."""
+    if not is_known(told):
+        return words("progress unknown")
     left = told.get("remaining_text")
     if left and words is not ENGLISH:  # the server has said it in English
         left = words("about %1 left", duration(told["remaining_s"], words))
@@ -101,7 +108,7 @@ class View:
             classes, style = f' class="{self._pair.picture}"', self._pair.style
         rows = [
             card.head(told, self.gpus),
-            card.bar(told, how_far(told)),
+            card.bar(told, how_far(told), is_known=is_known(told)),
             card.said(told["reason"], starts(told), told.get("usage")),
             card.said(measured(told)),
             card.said(self.note),

@@ -69,7 +69,7 @@ class Job:
 
     @property
     def progress(self) -> int:
-        """How far it has come, in percent; as of now."""
+        """How far it has come, in percent, as of now; 0 also while nothing tells that."""
         return int(self.refresh()["progress"])
 
     @property
@@ -197,6 +197,16 @@ class Job:
         """Run it again, after it has ended."""
         self.told = ask(lambda client: client.retry(self.id))
         return self
+
+    def delete(self) -> None:
+        """Delete it, after it has ended, with its log, its metrics and its results.
+
+        Raises
+        ------
+        TrainingError
+            If it has not ended.
+        """
+        ask(lambda client: client.delete(self.id))
 
     def spec(self) -> dict[str, Any]:
         """What it was asked to be, as the REST interface takes it to make a job like it."""

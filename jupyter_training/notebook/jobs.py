@@ -39,7 +39,8 @@ def submit(
         ``JUPYTER_TRAINING_SNAPSHOT_LIMIT_MB`` says in the environment, or else the server: 500.
     **fields
         The other fields of a job, such as ``cpu_cores``, ``memory_gb``, ``gpu_count``,
-        ``env_vars``, ``max_retries`` or ``time_limit_s``.
+        ``env_vars``, ``max_retries``, ``time_limit_s`` or ``working_dir``, the directory that it
+        runs in, and its script is in.
 
     Raises
     ------
@@ -52,11 +53,7 @@ def submit(
     """
     argv = words(command) if isinstance(command, str) else list(command)
     return send(
-        {
-            **specs.of_command(argv, fields.get("image")),
-            **({"name": name} if name else {}),
-            **fields,
-        },
+        specs.of_fields(argv, fields | ({"name": name} if name else {}), fields.get("image")),
         snapshot=snapshot,
         snapshot_limit_mb=snapshot_limit_mb,
     )

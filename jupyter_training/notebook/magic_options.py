@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_training.notebook.options import (
     Parser,
+    add_directory_option,
     add_job_options,
     add_notebook_options,
     variables,
@@ -23,6 +24,7 @@ def train_parser() -> Parser:
         ),
     )
     add_job_options(parser)
+    add_directory_option(parser)
     values = parser.add_argument_group("what goes in and out")
     values.add_argument(
         "--in",

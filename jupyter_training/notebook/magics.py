@@ -141,8 +141,10 @@ class TrainingMagics(Magics):
         parser = train_parser() if cell is not None else script_parser()
         options = parser.parse_args(words(line))
         if cell is not None:
-            spec = specs.of_cell(cell, options.name, options.image)
+            spec = specs.of_cell(cell, options.name, options.image, options.cwd)
         elif options.notebook or (options.script or "").endswith(".ipynb"):
+            if options.cwd is not None:
+                raise UsageError("%train: a notebook runs in its own directory, without --cwd")
             found = self._notebook(options)
             if found is None:
                 return None
@@ -154,7 +156,8 @@ class TrainingMagics(Magics):
                 f"%train: -p is for notebooks; write {options.script}'s arguments after it"
             )
         else:
-            spec = specs.of_command([options.script, *options.arguments], options.image)
+            argv = [options.script, *options.arguments]
+            spec = specs.of_command(argv, options.image, options.cwd)
         spec.update(job_fields(options))
         if options.ins or options.outs:
             if cell is None and not (options.script or "").endswith(".py"):

@@ -274,6 +274,15 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     add_search_options(parser)
 
 
+def add_directory_option(parser: argparse.ArgumentParser) -> None:
+    """Add where a job runs, for who names a program, a script or a cell."""
+    parser.add_argument(
+        "--cwd",
+        metavar="DIR",
+        help="the directory that it runs in, and its script is in (default: this one)",
+    )
+
+
 _OF_CLUSTERS = {
     "partition": "the partition that it waits in",
     "account": "the account that pays for it",
@@ -410,6 +419,7 @@ def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 OPTIONS = {field: "--" + option.replace("_", "-") for option, field in _FIELDS.items()} | {
     "notify": "--notify",
+    "working_dir": "--cwd",
     **{f"executor_options.{name}": f"--{name}" for name in _OF_CLUSTERS},
 }
 """What a field is called by those who write options."""

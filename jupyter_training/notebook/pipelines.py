@@ -73,7 +73,7 @@ class Pipeline:
         """
         argv = words(command) if isinstance(command, str) else list(command)
         image = fields.get("image", self._fields.get("image"))
-        return self.add(name, {**specs.of_command(argv, image), **fields}, after)
+        return self.add(name, specs.of_fields(argv, fields, image), after)
 
     def add(self, name: str, spec: dict[str, Any], after: str | Iterable[str] = ()) -> Pipeline:
         """Add a stage that is described as a JobSpec is."""

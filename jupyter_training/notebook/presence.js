@@ -1,5 +1,6 @@
-// The part of a monitor that only a browser can do: say that somebody looks, copy, and open the
-// job in the sidebar. Shown by anywidget, so it needs no build.
+// The part of a monitor that only a browser can do: say that somebody looks, copy, open the job in
+// the sidebar, and have the sidebar say the sentences of the server in the language of the page.
+// Shown by anywidget, so it needs no build.
 
 const EVERY_MS = 15_000;
 const PANEL = 'jupyter-training-panel';
@@ -40,6 +41,15 @@ function openInSidebar(job) {
   link.remove();
 }
 
+function wordFor(model) {
+  const detail = { sentences: model.get('sentences') };
+  // Who hears this answers at once; where the extension is not, nobody does.
+  document.dispatchEvent(new CustomEvent('jupyter-training:words', { detail }));
+  if (detail.words) {
+    model.send({ type: 'worded', words: detail.words });
+  }
+}
+
 function render({ model, el }) {
   const job = model.get('job');
   let forget = () => undefined;
@@ -66,12 +76,16 @@ function render({ model, el }) {
   const language = document.documentElement.lang;
   const looks = () => model.send({ type: 'looks', language });
   looks();
+  const word = () => model.get('sentences').length && wordFor(model);
+  model.on('change:sentences', word);
+  word();
   const timer = setInterval(looks, EVERY_MS);
   // A page that was asleep does not wait for its timer.
   const woken = () => document.visibilityState === 'visible' && looks();
   document.addEventListener('visibilitychange', woken);
   return () => {
     forget();
+    model.off('change:sentences', word);
     clearInterval(timer);
     document.removeEventListener('visibilitychange', woken);
   };

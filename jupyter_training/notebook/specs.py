@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,33 +84,77 @@ def _scripts_in(argv: str | Sequence[str], directory: Path) -> list[Path]:
     return found
 
 
-def of_command(argv: Sequence[str], image: str | None = None) -> dict[str, Any]:
+def working_dir(asked: str | None, image: str | None = None) -> str:
+    """The directory in which a job is to run: this one, or what was asked for, as seen from here.
+
+    Parameters
+    ----------
+    image
+        The container image that it runs in; then it may be a directory that only the image has.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such directory.
+    """
+    found = os.path.abspath(Path(asked or "").expanduser())
+    if os.path.isdir(found):
+        return found
+    if asked and image is not None:
+        return asked
+    raise TrainingError(f"There is no directory {found}.")
+
+
+def of_command(
+    argv: Sequence[str], image: str | None = None, cwd: str | None = None
+) -> dict[str, Any]:
     """The fields of a job that runs a program, or a Python script, here.
 
     Parameters
     ----------
     image
         The container image that it runs in, if it does: with that image's own Python.
+    cwd
+        Where it runs, and what the path of a script is relative to; by default the current
+        directory.
     """
-    argv = list(argv)
+    argv, where = list(argv), working_dir(cwd, image)
     if not argv or not argv[0]:
         raise TrainingError("What should be run? Name a script or a program.")
     if argv[0].endswith(".ipynb"):
+        if cwd is not None:
+            raise TrainingError(
+                f"{argv[0]} runs in its own directory; name it by its path, and no other directory."
+            )
         if len(argv) > 1:
             told = f"{argv[0]} takes no arguments, but parameters: -p NAME VALUE before its name"
             raise TrainingError(f"{told}, not {argv[1]!r} after it.")
         return of_notebook(argv[0], (), image)
     if argv[0].endswith(".py"):
         script = Path(argv[0]).expanduser()
-        if not script.is_file():
-            raise TrainingError(f"There is no script {script.absolute()}.")
+        if os.path.isdir(where):
+            if not (where / script).is_file():
+                raise TrainingError(f"There is no script {where / script}.")
+            argv[0] = _path_from(where, script)
         python = sys.executable if image is None else "python3"
-        name, argv = script.stem, [python, _from_here(script), *argv[1:]]
+        name, argv = script.stem, [python, *argv]
     else:
         scripts = [Path(word).stem for word in argv[1:] if word.endswith(".py")]
         name = (scripts or [Path(argv[0]).name])[0]
         argv[0] = argv[0] if image is not None else _program(argv[0])
-    return {"name": name, "command": argv, "working_dir": os.getcwd()}
+    return {"name": name, "command": argv, "working_dir": where}
+
+
+def of_fields(argv: Sequence[str], fields: Mapping[str, Any], image: object) -> dict[str, Any]:
+    """The fields of a job that runs a program, with what is said of it besides.
+
+    A ``working_dir`` that is a directory here is where its script is, too.
+    """
+    place = fields.get("working_dir")
+    is_here = isinstance(place, str) and os.path.isdir(Path(place).expanduser())
+    image = image if isinstance(image, str) else None
+    spec = {**of_command(argv, image, place if is_here else None), **fields}
+    return {**spec, "working_dir": working_dir(place)} if is_here else spec
 
 
 def of_notebook(
@@ -146,15 +190,17 @@ def of_notebook(
     }
 
 
-def _from_here(script: Path) -> str:
-    """The path of a script from this directory, whose copy has another path."""
-    real = script.resolve()
-    if script.is_absolute() or not real.is_relative_to(Path.cwd()):
-        return os.path.relpath(real)
+def _path_from(directory: str, script: Path) -> str:
+    """The path of a script from a directory, whose copy has another path."""
+    real, place = (directory / script).resolve(), Path(directory).resolve()
+    if script.is_absolute() or not real.is_relative_to(place):
+        return os.path.relpath(real, place)
     return str(script)
 
 
-def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, Any]:
+def of_cell(
+    text: str, name: str | None, image: str | None = None, cwd: str | None = None
+) -> dict[str, Any]:
     """The fields of a job that runs the text of a cell in this Python environment, or an image's.
 
     Raises
@@ -175,7 +221,7 @@ def of_cell(text: str, name: str | None, image: str | None = None) -> dict[str, 
         "name": name or notebook_name() or "cell",
         "command": ["python3" if image is not None else sys.executable, SCRIPT_PLACEHOLDER],
         "script": {"name": "cell.py", "text": text},
-        "working_dir": os.getcwd(),
+        "working_dir": working_dir(cwd, image),
     }
 
 

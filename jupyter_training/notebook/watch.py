@@ -35,7 +35,7 @@ _GPUS_S = 5
 _LAST_S = 10
 """How long the end of the log of a job that has ended is waited for (s)."""
 
-_GONE = "The server does not answer; the job goes on without it. Asking again soon."
+GONE = "The server does not answer; the job goes on without it. Asking again soon."
 
 
 class Watch:
@@ -135,7 +135,7 @@ class Watch:
                 self.note, trouble_s = "", 1.0
             except ServerGone:
                 trouble_s = min(trouble_s * 2, 60.0)
-                self.note = _GONE
+                self.note = GONE
             except TrainingError as error:
                 self.note = str(error)
                 self._is_lost = True

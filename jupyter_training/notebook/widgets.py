@@ -14,7 +14,7 @@ import traitlets
 from jupyter_training.notebook import card
 from jupyter_training.notebook.answering import Answering
 from jupyter_training.notebook.client import TrainingError
-from jupyter_training.notebook.display import how_far, measured
+from jupyter_training.notebook.display import how_far, is_known, measured
 from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.jobs import get_job
 from jupyter_training.notebook.live import Pair
@@ -31,6 +31,9 @@ _LINES = 60
 
 _FOUND = 200
 """So many lines that have what is searched for are shown."""
+
+_SENTENCES = 4
+"""So many different sentences a monitor says at a time."""
 
 _HEIGHT = "118px"
 
@@ -58,15 +61,29 @@ class Presence(anywidget.AnyWidget):
     _esm = files("jupyter_training.notebook").joinpath("presence.js").read_text("utf-8")
     job = traitlets.Unicode().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
+    sentences: traitlets.List[str] = traitlets.List().tag(sync=True)
 
     def __init__(
         self, looks: Callable[[], None], speak: Callable[[Words], None], job: str = ""
     ) -> None:
         super().__init__(job=job, words=_of_presence(ENGLISH))
         self._looks, self._speak, self._language = looks, speak, ""
+        self._worded: dict[str, str] = {}
         self.on_msg(self._hear)
 
+    def worded(self, sentence: str | None) -> str | None:
+        """A sentence of the server in the language of the page, as soon as the page has said it."""
+        if not sentence or words_of(self._language) is ENGLISH:
+            return sentence
+        if sentence not in self._worded and sentence not in self.sentences:
+            self.sentences = [*self.sentences, sentence][-_SENTENCES:]
+        return self._worded.get(sentence, sentence)
+
     def _hear(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if content.get("type") == "worded":
+            told = content["words"]
+            self._worded = {one: str(told[one]) for one in self.sentences if one in told}
+            self._speak(words_of(self._language))
         if content.get("type") != "looks":
             return
         language = str(content.get("language", ""))
@@ -110,9 +127,9 @@ class JobWidget:
         self._more.observe(self._unfold, "value")
         self._options = self._make_options()
         self._say()
-        presence = Presence(watch.looking.say, self._speak, job.id)
+        self._presence = Presence(watch.looking.say, self._speak, job.id)
         buttons = widgets.HBox(
-            [self._cancel, self._retry, presence, self._more],
+            [self._cancel, self._retry, self._presence, self._more],
             layout=widgets.Layout(flex="0 0 auto", align_items="center"),
         )
         head = widgets.HBox(
@@ -207,14 +224,17 @@ class JobWidget:
             it = self._watch
             told = it.told
             self._head.value = card.head(told, it.gpus, self._words)
-            self._bar.value = card.bar(told, how_far(told, self._words), self._words)
+            far = how_far(told, self._words)
+            self._bar.value = card.bar(told, far, self._words, is_known=is_known(told))
             # Where it runs and what it holds is in the head already.
             reason = None if told["status"] == "running" else told["reason"]
             _show(self._stages, _stages(it.children))
             self._plot.draw(it.curves, told["attempt"])
             # What is drawn has its last value in the key of the chart.
             others = measured(told, but=self._plot.shown)
-            _show(self._said, card.said(reason, others, told.get("usage"), it.note))
+            word = self._presence.worded
+            said = (word(reason), others, word(told.get("usage")), word(it.note))
+            _show(self._said, card.said(*said))
             _show(self._log, self._log_html())
             ended = told["status"] in ENDED
             self._cancel.layout.display = "none" if ended else ""

@@ -77,6 +77,7 @@ def job(seen: Seen) -> dict[str, Any]:
         "cause": it.cause.value if it.cause else None,
         "reason": seen.reason,
         "progress": it.progress,
+        "progress_known": seen.progress_known,
         **_remaining(seen.remaining),
         "metrics": {
             name: number(value)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, exists, func, insert, select, update
 
 from jupyter_training.jobs.lifecycle import (
     WAITING,
@@ -106,9 +106,13 @@ _TOKENS = select(_attempts.token, _attempts.job_id).where(_OPEN)
 _WAITS = update(training_jobs).where(
     _jobs.id == bindparam("the_job"), _jobs.status == Status.SCHEDULED.value
 )
-_PROGRESS = update(training_jobs).where(
-    _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
-    _jobs.status == Status.RUNNING.value,
+_PROGRESS = (
+    update(training_jobs)
+    .where(
+        _jobs.id == select(_attempts.job_id).where(_OF_TOKEN, _OPEN).scalar_subquery(),
+        _jobs.status == Status.RUNNING.value,
+    )
+    .values(progress=func.coalesce(bindparam("percent", type_=Integer), _jobs.progress))
 )
 
 
@@ -389,7 +393,13 @@ def came_too_late(connection: Connection, job_id: int, why: str, by: str, now: d
     record(connection, job_id, "stale", now=now, actor=by, reason=f"nothing was changed: {why}")
 
 
-def set_progress(connection: Connection, token: str, percent: int) -> bool:
-    """Write how far an open attempt has come; tell whether it is still open."""
-    changed = connection.execute(_PROGRESS, {"the_token": token, "progress": percent})
+def set_progress(connection: Connection, token: str, percent: int | None) -> bool:
+    """Write how far an open attempt has come; tell whether it is still open.
+
+    Parameters
+    ----------
+    percent
+        None if that is not known any more; what was told last stays.
+    """
+    changed = connection.execute(_PROGRESS, {"the_token": token, "percent": percent})
     return changed.rowcount == 1

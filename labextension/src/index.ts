@@ -8,6 +8,7 @@ import { environmentPlugin } from './plugins/environment';
 import { jobsPlugin } from './plugins/jobs';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelPlugin } from './plugins/panel';
+import { sentencesPlugin } from './plugins/sentences';
 import { statusPlugin } from './plugins/status';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
@@ -16,7 +17,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   createPlugin,
   panelPlugin,
   statusPlugin,
-  notificationsPlugin
+  notificationsPlugin,
+  sentencesPlugin
 ];
 
 export default plugins;

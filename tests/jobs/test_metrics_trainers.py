@@ -85,9 +85,11 @@ def test_a_bar_that_is_where_the_named_epochs_are_counts_them(first: int) -> Non
     assert points == [(n + first, n + first, "loss", float(f"0.{9 - n}")) for n in range(5)]
     assert progress == 50
     # One that is within an epoch is not.
-    assert read("100%|####| 60/60 [00:10<00:00]", "Epoch 1: loss 0.5")[1] == 0
-    assert read("100%|####| 2/2 [00:10<00:00]", "Epoch 1: loss 0.5", "Epoch 2: loss 0.4")[1] == 0
-    assert read("  0%|    | 0/60 [00:00<?, ?it/s]Epoch 1", " 50%|##  | 30/60 [00:10<00:10]")[1] == 0
+    assert read("100%|####| 60/60 [00:10<00:00]", "Epoch 1: loss 0.5")[1] is None
+    assert read("100%|####| 2/2 [00:10<00:00]", "Epoch 1: loss 0.5", "Epoch 2: loss 0.4")[1] is None
+    assert (
+        read("  0%|    | 0/60 [00:00<?, ?it/s]Epoch 1", " 50%|##  | 30/60 [00:10<00:10]")[1] is None
+    )
 
 
 def test_a_bar_over_epochs_with_a_named_one_within_it() -> None:

@@ -157,6 +157,9 @@ def test_a_job_is_shown_with_its_last_metrics_and_the_time_that_is_left() -> Non
     assert measured(TOLD) == "loss 0.1235 · acc nan · lr 1e-5 · n 3 · …"
     assert how_far(TOLD) == "45 %, about 5 to 8 min left"
     assert how_far({"progress": 3, "remaining_text": None}) == "3 %"
+    unknown = {**TOLD, "progress": 99, "progress_known": False, "started_at": "2026-01-26"}
+    assert how_far(unknown) == "progress unknown"
+    assert "valuenow" not in View(unknown, []).html()
     view = View(TOLD, [])
     for text in (view.text(), view.html()):
         assert "45 %, about 5 to 8 min left" in text

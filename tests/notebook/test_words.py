@@ -51,6 +51,12 @@ def test_the_page_says_which_language_it_is_in_and_is_told_the_words() -> None:
         presence._hear(presence, {"type": "looks", "language": "zh-CN"}, [])
     assert (heard, len(looks)) == ([CHINESE], 2)
     assert presence.words["open"] == "打开"
+    # The page also says what the server says, where it can.
+    assert presence.worded("finished") == "finished"
+    assert presence.sentences == ["finished"]
+    presence._hear(presence, {"type": "worded", "words": {"finished": "已完成", "other": "x"}}, [])
+    assert (presence.worded("finished"), presence.worded(None)) == ("已完成", None)
+    assert heard == [CHINESE] * 2
     plot = LivePlot(Chart("", ""))
     plot.speak(CHINESE)
     assert plot.root.words["smoothing"] == "平滑"

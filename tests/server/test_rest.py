@@ -262,16 +262,21 @@ def test_progress_comes_from_what_is_printed(api: Api, tmp_path: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     code = f"""
-for epoch in (3, 5):
+for epoch in (3, 5, 1):
     print(f"Epoch {{epoch}}/10 - loss: 0.1")
     open({str(go)!r}).read()
 """
     job_id = api.submit(python(code))["job_id"]
-    api.until(job_id, lambda told: told["progress"] == 30)
+    told = api.until(job_id, lambda told: told["progress"] == 30)
+    assert told["progress_known"]
     go.open("w").close()
     api.until(job_id, lambda told: told["progress"] == 50)
     go.open("w").close()
-    assert api.ended(job_id)["progress"] == 100
+    # It begins again: nobody knows how often it will.
+    assert api.until(job_id, lambda told: not told["progress_known"])["progress"] == 50
+    go.open("w").close()
+    told = api.ended(job_id)
+    assert (told["progress"], told["progress_known"]) == (100, True)
 
 
 def test_progress_comes_from_what_is_reported(api: Api, tmp_path: Path) -> None:

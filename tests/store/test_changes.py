@@ -70,6 +70,9 @@ def test_progress_is_told_with_how_far_it_is(store: Store) -> None:
     store.write(progress)
     last = told(store)[-1]
     assert (last.change, last.status, last.progress) == ("progress", "running", 40)
+    # It does not go back when it is not known any more.
+    assert store.write(attempts.set_progress, attempt.token, None)
+    assert store.job(job).progress == 40
 
 
 def test_what_was_rolled_back_is_not_told(store: Store) -> None:

@@ -56,8 +56,9 @@ class Course:
     Attributes
     ----------
     share
-        From 0 to 1; None if nothing was recognized. It does not go back, unless what it was read
-        from turns out to be a part of who knows how much; then it is 0.
+        From 0 to 1; None if nothing was recognized, and if what it was read from has turned out to
+        be a part of who knows how much. It does not go back, unless it was read from something that
+        came before the training.
     epoch
         The last one that was named, as it was printed.
     step
@@ -238,9 +239,7 @@ class Course:
         return main.rounds * of + n
 
     def _give_up(self) -> None:
-        self.parts_unknown = True
-        if self.share is not None:
-            self.share = 0.0
+        self.parts_unknown, self.share = True, None
 
     def _move(self, share: float) -> None:
         if self.parts_unknown:

@@ -18,7 +18,7 @@ from jupyter_training.jobs.progress.values import pairs
 NAMES = 200
 """So many metrics, and no more, are kept apart in one log."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 def _any_of(texts: Collection[bytes]) -> bytes:
@@ -102,10 +102,7 @@ class LogReader:
 
     @property
     def progress(self) -> float | None:
-        """From 0 to 100; None if nothing was recognized.
-
-        It does not go back, unless what it was read from turns out to be only a part; then it is 0.
-        """
+        """From 0 to 100; None if that is not known, or not any more. See `Course.share`."""
         share = self._course.share
         return None if share is None else share * 100
 

@@ -200,11 +200,25 @@ test('a notebook is run as %train runs one', () => {
     command: "python -m jupyter_training.run_notebook 'my net.ipynb'",
     workingDir: 'deep'
   });
-  expect(trainLine(values)).toBe("%train --name 'my net' 'my net.ipynb'");
+  expect(trainLine(values)).toBe("%train --name 'my net' 'deep/my net.ipynb'");
   const other = valuesForFile('a.ipynb', '/envs/torch/bin/python');
   const command = `${other.command} -p lr 0.1`;
   expect(trainLine({ ...EMPTY, ...other, command })).toBe(
     '%train --name a -p lr 0.1 a.ipynb'
+  );
+});
+
+test('the line says where it runs, from wherever the notebook is', () => {
+  const values = { ...EMPTY, name: 'a', command: 'python a.py', cpus: '2' };
+  const line = (workingDir: string): string =>
+    trainLine({ ...values, workingDir }, '~/work/');
+  expect(line('')).toBe('%train --name a --cpus 2 a.py');
+  expect(line('deep/er')).toBe(
+    "%train --name a --cpus 2 --cwd '~/work/deep/er' a.py"
+  );
+  expect(line('/data')).toBe('%train --name a --cpus 2 --cwd /data a.py');
+  expect(trainLine({ ...PIPELINE, workingDir: 'x' }, '/w')).toContain(
+    '--stage prepare --cwd /w/x prepare.py\n'
   );
 });
 
@@ -377,6 +391,7 @@ test('the lines say of a job what else it has, and of stages what they are', () 
   expect(line).toMatch(/^%%train --name a .*\nprint\(6 \* 7\)$/);
   for (const option of [
     '--output results',
+    '--cwd models',
     '--executor slurm --partition gpu --qos 8',
     "--notify slack://a/b/c --notify 'my team' --notify job-7f3a"
   ]) {

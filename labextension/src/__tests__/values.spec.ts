@@ -5,7 +5,14 @@ import { withNumbers } from '../model/cards';
 import { matches, parseFilter } from '../model/filter';
 import EXAMPLES from './examples.json';
 import STATES from '../model/states.json';
-import { duration, figure, remaining, size } from '../model/times';
+import {
+  duration,
+  figure,
+  progressOf,
+  progressText,
+  remaining,
+  size
+} from '../model/times';
 import type { IMachines, JobStatus } from '../model/types';
 import {
   causeWord,
@@ -68,10 +75,24 @@ describe('times and amounts', () => {
 
   test('the server knows better how long it takes than its progress', () => {
     const now = new Date('2026-01-26T10:10:00Z');
-    const one = job({ progress: 50, started_at: '2026-01-26T10:00:00Z' });
+    const started_at = '2026-01-26T10:00:00Z';
+    const children = { completed: 1, running: 1 };
+    const one = job({ progress: 50, started_at, children });
     expect(remaining(one, now)).toBe(600);
+    expect(remaining({ ...one, children: null }, now)).toBeNull();
     expect(remaining({ ...one, remaining_s: 7 }, now)).toBe(7);
     expect(remaining({ ...one, status: 'failed' }, now)).toBeNull();
+  });
+
+  test('what nobody knows of the progress is not told', () => {
+    const one = job({ progress: 99, progress_known: false });
+    expect(progressOf(one)).toBeNull();
+    // What has not started is nowhere yet.
+    expect(progressText({ ...one, progress: 0 }, trans)).toBe('0 %');
+    const started_at = '2026-01-26T10:00:00Z';
+    expect(progressText({ ...one, started_at }, trans)).toBe('unknown');
+    const known = { ...one, started_at, progress_known: true };
+    expect(progressText(known, trans)).toBe('99 %');
   });
 
   test('sizes and figures have as many digits as are of use', () => {

@@ -3,7 +3,14 @@
  */
 import React, { useState } from 'react';
 
-import { duration, figure, moment, ranFor, remaining } from '../model/times';
+import {
+  duration,
+  figure,
+  moment,
+  progressOf,
+  ranFor,
+  remaining
+} from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import {
   causeWord,
@@ -161,8 +168,13 @@ function details(
     case 'running': {
       const rest = remaining(job, now);
       const ran = ranFor(job, now);
+      const progress = progressOf(job);
       return {
-        left: [far || trans.__('%1 %', job.progress), measured, left]
+        left: [
+          far || (progress === null ? '' : trans.__('%1 %', progress)),
+          measured,
+          left
+        ]
           .filter(Boolean)
           .join(' · '),
         right:

@@ -20,17 +20,38 @@ const OF_CLUSTERS = [
   'labels'
 ];
 
-/** The line that submits the same from a notebook; of a pipeline, one for each stage and one more. */
-export function trainLine(values: IFormValues): string {
+/**
+ * The line that submits the same from a notebook; of a pipeline, one for each stage and one more.
+ *
+ * @param root - The root directory of the server, from which the directories of the dialog are; a
+ * notebook may be in another one.
+ */
+export function trainLine(values: IFormValues, root = ''): string {
   const { spec } = readForm(values);
+  if (spec.working_dir) {
+    spec.working_dir = placed(spec.working_dir, root);
+  }
   if (values.type !== 'pipeline') {
     return cell(spec, [['--name', spec.name || undefined]]);
   }
   const name = spec.name || 'pipeline';
-  const lines = (spec.stages ?? []).map(stage => stageLine(stage, name));
+  const lines = (spec.stages ?? []).map(stage => {
+    const place = stage.working_dir && placed(stage.working_dir, root);
+    return stageLine(
+      { ...stage, working_dir: place || spec.working_dir },
+      name
+    );
+  });
   const whole = line('%train_pipeline', commonOptions(spec));
   const cache = spec.cache ? ' --cache' : '';
   return [...lines, `${whole}${cache} ${quoted(name)}`].join('\n');
+}
+
+/** A directory of the dialog, from wherever a notebook is. */
+function placed(directory: string, root: string): string {
+  return !root || /^[/~]/.test(directory)
+    ? directory
+    : `${root.replace(/\/$/, '')}/${directory}`;
 }
 
 function stageLine(stage: IStageSpec, pipeline: string): string {
@@ -50,6 +71,11 @@ function stageLine(stage: IStageSpec, pipeline: string): string {
 function cell(spec: IJobSpec, first: readonly Option[]): string {
   const options = [...first, ...commonOptions(spec), ...ofType(spec)];
   const command = commandText(spec.command);
+  const notebook = notebookOf(command, spec.working_dir ?? '');
+  if (notebook !== null) {
+    return `${line('%train', options)} ${notebook}`;
+  }
+  options.push(['--cwd', spec.working_dir]);
   return spec.script && /^\S+ '\{script\}'$/.test(command)
     ? `${line('%%train', options)}\n${spec.script.text}`
     : `${line('%train', options)} ${script(command)}`;
@@ -130,15 +156,22 @@ function line(magic: string, options: readonly Option[]): string {
   return [magic, ...written].join(' ');
 }
 
-/** What stands behind the options: scripts and notebooks run in the kernel's Python anyway. */
-function script(command: string): string {
-  const notebook =
+/** A notebook that a command runs, by its path: it runs in its own directory. */
+function notebookOf(command: string, directory: string): string | null {
+  const found =
     /^\S*python3? -m jupyter_training\.run_notebook ('[^']*'|\S+)(?: (-p .*))?$/.exec(
       command
     );
-  if (notebook) {
-    const [, name, parameters] = notebook;
-    return [parameters, name].filter(Boolean).join(' ');
+  if (found === null) {
+    return null;
   }
+  const [, written, parameters] = found;
+  const name = written.replace(/^'|'$/g, '');
+  const path = directory ? `${directory.replace(/\/$/, '')}/${name}` : name;
+  return [parameters, quoted(path)].filter(Boolean).join(' ');
+}
+
+/** What stands behind the options: scripts run in the kernel's Python anyway. */
+function script(command: string): string {
   return command.replace(/^python3? (?=[^-\s]\S*\.py\b)/, '') || 'script.py';
 }

@@ -1,6 +1,7 @@
 /**
  * The form of the dialog.
  */
+import { PageConfig } from '@jupyterlab/coreutils';
 import React, { useEffect, useRef, useState } from 'react';
 
 import { Button, type ITraining, useTraining } from '../components/context';
@@ -130,7 +131,9 @@ export function Form(props: {
           }
           isSubmitting={props.isSubmitting}
         />
-        <TrainLine line={trainLine(values)} />
+        <TrainLine
+          line={trainLine(values, PageConfig.getOption('serverRoot'))}
+        />
       </div>
     </div>
   );

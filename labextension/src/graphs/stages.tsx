@@ -7,7 +7,7 @@ import { useNow, useTraining } from '../components/context';
 import { StatusIcon } from '../components/icons';
 import { useWidth } from '../components/width';
 import { worded } from '../model/sentences';
-import { duration, ranFor } from '../model/times';
+import { duration, progressOf, ranFor } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
 import { layout } from './layers';
@@ -128,7 +128,7 @@ export function StageGraph(props: {
                   {stage.status === 'running' && (
                     <span
                       className="jp-TrainingGraph-progress jp-Training-is-running"
-                      style={{ width: `${stage.progress}%` }}
+                      style={{ width: `${progressOf(stage) ?? 0}%` }}
                     />
                   )}
                   {after(stage) && (
@@ -162,8 +162,9 @@ export function StageGraph(props: {
     if (!isRoomy) {
       return word;
     }
-    if (stage.status === 'running') {
-      return trans.__('%1 · %2 %', word, stage.progress);
+    const progress = progressOf(stage);
+    if (stage.status === 'running' && progress !== null) {
+      return trans.__('%1 · %2 %', word, progress);
     }
     return ran === null
       ? word

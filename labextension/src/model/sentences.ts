@@ -14,6 +14,7 @@ import { GPUS } from './sentences/gpus';
 import { REFUSED } from './sentences/refusals';
 import { UNFIT, WRONG } from './sentences/requests';
 import { read } from './sentences/rules';
+import { USED } from './sentences/usage';
 import { WAITING } from './sentences/waiting';
 
 /** A sentence of the server in the user's language; as it is, if it is not known here. */
@@ -29,7 +30,8 @@ export function worded(sentence: string, trans: TranslationBundle): string {
     ENDING,
     HISTORY,
     UNFIT,
-    WRONG
+    WRONG,
+    USED
   ]) {
     const found = read(rules, sentence, trans);
     if (found !== null) {

@@ -88,7 +88,21 @@ export function ranFor(job: IJob, now: Date): number | null {
     : seconds(job.started_at, job.completed_at ?? now);
 }
 
-/** The seconds until a job is done: what the server says, or what its progress suggests. */
+/** How far a job is (%); null if nothing tells that. */
+export function progressOf(job: IJob): number | null {
+  return job.progress_known === false ? null : job.progress;
+}
+
+/** The same in words; what has not started is nowhere yet. */
+export function progressText(job: IJob, trans: TranslationBundle): string {
+  const progress = job.started_at === null ? job.progress : progressOf(job);
+  return progress === null ? trans.__('unknown') : trans.__('%1 %', progress);
+}
+
+/**
+ * The seconds until a job is done, as the server says; where it cannot know, as of what is made of
+ * other jobs, what the progress suggests.
+ */
 export function remaining(job: IJob, now: Date): number | null {
   if (job.status !== 'running') {
     return null;
@@ -97,9 +111,10 @@ export function remaining(job: IJob, now: Date): number | null {
     return job.remaining_s;
   }
   const ran = ranFor(job, now);
-  return ran === null || job.progress < 3 || job.progress >= 100
+  const { progress } = job;
+  return job.children === null || ran === null || progress < 3 || progress > 99
     ? null
-    : (ran * (100 - job.progress)) / job.progress;
+    : (ran * (100 - progress)) / progress;
 }
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];

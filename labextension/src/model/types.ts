@@ -70,6 +70,8 @@ export interface IJob {
   cause: string | null;
   reason: string | null;
   progress: number;
+  /** Whether that is how far it is; otherwise it is what was told last, or nothing. */
+  progress_known?: boolean;
   /** Seconds until it is done; what it probably lies between. */
   remaining_s?: number | null;
   remaining_low_s?: number | null;

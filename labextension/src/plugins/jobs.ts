@@ -16,6 +16,7 @@ import {
 } from '@jupyterlab/apputils';
 
 import { trainingIcon } from '../icon';
+import { progressOf } from '../model/times';
 import { ACTIVE, ENDED, type IJob, type JobStatus } from '../model/types';
 import { statusWord } from '../model/words';
 import type { CompareView } from '../views/compare';
@@ -178,10 +179,13 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       async job => {
         const hurts =
           job.status === 'running' && environment.settings.confirmCancel;
-        const text = trans.__(
-          'It has done %1 %. It gets time to save its work, and then it is ended.',
-          job.progress
-        );
+        const progress = progressOf(job);
+        const text = [
+          progress !== null && trans.__('It has done %1 %.', progress),
+          trans.__('It gets time to save its work, and then it is ended.')
+        ]
+          .filter(Boolean)
+          .join(' ');
         if (
           !hurts ||
           (await isMeant(

@@ -19,6 +19,7 @@ import {
   figure,
   fullMoment,
   moment,
+  progressText,
   ranFor,
   remaining,
   size
@@ -122,7 +123,7 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
   const facts: [string, string | null][] = [
     [
       trans.__('Progress'),
-      job.started_at ? trans.__('%1 %', job.progress) : null
+      job.started_at === null ? null : progressText(job, trans)
     ],
     [trans.__('Remaining'), rest === null ? null : remainingText()],
     [trans.__('Has run for'), ran === null ? null : duration(ran, trans)],

@@ -8,7 +8,7 @@ import { type IFetched, useFetched } from '../components/fetched';
 import { StatusIcon } from '../components/icons';
 import { StageGraph, stageName } from '../graphs/stages';
 import { worded } from '../model/sentences';
-import { duration, ranFor } from '../model/times';
+import { duration, progressText, ranFor } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import { causeWord, statusWord } from '../model/words';
 
@@ -102,7 +102,7 @@ function StageTable(props: {
                 <StatusIcon status={stage.status} />{' '}
                 {statusWord(stage.status, trans)}
               </td>
-              <td>{trans.__('%1 %', stage.progress)}</td>
+              <td>{progressText(stage, trans)}</td>
               <td>{ran === null ? '' : duration(ran, trans)}</td>
               <td>{after}</td>
               <td>

@@ -57,8 +57,9 @@ _AGAIN_S = 3.0
 _QUIET_S = 1.5
 """How long a job waits until it is told why (s)."""
 
-_STATE_S = 8.0
-"""How long to wait for the cluster's own word on an end that it may have caused (s)."""
+_STATE_S = 30.0
+"""How long to wait for the cluster's own word on an end that it may have caused (s). It has it when
+all is cleared up behind the job."""
 
 _MARGIN_S = 15.0
 """How much longer than its grace period a job may take before the cluster kills it (s)."""

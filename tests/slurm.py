@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -92,7 +93,9 @@ class Slurm:
         for index in range(GPUS):
             os.mknod(place / f"gpu{index}", 0o20666, os.makedev(1, 3))  # as /dev/null
         node = f"CPUs={CPUS} RealMemory={MEMORY_GB * 1024} Gres=gpu:a100:{GPUS} State=UNKNOWN"
-        values = {"place": place, "ports": free_ports(4), "node": node}
+        ports = free_ports(4)
+        self._ports = dict(zip(NODES, ports[1:], strict=True))
+        values = {"place": place, "ports": ports, "node": node}
         self.config.write_text(_CONFIG.format(**values))
         gpus = f"Name=gpu Type=a100 File={place}/gpu[0-{GPUS - 1}]\n"
         (place / "gres.conf").write_text(gpus)
@@ -126,8 +129,23 @@ class Slurm:
         """Start the controller."""
         self._run("slurmctld", "slurmctld", "-D", "-i")
 
+    def restart_node(self, node: str, unseen: Path | None = None) -> None:
+        """Have another daemon of a node, which perhaps does not see what is in a directory.
+
+        Until it listens, Slurm believes that the one before can still be used.
+        """
+        self.kill(node)
+        self.start_node(node, unseen)
+        self._until(lambda: self._listens(node))
+        self.until_up()
+
+    def lose(self, node: str) -> None:
+        """Kill the daemon of a node, of which Slurm is told at once that nobody can use it."""
+        self.kill(node)
+        self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+
     def start_node(self, node: str, unseen: Path | None = None) -> None:
-        """Start the daemon of a node, which perhaps does not see what is in a directory."""
+        """Start the daemon of a node."""
         program = ["slurmd", "-D", "-N", node]
         if unseen is not None:
             hide = 'mount -t tmpfs none "$0" && exec "$@"'
@@ -141,35 +159,45 @@ class Slurm:
         it believes to be somebody else; Slurm and who asks it know better.
         """
         self.place.chmod(0o755)
-        socket = self.place / "rest.socket"
-        socket.unlink(missing_ok=True)
+        file = self.place / "rest.socket"
+        file.unlink(missing_ok=True)
         version = self.command("slurmctld", "-V").split()[1]
         # Of all that it could speak, some of which needs an accounting that is not there.
         plugins = ["-s", "openapi/v0.0.38"] if version.startswith("22.") else ["-s", "slurmctld"]
         somebody = ["--user", "--map-user=1000", "--map-group=1000"]
-        arguments = [*plugins, "-a", "rest_auth/local", f"unix:{socket}"]
+        arguments = [*plugins, "-a", "rest_auth/local", f"unix:{file}"]
         self._run("slurmrestd", "unshare", *somebody, "slurmrestd", *arguments)
-        self._until(socket.is_socket)
-        return f"unix://{socket}"
+        self._until(file.is_socket)
+        return f"unix://{file}"
 
     def kill(self, daemon: str) -> None:
         """Kill ``slurmctld``, or the daemon of a node, which leaves its jobs alone."""
         self._daemons[daemon].kill()
         self._daemons[daemon].wait(PATIENCE_S)
 
-    @contextlib.contextmanager
-    def impatient(self) -> Iterator[None]:
-        """Let it soon declare a node lost that does not answer."""
-        patient = self.config.read_text()
-        self._configure(patient.replace("SlurmdTimeout=24", "SlurmdTimeout=8"))
-        try:
-            yield
-        finally:
-            self._configure(patient)
-
     def until_up(self) -> None:
         """Return when all nodes can be used."""
-        self._until(lambda: self._ask("sinfo", "-h", "-N", "-t", "idle,mix,alloc", "-o", "%N"))
+        self._until(lambda: self._are("idle,mix,alloc"))
+
+    def until_idle(self) -> None:
+        """Return when all nodes are free, and nothing has to be cleared up behind a job."""
+        self._until(lambda: self._are("idle"))
+
+    def until_saved(self) -> None:
+        """Return when all nodes are free, and also a controller that is killed will know that.
+
+        It writes down how jobs stand some seconds later; for minutes the next one would take for
+        running what has ended since.
+        """
+        self.until_idle()
+        since, file = time.time(), self.place / "state" / "job_state"
+        held = self.command("sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true")
+        self.command("scancel", held.strip())
+        self._until(lambda: file.exists() and file.stat().st_mtime > since)
+
+    def until_cleared_up(self) -> None:
+        """Return when nothing has to be cleared up any more behind a job that has ended."""
+        self._until(lambda: self._ask("squeue", "-h", "-t", "completing") == "")
 
     def command(self, *words: str) -> str:
         """Run one of its commands; what it printed."""
@@ -194,15 +222,21 @@ class Slurm:
                 daemon.wait(10)
         shutil.rmtree(self.place, ignore_errors=True)
 
-    def _configure(self, text: str) -> None:
-        self.config.write_text(text)
-        self.command("scontrol", "reconfigure")
+    def _are(self, states: str) -> bool:
+        """Whether all nodes are in one of these states."""
+        told = self._ask("sinfo", "-h", "-N", "-t", states, "-o", "%N") or ""
+        return set(told.split()) == set(NODES)
 
-    def _ask(self, *words: str) -> bool:
+    def _ask(self, *words: str) -> str | None:
+        """What a command prints; None if Slurm does not answer."""
         done = subprocess.run(
             words, env=self._whole_env, capture_output=True, text=True, check=False
         )
-        return set(done.stdout.split()) == set(NODES)
+        return done.stdout if done.returncode == 0 else None
+
+    def _listens(self, node: str) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._ports[node])) == 0
 
     def _run(self, name: str, program: str, *arguments: str) -> None:
         with (self.place / f"{name}.out").open("ab") as log:

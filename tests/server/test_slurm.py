@@ -27,8 +27,7 @@ def on_slurm(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm) -> Iterator
 @pytest.fixture
 def api(on_slurm: Server) -> Iterator[Api]:
     yield on_slurm.api
-    for job in on_slurm.api.get("api/training-jobs?status=pending,scheduled,running").json():
-        on_slurm.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    on_slurm.api.cancel_all()
 
 
 def submit(api: Api, code: str, **fields: Any) -> str:
@@ -58,7 +57,8 @@ def test_a_job_gets_what_it_asks_slurm_for(api: Api, slurm: Slurm) -> None:
     )
     options = {"partition": "small"}
     asked = {"cpu_cores": 2, "memory_gb": 2, "gpu_count": 2, "gpu_type": "A100"}
-    job = submit(api, code, executor_options=options, time_limit_s=60, **asked)
+    slurm.until_idle()
+    job = submit(api, code, executor_options=options, time_limit_s=600, **asked)
     told = api.ended(job)
     assert told["status"] == "completed", told["reason"]
     assert (told["node"], told["gpus"]) == ("node1", ["node1/gpu:0", "node1/gpu:1"])
@@ -82,15 +82,16 @@ def test_a_job_gets_what_it_asks_slurm_for(api: Api, slurm: Slurm) -> None:
     assert "invalid partition specified: moon" in refused["reason"]
 
 
-def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api) -> None:
+def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api, slurm: Slurm) -> None:
     holder = submit(api, NAP, cpu_cores=3, time_limit_s=3600, gpu_count=0)
     api.status(holder, "running")
     three = {"job_type": "distributed", "nodes": 3, "cpu_cores": 4, "gpu_count": 0}
     blocked = submit(api, "", time_limit_s=3600, **three)
     waits(api, blocked, "PENDING (Resources)")
-    small = submit(api, "print('past')", cpu_cores=1, time_limit_s=60, gpu_count=0)
+    small = submit(api, "print('past')", cpu_cores=1, time_limit_s=600, gpu_count=0)
     assert api.ended(small)["status"] == "completed"
     assert api.job(blocked)["status"] == "scheduled"
+    slurm.until_cleared_up()
     # What is too large for this machine goes there by itself.
     large = api.submit(python(NAP), cpu_cores=4, gpu_count=0, time_limit_s=3600)
     assert large["executor"] == "slurm"
@@ -106,7 +107,10 @@ def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api) -> None:
         assert told["status"] == "cancelled"
 
 
-def test_a_job_that_bears_it_starts_with_fewer_nodes_than_it_asks_for(api: Api) -> None:
+def test_a_job_that_bears_it_starts_with_fewer_nodes_than_it_asks_for(
+    api: Api, slurm: Slurm
+) -> None:
+    slurm.until_idle()
     holder = submit(api, NAP, cpu_cores=4, gpu_count=0)
     api.status(holder, "running")
     whole = {"job_type": "distributed", "nodes": 3, "cpu_cores": 4, "gpu_count": 1}
@@ -124,6 +128,7 @@ def test_the_controller_dies_while_jobs_are_submitted(
     api: Api, slurm: Slurm, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
+    slurm.until_saved()
     first = [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
     slurm.kill("slurmctld")
     second = [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
@@ -150,12 +155,10 @@ def test_a_node_that_is_lost_gives_its_job_to_another_attempt(
     api.until(job, lambda it: "saved" in api.log(job))
     node = api.status(job, "running")["node"]  # Slurm is asked for that
     try:
-        with slurm.impatient():
-            slurm.kill(node)  # Slurm loses sight of the job, which goes on
-            told = api.ended(job)
+        slurm.lose(node)  # the job goes on
+        told = api.ended(job)
     finally:
-        slurm.start_node(node)
-        slurm.until_up()
+        slurm.restart_node(node)
     assert (told["status"], told["attempt"], told["retry_count"]) == ("completed", 2, 0)
     assert api.log(job) == ["resumed at 7"]
     events = api.get(f"api/training-jobs/{job}/events").json()
@@ -236,16 +239,12 @@ def test_what_somebody_does_in_slurm_is_told(api: Api, slurm: Slurm) -> None:
 def test_a_distributed_job_names_the_directory_that_one_of_its_nodes_does_not_see(
     on_slurm: Server, api: Api, slurm: Slurm
 ) -> None:
-    slurm.kill("node3")
-    slurm.start_node("node3", unseen=on_slurm.home.data_dir)
+    slurm.restart_node("node3", unseen=on_slurm.home.data_dir)
     try:
-        slurm.until_up()
         asked = {"gpu_count": 1, "nodes": 2, "executor_options": {"nodelist": "node[2-3]"}}
         told = api.ended(submit(api, NAP, **asked))
     finally:
-        slurm.kill("node3")
-        slurm.start_node("node3")
-        slurm.until_up()
+        slurm.restart_node("node3")
     assert (told["status"], told["cause"], told["attempt"]) == ("failed", "launch_failed", 1)
     assert "jobs on Slurm need a directory that all nodes share" in told["reason"]
 

@@ -35,12 +35,13 @@ def api(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm, slurm_rest: str)
     home.close()
 
 
-def test_a_job_gets_what_it_asks_for(api: Api) -> None:
+def test_a_job_gets_what_it_asks_for(api: Api, slurm: Slurm) -> None:
+    slurm.until_idle()
     names = "'CUDA_VISIBLE_DEVICES', 'SLURM_MEM_PER_NODE', 'SLURM_JOB_PARTITION'"
     code = f"import json, os; print(json.dumps([os.environ[one] for one in ({names})]))"
     asked = {"cpu_cores": 2, "memory_gb": 2, "gpu_count": 2, "gpu_type": "A100"}
     options = {"partition": "small", "exclude": "node3"}
-    job = submit(api, code, executor_options=options, time_limit_s=60, **asked)
+    job = submit(api, code, executor_options=options, time_limit_s=600, **asked)
     told = api.ended(job)
     assert told["status"] == "completed", told["reason"]
     assert (told["node"], told["gpus"]) == ("node1", ["node1/gpu:0", "node1/gpu:1"])
@@ -73,13 +74,14 @@ def test_slurmrestd_and_the_controller_die_while_jobs_are_submitted(
     api: Api, slurm: Slurm, tmp_path: Path
 ) -> None:
     runs, jobs = tmp_path / "runs", []
+    slurm.until_saved()
     for daemon, begin in (
         ("slurmrestd", slurm.start_rest),
         ("slurmctld", slurm.start_controller),
     ):
-        jobs += [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
+        jobs += [submit(api, appends(runs), gpu_count=0) for _ in range(2)]
         slurm.kill(daemon)
-        jobs += [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
+        jobs += [submit(api, appends(runs), gpu_count=0) for _ in range(2)]
         waits(api, jobs[-1], "does not answer")
         begin()
         slurm.until_up()

@@ -174,9 +174,10 @@ class Node:
             from jupyter_training.executors.gauges import LocalGauge
 
             self._gauge = LocalGauge(self._identity["token"], self._identity)
+        at = time.time()  # what is read is not older than that
         used = self._gauge.read(Processes())
         content = {
-            "at": time.time(),
+            "at": at,
             "cpu_seconds": None if used is None else used.cpu_seconds,
             "memory_bytes": None if used is None else used.memory_bytes,
         }

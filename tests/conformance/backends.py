@@ -5,7 +5,6 @@ An adapter is a value, so that it can be handed to a server that is a process of
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from jupyter_training.executors.records import EXIT
 from jupyter_training.executors.slurm import SlurmDialect, transport
 from jupyter_training.executors.slurm_request import Site
 from jupyter_training.executors.slurm_transport import Way
+from jupyter_training.executors.supervised import amount, read_record
 from jupyter_training.jobs.usage import Consumption
 from tests.executors.docker_engine import IMAGE
 
@@ -130,9 +130,8 @@ class _Fresh(Gauge):
     def read(self, processes: Processes) -> Consumption | None:
         asked = time.time()
         while not (self._directory / EXIT).exists():
-            with contextlib.suppress(OSError):
-                if (self._directory / ALIVE).stat().st_mtime > asked:
-                    break
+            if (amount(read_record(self._directory / ALIVE) or {}, "at") or 0) > asked:
+                break
             time.sleep(0.01)  # another machine, which has no event for us
         return self._gauge.read(processes)
 

@@ -21,6 +21,7 @@ from tests.conformance.jobs import (
     opened,
     run,
     run_all,
+    until,
     work_of,
 )
 
@@ -107,13 +108,15 @@ def test_a_job_that_does_not_end_is_killed_after_the_grace_period(backend: Backe
 def test_a_job_whose_time_is_over_is_asked_and_then_killed(
     backend: Backend, code: str, number: int | None
 ) -> None:
-    # Long enough for an interpreter to begin and to say what it does about a signal.
-    job = backend.python(code, time_limit_s=5)
-    if number is None:
-        go(job)
-    exit_ = run(backend, job, grace_s=1 if number else GRACE_S).exit
-    assert exit_.cause is Cause.TIMED_OUT
-    assert exit_.detail == "it ran for its time limit of 5 s"
+    for limit_s in (3, 12, 48, 192):
+        job = backend.python(code, time_limit_s=limit_s)
+        if number is None:
+            go(job)
+        exit_ = run(backend, job, grace_s=1 if number else GRACE_S).exit
+        assert exit_.cause is Cause.TIMED_OUT
+        assert exit_.detail == f"it ran for its time limit of {limit_s} s"
+        if log_of(job):
+            break  # else its interpreter had not yet said what it does about a signal
     assert exit_.signal == number
     assert (work_of(job) / "saved").exists() == (number is None)
 
@@ -159,6 +162,7 @@ def test_no_process_of_a_job_is_left_when_it_has_ended(backend: Backend, how: st
             found = await executor.start(job)
             await has_printed(job, b"ready\n")
             if "stopped" in how:
+                await until(lambda: "deaf" not in code or (work_of(job) / "deaf").exists())
                 await executor.stop(found)
             return await executor.wait(found)
 

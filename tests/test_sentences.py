@@ -85,6 +85,7 @@ def of_ends() -> Iterator[str]:
     exits: tuple[Exit, ...] = (
         Exit(exit_code=0),
         Exit(exit_code=3),
+        Exit(exit_code=1, raised="KeyError: 'lr'"),
         Exit(signal=signal.SIGKILL),
         Exit(signal=signal.SIGTERM),
         Exit(exit_code=1, who="rank 3 of 8", said="the loss is NaN"),

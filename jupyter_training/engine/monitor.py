@@ -407,8 +407,12 @@ class Monitor:
 
 def _with_log(exit_: Exit, directory: Path) -> Exit:
     """An end, with what the log says about it where the exit code alone does not."""
-    found = refusals.refusal(exit_.exit_code, logs.tail(directory / LOG, refusals.LINES).lines)
-    return exit_ if found is None else replace(exit_, cause=found[0], detail=found[1])
+    lines = logs.tail(directory / LOG, refusals.LINES).lines
+    found = refusals.refusal(exit_.exit_code, lines)
+    if found is None:
+        # Of a distributed job that is known already, as one of its ranks has said it.
+        return exit_ if exit_.said else replace(exit_, raised=refusals.raised(lines))
+    return replace(exit_, cause=found[0], detail=found[1])
 
 
 async def _start(executor: Executor, launch: Launch) -> Found:

@@ -161,6 +161,8 @@ class Exit:
         one.
     said
         The last line that this one printed; empty if nothing is known of it.
+    raised
+        The exception with which a Python script ended; empty if that is not known.
     """
 
     exit_code: int | None = None
@@ -169,6 +171,7 @@ class Exit:
     detail: str = ""
     who: str = ""
     said: str = ""
+    raised: str = ""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Exit:
@@ -245,6 +248,11 @@ def _diagnosis(exit_: Exit) -> tuple[Cause, str]:
         return cause, sentence(cause, detail)
     if exit_.exit_code == 0:
         return Cause.SUCCESS, sentence(Cause.SUCCESS)
+    if exit_.raised:
+        return (
+            Cause.USER_ERROR,
+            f"the script ended with exit code {exit_.exit_code}: {exit_.raised}",
+        )
     return Cause.USER_ERROR, sentence(Cause.USER_ERROR, f"exit code {exit_.exit_code}")
 
 

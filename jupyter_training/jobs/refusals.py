@@ -1,4 +1,4 @@
-"""Ends that another attempt cannot cure, told from the exit code and the last lines of the log.
+"""What the last lines of a log say of an end, and whether another attempt could cure it.
 
 A shell ends with 127 when it does not find a command and with 126 when it may not run it; programs
 that do not understand their arguments end with 2 (POSIX.1-2017, Shell and Utilities, 2.8.2; the
@@ -13,11 +13,14 @@ from collections.abc import Sequence
 
 from jupyter_training.jobs.lifecycle import Cause
 
-EXIT_CODES = frozenset({2, 126, 127})
+EXIT_CODES = frozenset({1, 2, 126, 127})
 """Only with one of these is it worth a look at the log."""
 
 LINES = 20
 """How many of the last lines are looked at."""
+
+LONGEST = 500
+"""So much of a line is told (characters)."""
 
 _SHELL = re.compile(r"(?:command )?not found$|no such file or directory$|permission denied$", re.I)
 _USAGE = re.compile(
@@ -28,6 +31,23 @@ _USAGE = re.compile(
     r"can't open file '.*': \[Errno 2\]",
     re.I,
 )
+
+
+_FRAME = re.compile(r'\s+File ".+", line \d+')
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .+)?")
+
+
+def raised(lines: Sequence[str]) -> str:
+    """The exception with which a Python script has ended; empty if that is not what its log says.
+
+    Parameters
+    ----------
+    lines
+        The last lines of the log.
+    """
+    last = [line.rstrip() for line in lines[-LINES:] if line.strip()]
+    is_traceback = any(_FRAME.match(line) for line in last)
+    return last[-1][:LONGEST] if is_traceback and _EXCEPTION.fullmatch(last[-1]) else ""
 
 
 def refusal(exit_code: int | None, lines: Sequence[str]) -> tuple[Cause, str] | None:

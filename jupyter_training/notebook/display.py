@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_training.notebook import card
 from jupyter_training.notebook.chart import Curve
 from jupyter_training.notebook.formats import duration, figure
+from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.words import ENGLISH, Words
-
-if TYPE_CHECKING:
-    from jupyter_training.notebook.job import Job
 
 LINES = 12
 """How much of the log is shown."""
@@ -43,7 +41,7 @@ def is_known(told: Mapping[str, Any]) -> bool:
 def how_far(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
     """The progress of a job and how long it may still run: ``45 %, about 5 to 8 min left``."""
     if not is_known(told):
-        return words("progress unknown")
+        return "" if told["status"] in ENDED else words("progress unknown")
     left = told.get("remaining_text")
     if left and words is not ENGLISH:  # the server has said it in English
         left = words("about %1 left", duration(told["remaining_s"], words))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_training.jobs.lifecycle import Cause
-from jupyter_training.jobs.refusals import refusal
+from jupyter_training.jobs.refusals import raised, refusal
 
 ARGPARSE = [
     "usage: train.py [-h] [--epochs EPOCHS]",
@@ -50,3 +50,13 @@ def test_a_refusal(exit_code: int, lines: list[str], cause: Cause, told: str) ->
 )
 def test_what_a_retry_may_cure_is_none(exit_code: int | None, lines: list[str]) -> None:
     assert refusal(exit_code, lines) is None
+
+
+def test_what_a_script_raised_is_the_last_line_of_a_traceback() -> None:
+    frames = ["Traceback (most recent call last):", '  File "/w/train.py", line 3, in <module>']
+    for last in ("KeyError: 'lr'", "my_model.errors.Diverged: loss is nan", "KeyboardInterrupt"):
+        assert raised([*frames, "    fit()", last, ""]) == last
+    assert raised(["KeyError: 'lr'"]) == ""
+    assert raised([*frames, "ValueError: several", "lines of it"]) == ""
+    assert raised([*frames, "Epoch 3/10 - loss: 0.1"]) == ""
+    assert raised([]) == ""

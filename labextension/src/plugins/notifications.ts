@@ -19,6 +19,9 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, environment: IEnvironment): void => {
     const { model, trans } = environment;
 
+    /** By the jobs, what was told last: of a job only the newest is of use. */
+    const told = new Map<string, string>();
+
     async function tell(event: IJobEvent): Promise<void> {
       const { change } = event;
       if (!isNews(change, event.cause, Boolean(event.parent_id))) {
@@ -41,7 +44,8 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
         reason = worded(reason, trans);
       }
       const { mood, text, stays } = notice(change, name, reason, trans);
-      Notification[mood](text, {
+      Notification.dismiss(told.get(event.job_id) ?? '');
+      const id = Notification[mood](text, {
         autoClose: stays ? false : 8000,
         actions: [
           {
@@ -51,6 +55,7 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
           }
         ]
       });
+      told.set(event.job_id, id);
     }
 
     model.jobChanged.connect((_, event) => {

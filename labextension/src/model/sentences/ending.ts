@@ -66,6 +66,11 @@ export const ENDING: readonly IRule[] = [
       trans.__('the script ended with exit code %1; its log says why', code),
     number
   ),
+  rule(
+    (trans, code, raised) =>
+      trans.__('the script ended with exit code %1: %2', code, raised),
+    number
+  ),
   rule((trans, signal) =>
     trans.__(
       'the script was ended by %1, perhaps because the machine ran out of memory',

@@ -55,6 +55,10 @@ export const LIMIT_DASH = [8, 5];
 /** The distances of marks of sizes, from a byte to a petabyte. */
 const SIZES = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
+/** Distances between the marks of an axis of steps: whole ones, and parts of one. */
+const WHOLE = decades(0, 15);
+const PARTS = decades(-9, -1);
+
 /** The distances of marks of times, from a second to some days. */
 const TIMES = [
   ...[1, 2, 5, 10, 20, 30],
@@ -160,7 +164,9 @@ function settings(
       {
         ...axis,
         size: 28,
-        ...(options.isOverTime ? { incrs: TIMES, space: 70 } : {}),
+        ...(options.isOverTime
+          ? { incrs: TIMES, space: 70 }
+          : { incrs: steps }),
         values: (_, splits, _place, _space, step) =>
           splits.map(value => texts().xText(value, step))
       },
@@ -202,6 +208,17 @@ function settings(
     ],
     plugins: [tooltip(texts), ...(limit === undefined ? [] : [line(limit)])]
   };
+}
+
+/** Between the marks of steps, of which there are no halves unless all that is drawn is of a few. */
+function steps(_: uPlot, _axis: number, from: number, to: number): number[] {
+  return to - from < 2 ? [...PARTS, ...WHOLE] : WHOLE;
+}
+
+function decades(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, place) =>
+    [1, 2, 5].map(times => Number(`${times}e${first + place}`))
+  ).flat();
 }
 
 function shapeOf(

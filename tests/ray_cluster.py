@@ -108,8 +108,8 @@ class RayCluster:
         for name in list(self._nodes):
             self.kill_node(name)
 
-    def start_node(self, name: str) -> None:
-        """Start a node."""
+    def start_node(self, name: str, unseen: Path | None = None) -> None:
+        """Start a node, which perhaps does not see what is in a directory."""
         is_head = name == "node1"
         gb = 1 << 30
         self._starts += 1
@@ -126,6 +126,7 @@ class RayCluster:
             "resources": {"accelerator_type:A100": 1, "licence" if is_head else "worker": 1},
             "labels": {"start": self._labels[name]},
             "temp_dir": str(self.place / "ray"),
+            "unseen": unseen and str(unseen),
         }
         if is_head:
             told |= {"gcs_server_port": self._gcs, "include_dashboard": None}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -39,6 +40,8 @@ def _be_node(told: dict[str, Any]) -> None:
     log = os.open(told.pop("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(log, stream)
+    if unseen := told.pop("unseen", None):
+        _hide(unseen)
     head = told.pop("head")
     port = str(told["dashboard_agent_listen_port"])
     params = RayParams(**told, min_worker_port=0, max_worker_port=0, include_log_monitor="")
@@ -46,6 +49,18 @@ def _be_node(told: dict[str, Any]) -> None:
     _Node(params, head=head, shutdown_at_exit=False, spawn_reaper=False)
     while True:
         signal.pause()
+
+
+def _hide(directory: str) -> None:
+    """Have this process, and those that it starts, see nothing of a directory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    private, new_mounts = 1 << 18 | 1 << 14, 1 << 17
+    done = (
+        libc.unshare(new_mounts),
+        libc.mount(b"none", b"/", None, ctypes.c_ulong(private), None),
+        libc.mount(b"none", directory.encode(), b"tmpfs", ctypes.c_ulong(0), None),
+    )
+    assert not any(done), os.strerror(ctypes.get_errno())
 
 
 def main() -> None:

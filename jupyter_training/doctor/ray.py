@@ -34,6 +34,8 @@ class RayFacts:
         Why it does not answer, or cannot be used; empty if it can.
     size
         What it has.
+    repair
+        What to do about the trouble, where that is known.
     """
 
     version: str = ""
@@ -41,6 +43,7 @@ class RayFacts:
     trouble: str = ""
     size: Size = field(default_factory=Size)
     wrong: str = ""
+    repair: str = ""
 
 
 def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path) -> RayFacts:
@@ -53,7 +56,7 @@ def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path)
     """
     from jupyter_training.executors.base import ClusterAway
     from jupyter_training.executors.ray import ray_version, url_of
-    from jupyter_training.executors.ray_client import Client, headers_of
+    from jupyter_training.executors.ray_client import Client, OtherVersion, headers_of
     from jupyter_training.executors.ray_jobs import nodes_of
 
     try:
@@ -69,6 +72,8 @@ def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path)
         client = Client(url, version, sent, verify=verify)
         try:
             nodes = nodes_of(await client.nodes(), {})
+        except OtherVersion as other:
+            return RayFacts(version, url, other.told, repair=other.command)
         except ClusterAway as away:
             return RayFacts(version, url, str(away))
         finally:
@@ -96,7 +101,8 @@ def judge(facts: RayFacts, settings: Settings) -> Check:
             return absent(NAME, f"Ray {facts.version} is installed; no job is sent to a cluster.")
         return problem(
             *(NAME, f"{facts.trouble}."),
-            f"See whether the cluster's dashboard is at {facts.url}, or set c.Ray.address.",
+            facts.repair
+            or f"See whether the cluster's dashboard is at {facts.url}, or set c.Ray.address.",
             blocks_jobs=settings.default_executor == EXECUTOR,
         )
     return clusters.judge(

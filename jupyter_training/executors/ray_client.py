@@ -19,6 +19,20 @@ from jupyter_training.executors.cluster_dialect import Refused
 _EXISTS = "already exists"
 
 
+class OtherVersion(ClusterAway):
+    """A cluster is of another version than Ray here.
+
+    Attributes
+    ----------
+    command
+        What installs that of the cluster.
+    """
+
+    def __init__(self, told: str, command: str) -> None:
+        super().__init__(f"{told}: {command}, and start this server again")
+        self.told, self.command = told, command
+
+
 class Client:
     """A job server of Ray.
 
@@ -122,17 +136,17 @@ class Client:
         return await self._send(method, path, body)
 
     async def _check(self) -> None:
-        """Raises ClusterAway if the cluster is of another version than Ray here."""
+        """Raises OtherVersion if the cluster is of another version than Ray here."""
         answer = await self._send("GET", "/api/version")
         try:
             found = str(answer.json()["ray_version"])
         except (ValueError, KeyError, TypeError):
             raise self._away(f"{answer.status_code}, it is no job server of Ray") from None
         if found != self._version:
-            raise ClusterAway(
+            raise OtherVersion(
                 f"the Ray cluster at {self.url} is of version {found}, and this server has Ray "
-                f'{self._version}, which cannot speak to it: pip install "ray[default]=={found}", '
-                "and start this server again"
+                f"{self._version}, which cannot speak to it",
+                f'pip install "ray[default]=={found}"',
             )
         self._is_checked = True
 

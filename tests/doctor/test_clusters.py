@@ -104,3 +104,9 @@ def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
     told = "c.Ray.address should be like http://head:8265, not head:8265"
     says(ray.judge(facts, RAY.asked), Verdict.PROBLEM, told, blocks=True)
     says(ray.judge(facts, SETTINGS), Verdict.ABSENT, "no job is sent to a cluster")
+
+
+def test_a_cluster_of_another_version_is_repaired_by_installing_that() -> None:
+    command = 'pip install "ray[default]==2.9.3"'
+    other = replace(RAY.away, trouble="the Ray cluster is of version 2.9.3", repair=command)
+    says(ray.judge(other, RAY.asked), Verdict.PROBLEM, "of version 2.9.3", command)

@@ -63,7 +63,7 @@ async def trouble(*answers: tuple[int, str] | None) -> str:
 def test_a_cluster_of_another_version_is_told_with_what_to_do() -> None:
     told = asyncio.run(trouble((200, json.dumps({"ray_version": "2.9.3"}))))
     assert "is of version 2.9.3, and this server has Ray 2.60.0" in told
-    assert told.endswith('pip install "ray[default]==2.9.3"')
+    assert told.endswith(': pip install "ray[default]==2.9.3", and start this server again')
 
 
 @pytest.mark.parametrize(

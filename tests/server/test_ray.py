@@ -152,6 +152,35 @@ def test_two_nodes_meet_in_a_placement_group_and_again_when_one_is_lost(
     assert (told["status"], told["exit_code"]) == ("failed", 3)
 
 
+@at_length
+def test_a_distributed_job_names_the_directory_that_one_of_its_nodes_does_not_see(
+    on_ray: Server, api: Api, ray_cluster: RayCluster
+) -> None:
+    ray_cluster.kill_node("node3")
+    ray_cluster.start_node("node3", unseen=on_ray.home.data_dir)
+    try:
+        ray_cluster.until_up()
+        told = api.ended(submit(api, NAP, nodes=3))
+    finally:
+        ray_cluster.kill_node("node3")
+        ray_cluster.start()
+    assert (told["status"], told["cause"], told["attempt"]) == ("failed", "launch_failed", 1)
+    assert f"the node at {NODES['node3']} does not see" in told["reason"]
+    assert "jobs on Ray need a directory that all nodes share" in told["reason"]
+
+
+@at_length
+def test_what_no_node_could_ever_hold_says_so_and_fewer_nodes_do(api: Api) -> None:
+    large, five = submit(api, "", cpu_cores=64), submit(api, "", nodes=5)
+    waits(api, large, "no node of Ray has 64 CPU cores, the largest has 4): ask for less")
+    waits(api, five, "waits for 5 nodes of Ray at the same time, but it has only 3: ask for fewer")
+    code = "import os; print(*(os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'NNODES')))"
+    elastic = submit(api, code, job_type="distributed", nodes=5, min_nodes=2)
+    told = api.ended(elastic)
+    assert (told["status"], told["ranks"]) == ("completed", 3), told["reason"]
+    assert sorted(api.log(elastic)) == [f"[rank {one}] {one} 3 3" for one in range(3)]
+
+
 RESUMES = """
 import fcntl, os, pathlib, time
 rank = os.environ.get("RANK", "0")

@@ -256,7 +256,12 @@ def waits(
             reason=reason,
         )
     else:
-        changes.note(connection, row.job_id, changes.WAITS, now=now, reason=reason)
+        _note_waits(connection, row.job_id, reason, now)
+
+
+def _note_waits(connection: Connection, job: int, reason: str, now: datetime) -> None:
+    note, status = changes.note, Status.SCHEDULED  # also if it has ended in the same transaction
+    note(connection, job, changes.WAITS, now=now, status=status, reason=reason)
 
 
 def prepares(connection: Connection, token: str, reason: str, now: datetime) -> None:
@@ -265,7 +270,7 @@ def prepares(connection: Connection, token: str, reason: str, now: datetime) -> 
     if row is None or row.ended_at is not None or row.started_at is not None:
         return
     if connection.execute(_WAITS, {"the_job": row.job_id, "reason": reason}).rowcount == 1:
-        changes.note(connection, row.job_id, changes.WAITS, now=now, reason=reason)
+        _note_waits(connection, row.job_id, reason, now)
 
 
 def started(

@@ -12,7 +12,7 @@ import pytest
 from jupyter_training.doctor.ray import look
 from tests.clusters import appends, runs_of, submit_to_servers_that_die
 from tests.conftest import Api, Home, Server, python
-from tests.ray_cluster import NODES, RayCluster, at_length, with_ray
+from tests.ray_cluster import CPUS, GPUS, NODES, RayCluster, at_length, with_ray
 
 NAP = "import time; print('up', flush=True); time.sleep(600)"
 
@@ -29,8 +29,7 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory, ray_cluster: RayCluster) ->
 @pytest.fixture
 def api(on_ray: Server) -> Iterator[Api]:
     yield on_ray.api
-    for job in on_ray.api.get("api/training-jobs?status=pending,scheduled,running").json():
-        on_ray.api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    on_ray.api.cancel_all()
 
 
 def submit(api: Api, code: str, **fields: Any) -> str:
@@ -67,7 +66,7 @@ def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(
     waits(api, second, "PENDING (It may be waiting for resources")
     api.until(second, lambda it: len(shown(api)["node1"]["held"]) == 1)
     assert shown(api).keys() == NODES.keys()
-    assert [len(one["gpus"]) for one in shown(api).values()] == [4, 4, 4]
+    assert [len(one["gpus"]) for one in shown(api).values()] == [GPUS] * len(NODES)
     assert {it["model"] for one in shown(api).values() for it in one["gpus"]} == {"A100"}
     wrong = {"name": "x", "command": "true", "executor": "ray"}
     for field, value, said in (
@@ -80,7 +79,9 @@ def test_a_job_gets_what_it_asks_ray_for_and_the_cluster_is_shown(
         api.post(f"api/training-jobs/{one}/cancel")
         assert api.ended(one)["cause"] == "cancelled_by_user"
     examined = look(ray_cluster.url, {}, True, Path("/tmp"))
-    assert (str(examined.size), examined.trouble) == ("3 nodes with 12 CPU cores and 12 GPUs", "")
+    cores, gpus = CPUS * len(NODES), GPUS * len(NODES)
+    size = f"{len(NODES)} nodes with {cores} CPU cores and {gpus} GPUs"
+    assert (str(examined.size), examined.trouble) == (size, "")
     assert not examined.size.is_elsewhere
 
 

@@ -19,7 +19,7 @@ from tests.kills.matrix import Outcome, look
 from tests.patience import until
 from tests.postgres import Postgres
 
-JOBS = 500
+JOBS, KILLS = 240, 8
 
 
 def leader(server: Server) -> str:
@@ -31,6 +31,11 @@ def leader(server: Server) -> str:
 def history(server: Server) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = server.api.get("api/training-events").json()
     return told
+
+
+def is_of(actor: str, server: Server) -> bool:
+    """Whether this is the name of a server in the history."""
+    return f"-{server.process.pid}-" in actor
 
 
 @contextmanager
@@ -51,25 +56,34 @@ def test_a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes
     first.api.status(begun, "running")
     second = home.start(database_url=database_url, cpu_cores=4)
     old = leader(second)
-    with paused(first):
-        job_id = second.api.submit(["sh", "-c", f"echo two >>{record}"])["job_id"]
-        assert second.api.ended(job_id)["status"] == "completed"
-        new = leader(second)
-        assert new != old
-        # What the first one watched is watched by the second one.
-        cancelled = second.api.post(f"api/training-jobs/{begun}/cancel").json()
+    # On a busy machine the first one may have stood still for so long already.
+    asleep, awake = (first, second) if is_of(old, first) else (second, first)
+    with paused(asleep):
+        job_id = awake.api.submit(["sh", "-c", f"echo two >>{record}"])["job_id"]
+        assert awake.api.ended(job_id)["status"] == "completed"
+        new = leader(awake)
+        assert is_of(new, awake)
+        # What the one watched is watched by the other one.
+        cancelled = awake.api.post(f"api/training-jobs/{begun}/cancel").json()
         assert cancelled["status"] == "cancelled"
-        before = second.api.get("api/training-jobs").json()
-    until(lambda: any(one["kind"] == "fenced" and one["actor"] == old for one in history(second)))
-    assert second.api.get("api/training-jobs").json() == before
-    assert leader(second) == new
+        before, known = awake.api.get("api/training-jobs").json(), history(awake)
+
+    def does() -> list[str]:
+        """What the one that stood still does when it wakes, the latest first."""
+        new = history(awake)
+        return [one["kind"] for one in new[: len(new) - len(known)] if one["actor"] == old]
+
+    until(does)
+    assert does()[-1] == "fenced"
+    assert awake.api.get("api/training-jobs").json() == before
     # It serves as before, and the other one schedules.
-    last = first.api.submit(["true"])["job_id"]
-    assert first.api.ended(last)["status"] == "completed"
+    last = asleep.api.submit(["true"])["job_id"]
+    assert asleep.api.ended(last)["status"] == "completed"
     assert record.read_text() == "one\ntwo\n"
-    assert second.api.history(begun) == ["pending", "scheduled", "running", "cancelled"]
-    kinds = [event["kind"] for event in second.api.get(f"api/training-jobs/{begun}/events").json()]
-    assert kinds.count("adopted") == 1
+    assert awake.api.history(begun) == ["pending", "scheduled", "running", "cancelled"]
+    kinds = [event["kind"] for event in awake.api.get(f"api/training-jobs/{begun}/events").json()]
+    leaders = [one["actor"] for one in known if one["kind"] == "lease"]
+    assert 1 <= kinds.count("adopted") < len(leaders)
 
 
 def is_plain(job: TestJob) -> bool:
@@ -77,7 +91,7 @@ def is_plain(job: TestJob) -> bool:
     return not job.is_to_be_cancelled and not job.is_gang and job.stages is None
 
 
-def test_two_servers_that_die_in_turn_lose_none_of_500_jobs_and_double_none(
+def test_two_servers_that_die_in_turn_lose_none_of_many_jobs_and_double_none(
     home: Home, postgres: Postgres, tmp_path: Path
 ) -> None:
     url = postgres.new_database()
@@ -109,14 +123,14 @@ def test_two_servers_that_die_in_turn_lose_none_of_500_jobs_and_double_none(
     for count, job in enumerate(several, 1):
         headers = {"Idempotency-Key": job.key}
         ask("POST", "api/training-jobs", json=job.spec(place), headers=headers)
-        if count % (JOBS // 8) == 0:
+        if count % (JOBS // KILLS) == 0:
             index = next(turn)
             servers[index].kill()
             killed += 1
             servers[index] = home.start(**traits)
     while left := ask("GET", "api/training-jobs?status=pending,scheduled,running,retrying"):
         ask("GET", f"api/training-jobs/{left[-1]['job_id']}?wait=5")
-    assert killed == 8
+    assert killed == KILLS
     told = ask("GET", "api/training-jobs?limit=1000")
     assert len(told) == JOBS
     assert {one["status"] for one in told} <= set(ENDED)

@@ -138,9 +138,10 @@ class Api:
         return str(job["job_id"])
 
     def cancel_all(self) -> None:
-        """Cancel what still waits or runs."""
+        """Cancel what still waits or runs, and return when nothing of it is left."""
         for job in self.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
             self.post(f"api/training-jobs/{job['job_id']}/cancel")
+            self.ended(job["job_id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         told: dict[str, Any] = self.get(f"api/training-jobs/{job_id}").json()

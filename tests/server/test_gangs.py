@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_training.notebook.ranks import RankTable
 from tests.conftest import Api, Home, Server, python
+from tests.patience import until
 
 TELL = python(
     "import os; names = 'RANK LOCAL_RANK NODE_RANK GROUP_RANK WORLD_SIZE LOCAL_WORLD_SIZE "
@@ -122,7 +123,7 @@ def test_another_launcher_that_is_not_there_is_told_with_what_to_install(api: Ap
 def test_a_cancel_ends_every_rank(api: Api, tmp_path: Path) -> None:
     script = f"import os; open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w'); {WAIT}"
     job = api.submit(python(script), nodes=2, procs_per_node=2)
-    api.status(job["job_id"], "running")
+    until(lambda: len(list(tmp_path.iterdir())) == 4)
     job = api.post(f"api/training-jobs/{job['job_id']}/cancel").json()
     assert job["status"] == "cancelled"
     assert living(job["job_id"]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,12 @@ def test_split_characters_colours_and_junk_are_no_error(api: Api, gate: Path) ->
         "os.write(1, b'\\x1b[31mred\\x1b[0m\\n' + bytes(range(256)) * 200 + b'\\nend\\n')\n"
     )
     job_id = api.submit(python(code))["job_id"]
-    with stream(api, job_id) as it, stream(api, job_id, format="bytes") as raw:
-        it.to_the_end()
-        raw.to_the_end()
+    with (
+        stream(api, job_id) as it,
+        stream(api, job_id, format="bytes") as raw,
+        ThreadPoolExecutor() as threads,  # whoever does not read does not answer pings either
+    ):
+        list(threads.map(Stream.to_the_end, (it, raw)))
     assert it.lines[:2] == ["训练 🙂", "\x1b[31mred\x1b[0m"]
     assert it.lines[-1] == "end"
     printed = "训练 🙂\n".encode() + b"\x1b[31mred\x1b[0m\n" + bytes(range(256)) * 200 + b"\nend\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,10 @@ def test_a_failure_in_the_middle_and_a_retry_that_reuses_what_succeeded(
 
 
 def test_a_stage_alone_is_run_again_with_those_that_waited_for_it(api: Api, tmp_path: Path) -> None:
-    there = tmp_path / "there"
+    there, gate = tmp_path / "there", tmp_path / "gate"
+    os.mkfifo(gate)
     check = stage("check", command=[*python(FAILS_WITHOUT), str(there)], max_retries=0)
-    pipe = submit(api, [check, stage("then", "check", command=["true"])])
+    pipe = submit(api, [check, stage("then", "check", command=["cat", str(gate)])])
     assert api.ended(pipe["job_id"])["status"] == "failed"
     found = children(api, pipe["job_id"])
     refused = api.post(f"api/training-jobs/{found['then']['job_id']}/retry")
@@ -128,6 +130,7 @@ def test_a_stage_alone_is_run_again_with_those_that_waited_for_it(api: Api, tmp_
     there.touch()
     assert api.post(f"api/training-jobs/{found['check']['job_id']}/retry").status_code == 200
     assert api.job(pipe["job_id"])["status"] not in ENDED
+    gate.open("w").close()
     assert api.ended(pipe["job_id"])["status"] == "completed"
     assert statuses(api, pipe["job_id"]) == {"check": "completed", "then": "completed"}
 

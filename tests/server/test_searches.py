@@ -260,7 +260,8 @@ def test_a_search_ends_with_its_budget_and_stops_what_runs(home: Home) -> None:
         assert it["states"]["pruned"] == 2
         assert it["trials"][0]["reason"].startswith("stopped early by the search: its budget")
         used = it["used_hours"] if name == "budget_hours" else it["used_gpu_hours"]
-        assert budget[name] <= used < 100 * budget[name]
+        # The naps alone would have taken six hundred times as much.
+        assert budget[name] <= used < 600 * budget[name]
 
 
 def test_it_gives_up_when_trial_after_trial_fails_and_goes_on_when_that_is_cured(

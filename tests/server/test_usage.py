@@ -114,8 +114,11 @@ def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
     cards.card(0, utilization=80, memory_used=40 * GB)
 
     def works(told: dict[str, Any]) -> bool:
-        cores, busy = told["cpu_cores"], told["gpus"] and told["gpus"][0]["utilization_percent"]
-        return max((one or 0 for one in cores), default=0) > 0.1 and 80 in (busy or ())
+        worked = max((one or 0 for one in told["cpu_cores"]), default=0) > 0.1
+        # A sample may have been taken just when the card changed.
+        card = told["gpus"][0] if told["gpus"] else {"utilization_percent": (), "memory_bytes": ()}
+        is_read = 80 in card["utilization_percent"] and 40 * GB in card["memory_bytes"]
+        return worked and is_read
 
     told = usage_with(api, job_id, works)
     seen.touch()
@@ -187,9 +190,12 @@ def test_a_container_tells_what_it_uses(engine: Engine, home: Home) -> None:
     code = "x = b'x' * (90 << 20); import time; time.sleep(600)"
     job_id = api.submit(["python3", "-c", code], image=IMAGE)["job_id"]
     api.status(job_id, "running")
-    told = usage_with(api, job_id, lambda told: told["samples"] >= 3)
-    assert told["peaks"]["memory_bytes"] > 90 * MB
-    assert told["peaks"]["cpu_cores"] > 0
+
+    def works(told: dict[str, Any]) -> bool:
+        peaks = told["peaks"]
+        return (peaks["memory_bytes"] or 0) > 90 * MB and (peaks["cpu_cores"] or 0) > 0
+
+    usage_with(api, job_id, works)
     told = api.post(f"api/training-jobs/{job_id}/cancel").json()
     assert told["peak_memory_bytes"] > 90 * MB
     assert told["cpu_seconds"] > 0

@@ -43,6 +43,7 @@ class Parser(argparse.ArgumentParser):
             "formatter_class": argparse.RawDescriptionHelpFormatter,
         }
         super().__init__(**kwargs)
+        self.register("type", int, whole_number)
         self.commands: list[Parser] = []
         # Before Python 3.14 it takes -1e-3 for an option.
         self._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
@@ -112,6 +113,13 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(option, there, n=2, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
         return f"there is no option {option}{hint}"
+
+
+def whole_number(text: str) -> int:
+    """The number of ``16``."""
+    if re.fullmatch(r"[-+]?\d{1,18}", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def words(line: str) -> list[str]:

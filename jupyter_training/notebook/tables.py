@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from jupyter_training.notebook.display import how_far, measured, resources
+from jupyter_training.notebook.display import how_far, is_known, measured, resources
 from jupyter_training.notebook.formats import duration, figure, time
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge, badge_of_trial, cause_word
@@ -141,7 +141,7 @@ class StageTable(Table):
             (
                 child["child_key"],
                 child["status"],
-                f"{child['progress']} %",
+                f"{child['progress']} %" if is_known(child) else "",
                 "reused"
                 if child.get("reused_from")
                 else _took(child["started_at"], child["completed_at"], now),

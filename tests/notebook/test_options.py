@@ -95,6 +95,12 @@ def test_what_is_wrong_with_a_search_is_told_before_it_is_sent(line: str, words:
         fields(line)
 
 
+@pytest.mark.parametrize("text", ["x", "1e9", "", "9" * 30, "٣"])
+def test_what_is_no_whole_number_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--gpus/-g: '.*' is not a whole number"):
+        fields(f"--gpus '{text}'")
+
+
 def test_what_the_server_refuses_is_called_as_people_wrote_it() -> None:
     told = {"search.space.lr": "--search lr", "search.space": "--search", "name": "--name"}
     told |= {"search.min_steps": "--min-steps", "search.other": "search.other"}

@@ -75,6 +75,17 @@ test('the server is asked when there is a pause, and what it says is shown', asy
   );
 });
 
+test('the server says what else is wrong, and nothing of where it would run', async () => {
+  const { asked } = show(() => json(NOW));
+  type(/Memory/, '1e9');
+  type(/CPU cores/, '2');
+  await pause();
+  expect(asked).toEqual(['{"name":"job","command":"true","cpu_cores":2}']);
+  expect(screen.getByRole('status').textContent).toBe(
+    'A field has to be changed first.'
+  );
+});
+
 test('what the server refuses is told at its row', async () => {
   show(() =>
     json(
@@ -160,6 +171,10 @@ test('it says on which cards, or after which job and when', () => {
   expect(told(later)).toBe('Would start after “bert”, in about 2 h');
   expect(told({ ...later, after: null })).toBe('Would start in about 2 h');
   expect(told({ node: null, starts_in_s: null })).toBe('Would wait');
+  const reason = 'can never start here: asks for 1 GPU, the largest has 0';
+  expect(told({ node: null, starts_in_s: null, reason })).toBe(
+    'Would never start'
+  );
 });
 
 test('who adds or removes a row by the keyboard goes on there', () => {

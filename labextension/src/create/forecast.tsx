@@ -8,6 +8,9 @@ import { duration } from '../model/times';
 import type { IForecast } from '../model/types';
 import { resourcesWord } from '../model/words';
 
+/** How the server begins what it says of a job for which no machine is large enough. */
+const NEVER = 'can never start here';
+
 export function Forecast(props: {
   forecast: IForecast | null;
   error: string | undefined;
@@ -50,7 +53,7 @@ export function when(
   forecast: IForecast,
   { trans, model }: Pick<ITraining, 'trans' | 'model'>
 ): string {
-  const { node, gpus, starts_in_s: seconds, after } = forecast;
+  const { node, gpus, starts_in_s: seconds, after, reason } = forecast;
   if (node !== null) {
     const numbers = gpus
       .map(uuid => model.gpu(uuid)?.index ?? null)
@@ -64,7 +67,9 @@ export function when(
       : trans.__('Would start now on GPU %1', numbers.join(', '));
   }
   if (seconds === null) {
-    return trans.__('Would wait');
+    return reason?.startsWith(NEVER)
+      ? trans.__('Would never start')
+      : trans.__('Would wait');
   }
   const time = duration(seconds, trans);
   return after !== null

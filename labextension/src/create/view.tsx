@@ -32,6 +32,9 @@ const PAUSE_MS = 350;
 /** Where the server is asked though something is missing: what it would say is known already. */
 const MAY_MISS = new Set(['name', 'command']);
 
+/** What is left out of a job that has these, so that the server can say what else is wrong. */
+const IS_LEFT_OUT = new Set<Mistake>(['number', 'duration', 'variable']);
+
 export function Form(props: {
   initial: IFormValues;
   refused: FormErrors;
@@ -80,8 +83,11 @@ export function Form(props: {
     );
     setErrors(shown);
     const number = ++asked.current;
-    if (Object.keys(mistakes).some(field => !MAY_MISS.has(field))) {
+    const wrong = Object.keys(mistakes).filter(field => !MAY_MISS.has(field));
+    if (wrong.length) {
       setForecast(null);
+    }
+    if (wrong.some(field => !IS_LEFT_OUT.has(mistakes[field]))) {
       return;
     }
     const timer = setTimeout(() => {
@@ -91,7 +97,8 @@ export function Form(props: {
         ...(spec.stages ? {} : { command: spec.command || 'true' })
       };
       model.api.forecast(filled).then(
-        told => number === asked.current && setForecast(told),
+        told =>
+          number === asked.current && setForecast(wrong.length ? null : told),
         (error: unknown) => {
           if (number === asked.current) {
             setForecast(null);
@@ -239,13 +246,15 @@ function Needs(props: PartProps): React.JSX.Element {
         {field(
           'gpus',
           trans.__('GPUs'),
-          total
-            ? trans.__(
-                'of %1, %2 free',
-                total.gpu_count,
-                model.machines?.free.gpu_count ?? 0
-              )
-            : '',
+          total?.gpu_count === 0
+            ? trans.__('there are none here')
+            : total
+              ? trans.__(
+                  'of %1, %2 free',
+                  total.gpu_count,
+                  model.machines?.free.gpu_count ?? 0
+                )
+              : '',
           { inputMode: 'numeric', placeholder: defaultOf(1, total?.gpu_count) }
         )}
         {field(

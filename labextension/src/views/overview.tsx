@@ -19,6 +19,7 @@ import {
   figure,
   fullMoment,
   moment,
+  progressOf,
   progressText,
   ranFor,
   remaining,
@@ -123,7 +124,9 @@ function Facts({ job }: { job: IJob }): React.JSX.Element {
   const facts: [string, string | null][] = [
     [
       trans.__('Progress'),
-      job.started_at === null ? null : progressText(job, trans)
+      job.started_at === null || (progressOf(job) === null && !isActive(job))
+        ? null
+        : progressText(job, trans)
     ],
     [trans.__('Remaining'), rest === null ? null : remainingText()],
     [trans.__('Has run for'), ran === null ? null : duration(ran, trans)],

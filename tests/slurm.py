@@ -219,7 +219,7 @@ class Slurm:
                 daemon.wait(10)
             except subprocess.TimeoutExpired:
                 daemon.kill()
-                daemon.wait(10)
+                daemon.wait(PATIENCE_S)
         shutil.rmtree(self.place, ignore_errors=True)
 
     def _are(self, states: str) -> bool:

@@ -23,7 +23,7 @@ def test_a_cluster_that_cannot_be_understood_is_asked_again(tmp_path: Path) -> N
         return answer
 
     async def go() -> None:
-        queue: Queue[SlurmJob] = Queue(ask, tmp_path, 0.01)
+        queue: Queue[SlurmJob] = Queue(ask, tmp_path, PATIENCE_S)
         try:
             with queue.watching("t") as woken:
                 await asyncio.wait_for(woken.wait(), PATIENCE_S)
@@ -51,7 +51,8 @@ def test_that_a_cluster_answers_again_is_news_also_of_a_job_that_still_waits(
         return answer
 
     async def go() -> None:
-        queue: Queue[SlurmJob] = Queue(ask, tmp_path, 0.01)
+        # It asks only when it is told to: else it may have another answer before this one is seen.
+        queue: Queue[SlurmJob] = Queue(ask, tmp_path, PATIENCE_S)
         told = []
         try:
             with queue.watching("t") as woken:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.executors import image
 from jupyter_training.executors.base import Found
 from jupyter_training.executors.containers import (
     ATTEMPT,
@@ -30,6 +31,7 @@ from tests.executors.container_jobs import (
     until,
 )
 from tests.executors.docker_engine import Engine
+from tests.patience import PATIENCE_S
 
 pytestmark = IN_CONTAINERS
 
@@ -72,10 +74,14 @@ def test_an_image_that_cannot_be_had_says_why(engine: Engine, tmp_path: Path) ->
     asyncio.run(go())
 
 
-def test_a_pull_can_be_cancelled(engine: Engine, tmp_path: Path) -> None:
+def test_a_pull_can_be_cancelled(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image, "_PAUSE_S", PATIENCE_S)
+
     async def go() -> None:
         async with executor(engine) as docker:
-            # An address that answers nothing: this pull would go on for minutes.
+            # An address that answers nothing: this pull would be tried again for minutes.
             wanted = launch(tmp_path / "t", "true", image="192.0.2.1:5000/no-such-image")
             starting = asyncio.create_task(docker.start(wanted))
             await until(lambda: b"pulling" in log_of(Found("", wanted.directory)))

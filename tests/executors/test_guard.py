@@ -14,6 +14,7 @@ import pytest
 
 from jupyter_training.executors import guard as guards
 from jupyter_training.executors import memory, processes, supervisor
+from tests.patience import until
 
 MB = 1 << 20
 LIMIT = 150 * MB
@@ -86,8 +87,13 @@ def test_the_watch_does_not_count_a_parent_twice_while_it_starts_a_program(tmp_p
         "os.posix_spawn('/bin/true', ['true'], {}, file_actions=actions)\n"
     )
     with tree(code, tmp_path) as supervisor_pid:
-        while len(pids := processes.descendants(supervisor_pid)) < 2 or not is_asleep(max(pids)):
-            pass
+        pids: list[int] = []
+
+        def hangs() -> bool:
+            pids[:] = processes.descendants(supervisor_pid)
+            return len(pids) > 1 and any(map(is_asleep, pids))
+
+        until(hangs)
         statuses = [memory.figures(guards.proc(pid, "status")) for pid in pids]
         assert sum(map(memory.bound, statuses)) > 190 * MB
         watch = guards.Watch(LIMIT, supervisor_pid)

@@ -107,13 +107,14 @@ def test_a_record_of_a_time_that_a_kill_has_torn_is_not_counted(tmp_path: Path) 
     beside = path.with_name("output.times")
     beside.write_bytes(TIME.pack(0, 1.0) + TIME.pack(4, 2.0)[:9])
     assert times(path, [0, 4, 8]) == [1.0, 1.0, 1.0]
-    log = LogFile(str(path))
+    log, began = LogFile(str(path)), time.time()
     log.write(b"four\n")
     log.close()
     assert beside.stat().st_size == 2 * TIME.size
     found = times(path, [0, 4, 14])
     assert found[:2] == [1.0, 1.0]
-    assert found[2] == pytest.approx(time.time(), abs=10)
+    assert found[2] is not None
+    assert began - 1 <= found[2] <= time.time() + 1
 
 
 def test_there_are_no_times_where_nobody_wrote_them(tmp_path: Path) -> None:

@@ -92,12 +92,20 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def run(directory: Path, code: str, home: memory.Home | None, limit: int = LIMIT) -> Ended:
-    """Run a job to its end, and see that nothing of it is left."""
+    """Run a job to its end, and see that nothing of it is left.
+
+    One that has written the file ``held`` is seen by its watch before it is told to ``go`` on.
+    """
 
     async def go() -> Ended:
         executor = LocalExecutor(grace_s=10)
         try:
             found = await start(executor, directory, code, home, limit)
+            if "held" in code:
+                await until((directory / "held").exists)
+                if home is None:
+                    await until(looks(found.handle["pid"]))
+                (directory / "go").touch()
             ended = await executor.wait(found)
             await until(lambda: not groups(home, found.token))
             await until(lambda: (directory / records.EXIT).exists())
@@ -108,6 +116,20 @@ def run(directory: Path, code: str, home: memory.Home | None, limit: int = LIMIT
             await executor.close()
 
     return asyncio.run(go())
+
+
+def looks(pid: int) -> Callable[[], bool]:
+    """Whether a supervisor has looked at all processes at least once from now on."""
+
+    def has_read() -> int:
+        return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+    def one_look() -> int:
+        return sum(len(guards.proc(each, "stat")) for each in local._pids())
+
+    # The one that it may be in the midst of does not count.
+    enough = has_read() + 2 * one_look() + MB // 32
+    return lambda: has_read() > enough
 
 
 def exit_of(directory: Path) -> dict[str, Any]:
@@ -134,8 +156,11 @@ def test_the_children_of_a_job_count_and_die_with_it(
         "idle = os.fork()\n"
         "if idle == 0: time.sleep(600)\n"
         "greedy = os.fork()\n"
-        "if greedy == 0: keep = grow(300); time.sleep(600)\n"
-        "open('pids', 'w').write(f'{idle} {greedy}')\n"
+        "if greedy == 0:\n"
+        "    while not os.path.exists('pids'): time.sleep(.01)\n"  # the watch takes its parent, too
+        "    keep = grow(300); time.sleep(600)\n"
+        "open('draft', 'w').write(f'{idle} {greedy}')\n"
+        "os.rename('draft', 'pids')\n"
         "_, status = os.waitpid(greedy, 0)\n"
         "raise SystemExit(3)\n"
     )
@@ -161,7 +186,12 @@ def test_several_that_have_too_much_together_are_killed(
 
 
 def test_a_job_within_its_limit_is_left_alone(tmp_path: Path, home: memory.Home | None) -> None:
-    ended = run(tmp_path / "t", "keep = grow(100); time.sleep(0.2)", home)
+    code = (
+        "keep = grow(100)\n"
+        "open('held', 'w').close()\n"
+        "while not os.path.exists('go'): time.sleep(.01)\n"
+    )
+    ended = run(tmp_path / "t", code, home)
     assert (ended.exit.exit_code, ended.exit.cause) == (0, None)
     record = exit_of(tmp_path / "t")
     assert record["detail"] == ""
@@ -311,9 +341,10 @@ def test_the_group_of_a_supervisor_that_was_killed_is_removed_by_the_next_launch
         try:
             lost = await start(first, tmp_path / "lost", "time.sleep(600)", home, LIMIT)
             lives = await start(first, tmp_path / "lives", "time.sleep(600)", home, LIMIT)
+            assert len(groups(home, lost.token)) == 1
             os.kill(lost.handle["pid"], signal.SIGKILL)
             assert (await first.wait(lost)).exit.cause is Cause.NODE_LOST
-            assert len(groups(home, lost.token)) == 1
+            # A launcher of other tests, which run beside these, may come first.
             await second.open()
             await until(lambda: not groups(home, lost.token))
             assert len(groups(home, lives.token)) == 1

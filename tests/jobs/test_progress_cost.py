@@ -119,7 +119,8 @@ def test_hostile_lines_cost_in_proportion_to_their_length() -> None:
 
     small, large = log(MEGABYTE // 4), log(MEGABYTE)
     fast = min(seconds(LogReader().feed, small) for _ in range(2))
-    assert seconds(LogReader().feed, large) < 4 * fast * 3
+    # Of what others on the machine do to the time, the shortest of some has least.
+    assert any(seconds(LogReader().feed, large) < 4 * fast * 3 for _ in range(5))
 
 
 def test_a_flood_costs_little() -> None:
@@ -129,4 +130,4 @@ def test_a_flood_costs_little() -> None:
 
     flood = b"The quick brown fox jumps over the lazy dog, and it does not stop.\n" * 30_000
     plain = min(seconds(lines, flood) for _ in range(3))
-    assert min(seconds(LogReader().feed, flood) for _ in range(3)) < 40 * plain
+    assert any(seconds(LogReader().feed, flood) < 40 * plain for _ in range(5))

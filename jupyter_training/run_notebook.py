@@ -20,6 +20,12 @@ VARIABLE = "JUPYTER_TRAINING_NOTEBOOK"
 
 _SCHEME = "whole://"
 
+_START_S, _OUTPUT_S = 600, 60
+"""How long a kernel may take until it is ready, and until what a cell has put out has come (s).
+
+Usually that is a moment; on a machine that trains it may be long.
+"""
+
 
 def value_of(text: str) -> Any:
     """A parameter as it was written: a number, true, false, none, or else a text.
@@ -81,6 +87,8 @@ def main(argv: list[str]) -> int:
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
+            start_timeout=_START_S,
+            iopub_timeout=_OUTPUT_S,
         )
     except PapermillExecutionError as error:
         print(error, file=sys.stderr)

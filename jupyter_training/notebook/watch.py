@@ -32,7 +32,7 @@ _REST_S = 0.25
 _GPUS_S = 5
 """How often the utilisation of GPUs is asked for: no event tells of it (s)."""
 
-_LAST_S = 10
+_LAST_S = 30
 """How long the end of the log of a job that has ended is waited for (s)."""
 
 GONE = "The server does not answer; the job goes on without it. Asking again soon."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -54,8 +55,11 @@ def test_who_follows_loses_and_repeats_nothing_when_the_server_is_killed(
             assert told.readline() == "begin\n"
             gate.open("w").close()
             found = [told.readline() for _ in range(500)]
+            # It is to find the next one, and not to start one of its own.
+            follower.send_signal(signal.SIGSTOP)
             first.kill()
             second = home.start()
+            follower.send_signal(signal.SIGCONT)
             gate.open("w").close()
             found += [told.readline() for _ in range(1000)]
             gate.open("w").close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -14,7 +16,6 @@ from tests.conftest import Server
 from tests.notebook.conftest import Cell, Kernel
 from tests.patience import PATIENCE_S
 
-LOAD = "%load_ext jupyter_training"
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -50,6 +51,17 @@ class Page:
         while not enough():
             left = deadline - time.monotonic()
             self.kernel.messages.append(self.kernel.client.get_iopub_msg(timeout=left))
+
+    def look(self, enough: Callable[[], bool]) -> None:
+        """Read what the kernel says, and say again and again, as a browser does, that one looks."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not enough():
+            assert time.monotonic() < deadline, self.text()
+            self.send(self.model(_view_name="AnyView"), {"type": "looks"})
+            with suppress(Empty):
+                while not enough():
+                    message = self.kernel.client.get_iopub_msg(timeout=0.5)
+                    self.kernel.messages.append(message)
 
     def send(self, model: str, content: dict[str, Any]) -> None:
         """Tell a widget what was done with it."""
@@ -87,9 +99,9 @@ def is_told(message: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def page(server: Server, kernel_of: Callable[[Server], Kernel]) -> Page:
-    kernel = kernel_of(server)
-    kernel.run(LOAD)
+def page(kernel: Kernel) -> Page:
+    """A page that was opened just now."""
+    kernel.messages.clear()
     return Page(kernel)
 
 
@@ -136,15 +148,15 @@ def test_beside_a_widget_the_picture_changes_only_when_it_matters(
         "    report(step=step, loss=1 / (step + 1)); print(step); step += 1; time.sleep(0.05)\n"
         "report(step=step, loss=0.025)\n"
     )
-    page.send(page.model(_view_name="AnyView"), {"type": "looks"})
+    page.look(lambda: "running" in page.text())
     # Whatever it says after this was said by somebody who knows that a browser looks.
     page.kernel.run("pass")
     before = len(page.pictures(cell))
     go.open("w").close()
     # What the widget shows changes again and again, and the picture with it does not.
-    page.read(lambda: page.changes() > 20)
+    page.look(lambda: page.changes() > 20)
     enough.touch()
-    page.read(lambda: any("completed" in text for text in page.pictures(cell)))
+    page.look(lambda: any("completed" in text for text in page.pictures(cell)))
     assert "loss 0.025" in page.pictures(cell)[-1]
     assert len(page.pictures(cell)) - before <= 4
     # What it measured is sent to the chart, and only what is new each time.
@@ -167,10 +179,12 @@ def test_nothing_is_asked_when_nobody_looks_and_it_goes_on_when_somebody_does(
     go = tmp_path / "go"
     os.mkfifo(go)
     page.kernel.run("import threading, jupyter_training.notebook.looking as looking")
-    page.kernel.run("looking.Looking.__init__.__defaults__ = (0.05,)")
+    page.kernel.run("import jupyter_training.notebook.watch as watch; watch.WAIT_S = 1")
+    page.kernel.run("looking.Looking.__init__.__defaults__ = (0.5,)")
     cell = page.kernel.run(
         f"%%train --name unseen --cpus 1 --memory 1\nprint('begun'); open({str(go)!r}).read()"
     )
+    page.kernel.run("looking.Looking.__init__.__defaults__ = (looking.GONE_S,)")
     page.read(lambda: "begun" in page.text())
     page.send(page.model(_view_name="AnyView"), {"type": "looks"})
     job_id = server.api.get("api/training-jobs?q=unseen&limit=1").json()[0]["job_id"]
@@ -184,8 +198,7 @@ def test_nothing_is_asked_when_nobody_looks_and_it_goes_on_when_somebody_does(
     server.api.ended(job_id)
     page.kernel.run("looking.GONE_S")
     assert not any("completed" in text for text in page.pictures(cell))
-    page.send(page.model(_view_name="AnyView"), {"type": "looks"})
-    page.read(lambda: any("completed" in text for text in page.pictures(cell)))
+    page.look(lambda: any("completed" in text for text in page.pictures(cell)))
 
 
 def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server) -> None:
@@ -204,7 +217,7 @@ def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server)
 def test_without_widgets_the_picture_moves_and_one_sentence_says_why(
     page: Page, server: Server
 ) -> None:
-    page.kernel.run("import sys; sys.modules['anywidget'] = None")
+    page.kernel.run("import sys; was = sys.modules['anywidget']; sys.modules['anywidget'] = None")
     cell = page.kernel.run("%%train --name plain --cpus 1 --memory 1\nprint('one')")
     assert "Install ipywidgets and anywidget" in cell.text
     assert VIEW not in str(cell.messages)
@@ -213,3 +226,4 @@ def test_without_widgets_the_picture_moves_and_one_sentence_says_why(
     assert "one" in shown["text/plain"]
     again = page.kernel.run("%train_monitor plain")
     assert "Install" not in again.text
+    page.kernel.run("sys.modules['anywidget'] = was")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def outputs(job: dict[str, Any], name: str) -> str:
 
 
 def test_this_notebook_runs_as_it_was_saved_with_other_parameters(
-    server: Server, kernel_of: Callable[[Server], Kernel]
+    server: Server, kernel: Kernel
 ) -> None:
     work = server.home.path / "work" / "nb"
     work.mkdir()
@@ -51,15 +50,12 @@ def test_this_notebook_runs_as_it_was_saved_with_other_parameters(
         "import helper; print('with', repr(lr), helper.WORD)",
         tags={0: "parameters"},
     )
-    kernel = kernel_of(server)
-    kernel.run(
-        f"%load_ext jupyter_training\nimport os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}"
-    )
+    kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
     os.utime(path, (1, 1))
-    kernel.run("print('never saved')")
+    number = kernel.run("print('never saved')").reply["execution_count"]
     cell = kernel.run(f"%train {SMALL} --name headless --notebook -p lr -1e-3")
     assert "Unsaved edits: my {notebook}.ipynb was last saved at" in cell.text
-    assert "[2]" in cell.text
+    assert f"[{number}]" in cell.text
     job = server.api.ended(server.api.get("api/training-jobs?q=headless").json()[0]["job_id"])
     log = server.api.log(job["job_id"])
     assert job["status"] == "completed", log
@@ -72,11 +68,9 @@ def test_this_notebook_runs_as_it_was_saved_with_other_parameters(
 
 
 def test_what_a_notebook_has_done_is_kept_when_it_fails(
-    server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
+    server: Server, kernel: Kernel, tmp_path: Path
 ) -> None:
     path = notebook(tmp_path / "fails.ipynb", "print('first')", "1 / 0", "print('never')")
-    kernel = kernel_of(server)
-    kernel.run("%load_ext jupyter_training")
     kernel.run(f"%train {SMALL} {path}")
     told = server.api.get("api/training-jobs?q=fails").json()[0]
     job = server.api.ended(told["job_id"])
@@ -88,10 +82,9 @@ def test_what_a_notebook_has_done_is_kept_when_it_fails(
 
 
 def test_what_is_wrong_with_a_notebook_is_told(
-    server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
+    server: Server, kernel: Kernel, tmp_path: Path
 ) -> None:
-    kernel = kernel_of(server)
-    kernel.run("%load_ext jupyter_training\nimport os; os.environ.pop('JPY_SESSION_NAME', None)")
+    kernel.run("import os; os.environ.pop('JPY_SESSION_NAME', None)")
     assert "does not know which notebook" in kernel.run("%train --notebook").error
     kernel.run("os.environ['JPY_SESSION_NAME'] = '/nowhere/x.ipynb'")
     assert "There is no notebook /nowhere/x.ipynb any more" in kernel.run("%train --notebook").error

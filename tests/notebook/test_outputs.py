@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Api, Home, Server
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 from tests.server.test_outputs import done
+from tests.shells import shell
 
 MB = 1 << 20
 
@@ -157,28 +158,24 @@ def test_the_command_line_does_the_same(server: Server, api: Api, away: Path) ->
     assert tree(away / "there" / job_id) == LEFT
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["download", "JOB", "nothing"], "There is no 'nothing' in the results of this job"),
-        (["download", "JOB", "best.pt"], "'best.pt' is a symbolic link"),
-        (["download", "JOB", "../events"], "is not a path below the results"),
-        (["download", "JOB", "/etc/passwd"], "is not a path below the results"),
-        (["outputs", "JOB", "model.pt"], "model.pt is a file and not a directory"),
-        (["download", "JOB", "model.pt", "--to", "file"], "cannot be written"),
-        (["download", "no such job"], "There is no job no such job"),
-    ],
-)
-def test_what_cannot_be_brought(
-    server: Server, api: Api, away: Path, words: list[str], said: str
-) -> None:
+def test_what_cannot_be_brought(server: Server, api: Api, away: Path) -> None:
     job_id = job_of(done(api, RESULTS))
     (away / "file").write_text("in the way")
-    ran = training(server, away, *(job_id if word == "JOB" else word for word in words))
-    assert ran.returncode == 1
-    assert said in ran.stderr
-    assert "Traceback" not in ran.stderr
-    assert tree(away) == {"file": b"in the way"}
+    with shell(environment(server), away) as opened:
+        for words, said in (
+            (["download", job_id, "nothing"], "There is no 'nothing' in the results of this job"),
+            (["download", job_id, "best.pt"], "'best.pt' is a symbolic link"),
+            (["download", job_id, "../events"], "is not a path below the results"),
+            (["download", job_id, "/etc/passwd"], "is not a path below the results"),
+            (["outputs", job_id, "model.pt"], "model.pt is a file and not a directory"),
+            (["download", job_id, "model.pt", "--to", "file"], "cannot be written"),
+            (["download", "no such job"], "There is no job no such job"),
+        ):
+            ran = opened.run(*words)
+            assert ran.returncode == 1
+            assert said in ran.stderr
+            assert "Traceback" not in ran.stderr
+            assert tree(away) == {"file": b"in the way"}
 
 
 HALTS = f"""
@@ -229,9 +226,9 @@ def begin(server: Server, away: Path, job_id: str) -> subprocess.Popen[bytes]:
     )
 
 
-def settle(api: Api, place: str) -> None:
-    while api.http.head(f"{place}/model.pt").headers["ETag"].startswith("W/"):
-        pass
+def settle(api: Api, place: str, name: str = "model.pt") -> None:
+    """Return when a file has been as it is for so long that it can be told from a later one."""
+    until(lambda: not api.http.head(f"{place}/{name}").headers["ETag"].startswith("W/"), 0.2)
 
 
 def test_an_interrupted_download_goes_on(server: Server, api: Api, away: Path) -> None:
@@ -291,8 +288,8 @@ def test_a_server_that_is_killed_meanwhile(home: Home, away: Path) -> None:
 
 def test_what_is_here_already_does_not_come_again(server: Server, api: Api, away: Path) -> None:
     place = done(api, "[(out / f'{n}').write_text('old') for n in range(3)]")
-    while any(api.http.head(f"{place}/{n}").headers["ETag"].startswith("W/") for n in range(3)):
-        pass
+    for n in range(3):
+        settle(api, place, str(n))
     job_id = job_of(place)
     python(server, away, f"get_job({job_id!r}).download()")
     # Kept for what they are by their size and time; the content tells whether they came again.

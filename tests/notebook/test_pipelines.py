@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,6 @@ import os
 from pathlib import Path
 print("read", Path(os.environ["JUPYTER_TRAINING_INPUTS"], "prepare", "number").read_text())
 """
-
-
-@pytest.fixture
-def kernel(kernel_of: Callable[[Server], Kernel], server: Server) -> Kernel:
-    started = kernel_of(server)
-    started.run("%load_ext jupyter_training")
-    return started
 
 
 def test_cells_form_a_pipeline_that_one_line_submits(kernel: Kernel, server: Server) -> None:
@@ -68,6 +60,7 @@ def test_cells_form_a_pipeline_that_one_line_submits(kernel: Kernel, server: Ser
 
 
 def test_what_is_wrong_is_told_in_a_sentence_with_the_names(kernel: Kernel) -> None:
+    kernel.run("%train_pipeline cellwork --forget")  # which another test may have described
     for line, told in (
         ("%train_pipeline", "no cell has described a stage of a pipeline yet"),
         ("%train_pipeline moon", "of a pipeline moon yet"),

@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,9 +197,8 @@ def test_the_environment_tells_the_commit_and_whether_there_were_changes(tmp_pat
 
 
 def test_editing_afterwards_changes_nothing_and_the_code_can_be_had_again(
-    server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
+    server: Server, kernel: Kernel, tmp_path: Path
 ) -> None:
-    kernel = kernel_of(server)
     work = tmp_path / "project"
     write(work, data__x="data", dot_trainignore="data/\n")
     (work / "helper.py").write_text("WORD = 'as it was'\n")
@@ -208,7 +206,7 @@ def test_editing_afterwards_changes_nothing_and_the_code_can_be_had_again(
     (work / "run.sh").chmod(0o755)
     go = tmp_path / "go"
     os.mkfifo(go)
-    kernel.run(f"%load_ext jupyter_training\nimport os; os.chdir({str(work)!r})")
+    kernel.run(f"import os; os.chdir({str(work)!r})")
     kernel.run(
         "%%train --name frozen --cpus 1 --memory 1\n"
         f"open({str(go)!r}).read()\n"
@@ -238,10 +236,9 @@ def test_editing_afterwards_changes_nothing_and_the_code_can_be_had_again(
 
 
 def test_without_a_snapshot_a_job_runs_in_the_directory_itself(
-    server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
+    server: Server, kernel: Kernel, tmp_path: Path
 ) -> None:
-    kernel = kernel_of(server)
-    kernel.run(f"%load_ext jupyter_training\nimport os; os.chdir({str(tmp_path)!r})")
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
     kernel.run(
         "%%train --name in-place --no-snapshot --cpus 1 --memory 1\nopen('here', 'w').write('x')"
     )
@@ -252,12 +249,9 @@ def test_without_a_snapshot_a_job_runs_in_the_directory_itself(
     assert "as it is" in kernel.run("get_job('in-place').code()").text
 
 
-def test_only_new_content_is_uploaded(
-    server: Server, kernel_of: Callable[[Server], Kernel], tmp_path: Path
-) -> None:
-    kernel = kernel_of(server)
+def test_only_new_content_is_uploaded(server: Server, kernel: Kernel, tmp_path: Path) -> None:
     write(tmp_path, a="aaa", b="bbb")
-    kernel.run(f"%load_ext jupyter_training\nimport os; os.chdir({str(tmp_path)!r})")
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
     kernel.run(
         "from jupyter_training.notebook.client import Client; sent = []\n"
         "put = Client.put_content\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Api, Server
+from tests.conftest import Server
 from tests.notebook.conftest import Kernel
 from tests.patience import PATIENCE_S
 
@@ -95,7 +95,8 @@ def test_who_interrupts_a_wait_is_told_that_the_job_goes_on(
     assert server.api.ended(job_id)["status"] == "completed"
 
 
-def test_changes_are_told_as_soon_as_there_are_some(api: Api) -> None:
+def test_changes_are_told_as_soon_as_there_are_some(server: Server) -> None:
+    api = server.api_of("who-has-no-other-jobs")
     since = api.get("api/training-changes").json()["sequence"]
     assert api.get(f"api/training-changes?since={since}&wait=1").json()["changes"] == []
     found: list[str] = []
@@ -109,4 +110,5 @@ def test_changes_are_told_as_soon_as_there_are_some(api: Api) -> None:
     job = api.submit("true")
     waiting.join(PATIENCE_S)
     assert found[0] == job["job_id"]
+    api.ended(job["job_id"])
     assert api.get("api/training-changes?since=0&wait=61").status_code == 400

@@ -1,4 +1,4 @@
-"""``jupyter training`` as a person uses it in a terminal where no server runs."""
+"""``jupyter training`` as a person uses it in a terminal, with a server and without one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from tests.conftest import Home, Server
 from tests.notebook.conftest import end
 from tests.patience import PATIENCE_S, until
+from tests.shells import Shell, shell
 
 TRAINING = [sys.executable, "-m", "jupyter_training"]
 SMALL = ["--cpus", "1", "--memory", "1"]
@@ -39,6 +41,12 @@ class Terminal:
             timeout=PATIENCE_S,
             check=False,
         )
+
+    @contextmanager
+    def open(self) -> Iterator[Shell]:
+        """Run many commands in one process."""
+        with shell(self.home.env, self.work) as opened:
+            yield opened
 
     def script(self, name: str, code: str) -> str:
         (self.work / name).write_text(code)
@@ -76,6 +84,7 @@ def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None
     script = terminal.script(
         "train.py", "import sys\nfor i in (1, 2): print(f'Epoch {i}/2 - loss: 1')\nprint(sys.argv)"
     )
+    terminal.home.configure("c.TrainingApp.idle_timeout = 600")  # it is not to end by itself
     done = terminal.run("run", *SMALL, script, "--lr", "-1e-3", "two words")
     assert done.returncode == 0, done.stderr
     assert "starting one in the background" in done.stderr
@@ -84,7 +93,7 @@ def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None
     assert "100 %" in done.stdout
     assert "completed: train (job-" in done.stdout
     assert "exit code 0" in done.stdout
-    assert terminal.servers == []
+    until(lambda: terminal.servers == [])
     until(lambda: processes_of(terminal.home) == [])
 
 
@@ -96,16 +105,17 @@ def test_run_shows_the_job_and_leaves_nothing_behind(terminal: Terminal) -> None
     ],
 )
 def test_run_ends_with_the_exit_code_of_the_job(
-    terminal: Terminal, code: str, expected: int, said: str
+    server: Server, code: str, expected: int, said: str
 ) -> None:
+    terminal = Terminal(server.home)
     done = terminal.run("run", *SMALL, "--retries", "1", terminal.script("train.py", code))
     assert done.returncode == expected
     assert said in done.stdout
     assert "retrying: " in done.stdout
-    assert terminal.servers == []
 
 
-def test_a_program_that_cannot_be_started(terminal: Terminal) -> None:
+def test_a_program_that_cannot_be_started(server: Server) -> None:
+    terminal = Terminal(server.home)
     done = terminal.run("run", *SMALL, "no-such-program")
     assert done.returncode == 1
     assert "could not be started" in done.stdout
@@ -145,32 +155,39 @@ def test_every_setting_of_the_server_is_told(terminal: Terminal) -> None:
     assert "ready_fd" not in told
 
 
-def test_the_other_commands(terminal: Terminal) -> None:
+def test_the_other_commands(home: Home) -> None:
+    home.start()
+    terminal = Terminal(home)
+    with terminal.open() as opened:
+        run_the_other_commands(terminal, opened)
+
+
+def run_the_other_commands(terminal: Terminal, opened: Shell) -> None:
     script = terminal.script("talk.py", "for i in range(5): print('line', i)")
     submitted = terminal.run("submit", *SMALL, "--name", "my job", script)
     job_id = submitted.stdout.strip()
     assert job_id.startswith("job-")
-    assert terminal.run("logs", "-f", "my job").stdout == "".join(f"line {i}\n" for i in range(5))
-    assert terminal.run("logs", "--tail", "1", job_id).stdout == "line 4\n"
-    listed = terminal.run("list").stdout
+    assert opened.run("logs", "-f", "my job").stdout == "".join(f"line {i}\n" for i in range(5))
+    assert opened.run("logs", "--tail", "1", job_id).stdout == "line 4\n"
+    listed = opened.run("list").stdout
     assert "my job" in listed
     assert "completed" in listed
-    shown = terminal.run("show", job_id).stdout
+    shown = opened.run("show", job_id).stdout
     assert shown.startswith(f"my job  {job_id}  completed\n\nstarted ")
     assert "runs with 1 CPU core, 1 GB on" in shown
     assert f"jupyter training retry {job_id}" in shown.splitlines()[-1]
-    shown_as_json = terminal.run("show", job_id, "--json").stdout
+    shown_as_json = opened.run("show", job_id, "--json").stdout
     assert json.loads(shown_as_json)["events"]
     (terminal.work / "talk.py").write_text("edited")
-    assert "talk.py" in terminal.run("code", job_id).stdout
-    assert json.loads(terminal.run("code", job_id, "--json").stdout)["command"].endswith("talk.py")
-    assert terminal.run("code", job_id, "--to", "again").returncode == 0
+    assert "talk.py" in opened.run("code", job_id).stdout
+    assert json.loads(opened.run("code", job_id, "--json").stdout)["command"].endswith("talk.py")
+    assert opened.run("code", job_id, "--to", "again").returncode == 0
     assert "print('line', i)" in (terminal.work / "again" / "talk.py").read_text()
-    assert json.loads(terminal.run("environment", job_id, "--json").stdout)["packages"]["ipython"]
-    assert terminal.run("list", "--status", "failed,queued").stdout.startswith("You have no")
-    assert terminal.run("retry", job_id).stdout == f"my job ({job_id}) is queued.\n"
-    assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
-    like = terminal.run("duplicate", job_id, "--name", "your job", "--retries", "0", "--json")
+    assert json.loads(opened.run("environment", job_id, "--json").stdout)["packages"]["ipython"]
+    assert opened.run("list", "--status", "failed,queued").stdout.startswith("You have no")
+    assert opened.run("retry", job_id).stdout == f"my job ({job_id}) is queued.\n"
+    assert opened.run("logs", "-f", job_id, "--tail", "1").returncode == 0
+    like = opened.run("duplicate", job_id, "--name", "your job", "--retries", "0", "--json")
     duplicate = json.loads(like.stdout)
     assert (duplicate["name"], duplicate["max_retries"]) == ("your job", 0)
     assert duplicate["snapshot"] == json.loads(shown_as_json)["snapshot"]
@@ -179,12 +196,12 @@ def test_the_other_commands(terminal: Terminal) -> None:
     assert waited.returncode == 3
     failed, end, *_ = waited.stdout.splitlines()
     assert end == f"failed: fails ({failed}), exit code 3"
-    both = terminal.run("wait", "your job", failed, "--json")
+    both = opened.run("wait", "your job", failed, "--json")
     assert both.returncode == 3
     ended = [(one["name"], one["status"]) for one in json.loads(both.stdout)]
     assert ended == [("your job", "completed"), ("fails", "failed")]
-    assert terminal.run("logs", "your job", "--tail", "1").stdout == "line 4\n"
-    assert "CPU cores free" in terminal.run("resources").stdout
+    assert opened.run("logs", "your job", "--tail", "1").stdout == "line 4\n"
+    assert "CPU cores free" in opened.run("resources").stdout
     for words, key in (
         (["submit", *SMALL, script], "job_id"),
         (["retry", job_id], "job_id"),
@@ -193,70 +210,46 @@ def test_the_other_commands(terminal: Terminal) -> None:
         (["run", *SMALL, "--cwd", "again", script], "exit_code"),
     ):
         done = (
-            terminal.run(*words, "--json")
+            opened.run(*words, "--json")
             if len(words) < 3
-            else terminal.run(words[0], "--json", *words[1:])
+            else opened.run(words[0], "--json", *words[1:])
         )
         assert key in json.loads(done.stdout), done.stdout
-    assert terminal.run("logs", "-f", job_id, "--tail", "1").returncode == 0
-    refused = terminal.run("cancel", job_id)
+    assert opened.run("logs", "-f", job_id, "--tail", "1").returncode == 0
+    refused = opened.run("cancel", job_id)
     assert refused.returncode == 1
     assert "already completed" in refused.stderr
     assert terminal.run("delete", job_id).stdout.startswith(f"my job ({job_id}) is deleted")
     assert f"There is no job {job_id}" in terminal.run("delete", job_id).stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["runn"], "invalid choice: 'runn'"),
-        (["run", "--gpu", "1", "x.py"], "there is no option --gpu; did you mean --gpus"),
-        (["run"], "script"),
-        ([], "COMMAND"),
-    ],
-)
-def test_what_is_not_understood(terminal: Terminal, words: list[str], said: str) -> None:
-    done = terminal.run(*words)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_is_not_understood_is_told_and_help_and_version_are_there(home: Home) -> None:
+    with Terminal(home).open() as opened:
+        for words, said in (
+            (["runn"], "invalid choice: 'runn'"),
+            (["run", "--gpu", "1", "x.py"], "there is no option --gpu; did you mean --gpus"),
+            (["run"], "script"),
+            ([], "COMMAND"),
+        ):
+            done = opened.run(*words)
+            assert done.returncode == 2
+            assert said in done.stderr
+            assert "Traceback" not in done.stderr
+        assert "--gpus" in opened.run("run", "-h").stdout
+        assert opened.run("--version").stdout.strip()
 
 
-def test_help_and_version(terminal: Terminal) -> None:
-    assert "--gpus" in terminal.run("run", "-h").stdout
-    assert terminal.run("--version").stdout.strip()
-
-
-def test_a_jupyter_server_of_the_same_user_is_used(home: Home) -> None:
-    server: Server = home.start()
-    done = subprocess.run(
-        [*TRAINING, "run", *SMALL, "--name", "from outside", "true"],
-        env=home.env,
-        cwd=home.path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+def test_a_jupyter_server_of_the_same_user_is_used(server: Server) -> None:
+    done = Terminal(server.home).run("run", *SMALL, "--name", "from outside", "true")
     assert done.returncode == 0, done.stderr
     assert "starting" not in done.stderr
     assert server.api.get("api/training-jobs").json()[0]["name"] == "from outside"
     assert server.process.poll() is None
 
 
-def test_attempts_that_were_over_before_they_could_be_seen_are_told(home: Home) -> None:
-    server = home.start()
-    spec = {
-        "command": "sh -c 'exit 3'",
-        "name": "quick",
-        "cpu_cores": 1,
-        "memory_gb": 1,
-        "max_retries": 2,
-    }
-    told = server.api.post("api/training-jobs", json=spec).json()
-    until(
-        lambda: server.api.get(f"api/training-jobs/{told['job_id']}").json()["status"] == "failed"
-    )
+def test_attempts_that_were_over_before_they_could_be_seen_are_told(server: Server) -> None:
+    told = server.api.submit("sh -c 'exit 3'", name="quick", max_retries=2)
+    server.api.ended(told["job_id"])
     watching = subprocess.run(
         [
             sys.executable,
@@ -267,7 +260,7 @@ def test_attempts_that_were_over_before_they_could_be_seen_are_told(home: Home) 
             "watch(Job(json.loads(sys.argv[1])), to_stderr=False)",
             json.dumps(told),
         ],
-        env=home.env,
+        env=server.home.env,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -279,8 +272,8 @@ def test_attempts_that_were_over_before_they_could_be_seen_are_told(home: Home) 
     assert "failed: quick" in watching.stdout
 
 
-def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> None:
-    server, terminal = home.start(), Terminal(home)
+def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(server: Server) -> None:
+    terminal = Terminal(server.home)
     terminal.script("work.py", "print('at work')")
     terminal.script(
         "pipe.yaml",
@@ -288,25 +281,26 @@ def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(home: Home) -> No
         "  - {name: prepare, command: work.py}\n"
         "  - {name: fit, command: python work.py, depends_on: [prepare]}\n",
     )
-    ran = terminal.run("run", "--file", "pipe.yaml")
-    assert ran.returncode == 0, ran.stderr
-    assert "completed: prepare" in ran.stdout
-    assert "completed: from-a-file" in ran.stdout
-    shown = terminal.run("show", "from-a-file").stdout
-    assert re.search(r"fit +completed +100 % +[\d.]+ s +prepare", shown)
-    assert "jupyter training show from-a-file/fit" in shown
-    told = json.loads(terminal.run("show", "from-a-file", "--json").stdout)
-    assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
-    assert terminal.run("logs", "from-a-file/fit").stdout == "at work\n"
-    instead = "nothing itself, but its stages may have: from-a-file/prepare, from-a-file/fit\n"
-    for command, did in (("logs", "printed"), ("metrics", "measured")):
-        assert terminal.run(command, "from-a-file").stdout == f"from-a-file has {did} {instead}"
-    small = ("--cpus", "1", "--memory", "1")
-    assert terminal.run("run", "--nodes", "2", *small, "--name", "two", "work.py").returncode == 0
-    of_one = terminal.run("logs", "two", "--rank", "1", "--json").stdout
-    assert json.loads(of_one)["logs"] == ["at work"]
-    assert server.api.get("api/training-jobs").json()[1]["children"] == {"completed": 2}
-    both = terminal.run("submit", "--file", "pipe.yaml", "work.py")
-    assert both.returncode == 2
-    assert "is one word too many" in both.stderr
-    assert terminal.run("submit").returncode == 2
+    with terminal.open() as opened:
+        ran = opened.run("run", "--file", "pipe.yaml")
+        assert ran.returncode == 0, ran.stderr
+        assert "completed: prepare" in ran.stdout
+        assert "completed: from-a-file" in ran.stdout
+        shown = opened.run("show", "from-a-file").stdout
+        assert re.search(r"fit +completed +100 % +[\d.]+ (s|min) +prepare", shown)
+        assert "jupyter training show from-a-file/fit" in shown
+        told = json.loads(opened.run("show", "from-a-file", "--json").stdout)
+        assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
+        assert opened.run("logs", "from-a-file/fit").stdout == "at work\n"
+        instead = "nothing itself, but its stages may have: from-a-file/prepare, from-a-file/fit\n"
+        for command, did in (("logs", "printed"), ("metrics", "measured")):
+            assert opened.run(command, "from-a-file").stdout == f"from-a-file has {did} {instead}"
+        small = ("--cpus", "1", "--memory", "1")
+        assert opened.run("run", "--nodes", "2", *small, "--name", "two", "work.py").returncode == 0
+        of_one = opened.run("logs", "two", "--rank", "1", "--json").stdout
+        assert json.loads(of_one)["logs"] == ["at work"]
+        assert server.api.get("api/training-jobs").json()[1]["children"] == {"completed": 2}
+        both = opened.run("submit", "--file", "pipe.yaml", "work.py")
+        assert both.returncode == 2
+        assert "is one word too many" in both.stderr
+        assert opened.run("submit").returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 BINDER = Path(__file__).parents[2] / "binder"
 EPOCHS = 12
@@ -55,6 +59,22 @@ class Job:
             printed, _ = process.communicate()
         assert process.returncode == 0, printed
         return printed.splitlines()
+
+    def go_on(self, *arguments: str) -> list[str]:
+        """Run it as a later attempt, in this process: to import all that it needs takes long."""
+        printed = io.StringIO()
+        told = {
+            "JUPYTER_TRAINING_OUTPUT_DIR": str(self.output),
+            "JUPYTER_TRAINING_CHECKPOINT_DIR": str(self.checkpoint.parent),
+        }
+        with pytest.MonkeyPatch.context() as patched, redirect_stdout(printed):
+            for name, value in told.items():
+                patched.setenv(name, value)
+            patched.delenv("JUPYTER_TRAINING_METRICS_FILE", raising=False)
+            patched.syspath_prepend(str(BINDER))
+            with threadpool_limits(1):  # another number of threads adds up in another order
+                import_module("train_digits").main(arguments)
+        return printed.getvalue().splitlines()
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -123,7 +143,7 @@ def test_a_finished_run_is_not_trained_again(whole: tuple[Job, list[str]], tmp_p
     job = Job(tmp_path)
     job.checkpoint.parent.mkdir()
     job.checkpoint.write_bytes(whole[0].checkpoint.read_bytes())
-    printed = job.run("--epochs", str(EPOCHS))
+    printed = job.go_on("--epochs", str(EPOCHS))
     assert printed[0] == f"Resuming after epoch {EPOCHS}"
     assert len(printed) == 2
     assert job.metrics == whole[0].metrics
@@ -156,13 +176,13 @@ def test_an_unusable_checkpoint_is_ignored(
     job = Job(tmp_path)
     job.checkpoint.parent.mkdir()
     leave(job.checkpoint, whole[0].checkpoint.read_bytes())
-    printed = job.run("--epochs", "1")
+    printed = job.go_on("--epochs", "1")
     assert printed[0].startswith(f"Ignoring the checkpoint {job.checkpoint}, which ")
     assert printed[1].startswith("Epoch 1/1 - ")
     # The seed is the same, so is the first epoch; and the next attempt finds its own checkpoint.
     assert job.metrics["history"] == whole[0].metrics["history"][:1]
     if leave is garbage:
-        assert job.run("--epochs", "1")[0] == "Resuming after epoch 1"
+        assert job.go_on("--epochs", "1")[0] == "Resuming after epoch 1"
 
 
 def test_it_runs_outside_a_job_and_without_the_package(tmp_path: Path) -> None:

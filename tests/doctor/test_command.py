@@ -93,18 +93,16 @@ def test_a_configuration_that_no_server_can_use(home: Home) -> None:
     )
 
 
-def test_a_file_that_a_server_leaves_out(home: Home) -> None:
+def test_a_server_that_runs_is_told_of_and_a_file_that_it_leaves_out(home: Home) -> None:
     home.configure("print('hello')\nc.TrainingApp.gpus = 1 / 0")
-    check = told(doctor(home, "--json"))["configuration"]
+    server = home.start()
+    checks = told(doctor(home, "--json"))
+    assert checks["servers"]["verdict"] == "ok"
+    here = f"{server.url} ({__version__}, pid {server.process.pid})"
+    assert here in checks["servers"]["found"]
+    check = checks["configuration"]
     assert check["verdict"] == "problem"
     assert "jupyter_server_config.py (ZeroDivisionError('division by zero'))" in check["found"]
-
-
-def test_a_server_that_runs_is_told_of(home: Home) -> None:
-    server = home.start()
-    check = told(doctor(home, "--json"))["servers"]
-    assert check["verdict"] == "ok"
-    assert f"{server.url} ({__version__}, pid {server.process.pid})" in check["found"]
 
 
 def test_what_is_not_understood(home: Home) -> None:

@@ -48,6 +48,7 @@ def _start(home: Home, module: str, app: str, **options: Any) -> Server:
         f"--{app}.expose_app_in_browser=True",
         f"--{app}.user_settings_dir={home.path / 'settings'}",
         f"--{app}.workspaces_dir={home.path / 'workspaces'}",
+        f"--MappingKernelManager.kernel_info_timeout={PATIENCE_S}",
         module=module,
         **options,
     )
@@ -180,7 +181,9 @@ class Lab:
 def chromium() -> Iterator[Browser]:
     """Start a browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_BROWSER)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=_BROWSER, timeout=_PATIENCE_MS
+        )
         yield browser
         browser.close()
 

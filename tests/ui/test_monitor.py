@@ -9,6 +9,12 @@ from playwright.sync_api import Browser, expect
 from tests.conftest import Home, Server
 from tests.ui.lab import notebook, start_lab, write_notebook
 
+QUICK = """\
+%%train --name quick --cpus 1 --memory 1
+print("Epoch 1/2 - loss: 0.5")
+print("Epoch 2/2 - loss: 0.25")
+print("Accuracy 0.97")
+"""
 TRAINS = """\
 %%train --name curve --cpus 1 --memory 1
 import time
@@ -16,11 +22,14 @@ from jupyter_training import report
 for step in range(1, 6000):
     report(step=step, loss=1 / step, total=1000)
     print(f"step {step} of many")
-    time.sleep(0.1)
+    time.sleep(0.3)
 """
+"""It goes on for longer than a test may take, and what it printed first is still found then."""
 BOTH = re.compile(r"loss [\d.e-]+, total 1000")
 CELLS = [
     "%load_ext jupyter_training",
+    QUICK,
+    "%train_jobs",
     TRAINS,
     "import time; time.sleep(600)",
     "%train_monitor curve",
@@ -34,9 +43,18 @@ def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(
     name = write_notebook(home, CELLS)
     with notebook(browser, server, name) as book:
         book.run("%load_ext")
-        output = book.run("%%train")
+        output = book.run("--name quick")
+        # No other cell runs, and yet the output goes on to the end of the job.
+        expect(output).to_contain_text("completed")
+        expect(output.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+        expect(output).to_contain_text("Accuracy 0.97")
+        expect(output).not_to_contain_text("starting one in the background")
+        expect(book.run("%train_jobs")).to_contain_text("quick")
+        output = book.run("--name curve")
         live = output.locator(".jt-live")
         expect(live).to_contain_text("running")
+        # There is something to point at in the midst of it.
+        expect(live.get_by_role("img", name=re.compile(r"loss 0\.[01]"))).to_be_visible()
         chart = live.get_by_role("img", name="Chart. Last values: loss")
         expect(chart.locator("canvas")).to_be_visible()
         before = chart.get_attribute("aria-label")
@@ -55,7 +73,7 @@ def test_a_monitor_lives_and_its_buttons_work_while_a_cell_runs(
         book.save()
         book.page.reload()
         book.ready()
-        output = book.cell("%%train").locator(".jp-OutputArea")
+        output = book.cell("--name curve").locator(".jp-OutputArea")
         live = output.locator(".jt-live")
         expect(live).to_contain_text("running")
         # What was chosen is as it was, and all points are there again.

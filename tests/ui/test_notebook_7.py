@@ -17,7 +17,7 @@ import time
 from jupyter_training import report
 for step in range(1, 6000):
     report(step=step, loss=1 / step, total=1000)
-    time.sleep(0.1)
+    time.sleep(0.3)
 """
 
 

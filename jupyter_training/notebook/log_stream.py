@@ -6,8 +6,10 @@ what came before it, whichever server it is by then.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
+from socket import SHUT_RDWR
 from typing import Any
 
 import orjson
@@ -130,6 +132,10 @@ class LogStream:
     def _drop(self) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
+            # To close it alone would not wake a thread that waits for a message.
+            if socket.sock is not None:
+                with contextlib.suppress(OSError):
+                    socket.sock.shutdown(SHUT_RDWR)
             socket.shutdown()  # type: ignore[no-untyped-call]
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from jupyter_training.notebook import log_stream
 from jupyter_training.notebook.follow import Terminal
 from jupyter_training.notebook.log_stream import LogStream, Shown
 from tests.conftest import Home, python
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 FOLLOW = """
 import json, sys
@@ -92,6 +93,25 @@ def test_a_stream_that_is_closed_while_it_is_opened_leaves_nothing_open(
     with there:
         assert stream.next(None) is None
         assert here.fileno() == -1
+
+
+def test_who_waits_for_a_message_is_woken_when_the_stream_is_closed() -> None:
+    here, there = socket.socketpair()
+    stream = LogStream("job-1")
+    stream._socket = websocket.WebSocket()
+    stream._socket.sock = here
+    waiting = threading.Thread(target=stream.next, args=[None])
+
+    def waits() -> bool:
+        frame = sys._current_frames()[waiting.ident or 0]
+        return frame.f_code.co_filename == websocket._socket.__file__
+
+    with there:
+        waiting.start()
+        until(waits)
+        stream.close()
+        waiting.join(PATIENCE_S)
+        assert not waiting.is_alive()
 
 
 class Screen(io.StringIO):

@@ -217,7 +217,12 @@ def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server)
 def test_without_widgets_the_picture_moves_and_one_sentence_says_why(
     page: Page, server: Server
 ) -> None:
-    page.kernel.run("import sys; was = sys.modules['anywidget']; sys.modules['anywidget'] = None")
+    page.kernel.run(
+        "import sys\n"
+        "names = 'anywidget', 'jupyter_training.notebook.widgets'\n"
+        "was = {name: sys.modules.pop(name) for name in names if name in sys.modules}\n"
+        "sys.modules['anywidget'] = None"
+    )
     cell = page.kernel.run("%%train --name plain --cpus 1 --memory 1\nprint('one')")
     assert "Install ipywidgets and anywidget" in cell.text
     assert VIEW not in str(cell.messages)
@@ -226,4 +231,4 @@ def test_without_widgets_the_picture_moves_and_one_sentence_says_why(
     assert "one" in shown["text/plain"]
     again = page.kernel.run("%train_monitor plain")
     assert "Install" not in again.text
-    page.kernel.run("sys.modules['anywidget'] = was")
+    page.kernel.run("del sys.modules['anywidget']; sys.modules.update(was)")

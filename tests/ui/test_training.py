@@ -161,9 +161,16 @@ def test_a_failure_says_why_and_is_run_again(lab: Lab, home: Home) -> None:
     expect(lab.view.locator(".ansi-red-fg")).to_have_text("broken")
     lab.view.get_by_role("button", name="Next error").click()
     expect(lab.view.locator(".jp-TrainingLog-line.jp-mod-current")).to_be_visible()
-    lab.server.api.submit(command, name="stubborn", max_retries=1)
+    # Of a job only the newest is told: the next attempt does not fail before this one was told of.
+    seen = home.path / "seen"
+    waits = f"os.environ['JUPYTER_TRAINING_ATTEMPT'] == '2' and not os.path.exists({str(seen)!r})"
+    twice = python(f"import os, sys, time\nwhile {waits}: time.sleep(0.01)\nsys.exit(1)")
+    lab.server.api.submit(twice, name="stubborn", max_retries=1)
     again = "“stubborn” has failed and is tried again: the script ended with exit code 1"
     expect(toast(lab.page, again)).to_be_visible()
+    seen.touch()
+    expect(toast(lab.page, "“stubborn” has failed: ")).to_be_visible()
+    expect(toast(lab.page, again)).to_have_count(0)
 
     flag.touch()
     row.focus()

@@ -82,7 +82,7 @@ def test_two_nodes_of_a_ray_cluster(
 
 def on_two_nodes_of(cluster: str, api: Api, alone: dict[int, float]) -> None:
     wanted: dict[str, Any] = {"nodes": 2, "gpu_count": 1, "executor": cluster}
-    job = train(api, env_vars={"DIES": "1"}, **wanted)
+    job = train(api, env_vars={"DIES": "1", "BY_HAND": "1"}, **wanted)
     events = api.get(f"api/training-jobs/{job['job_id']}/events").json()
     assert (job["retry_count"], job["ranks"]) == (1, 2), events
     assert job["attempt"] >= 2  # a busy machine may have lost one more, which costs no retry
@@ -120,6 +120,7 @@ def test_two_containers(home: Home, engine: Engine, alone: dict[int, float]) -> 
         env_vars={
             "PYTHONPATH": "/training/datasets/packages",
             "LD_LIBRARY_PATH": "/training/datasets/libraries",
+            "BY_HAND": "1",
         },
     )
     assert losses(server.api, job["job_id"]) == pytest.approx(alone, rel=1e-5)

@@ -101,6 +101,13 @@ class Parser(argparse.ArgumentParser):
                 at += action.nargs if isinstance(action.nargs, int) else 1
         return args, []
 
+    def format_help(self) -> str:
+        """The help; of very many options its first line does not list all."""
+        if self.usage is None and len(self._actions) > _MANY:
+            named = [one for one in self._actions if not one.option_strings]
+            self.usage = " ".join(["%(prog)s [options]", *map(_of_usage, named)])
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of writing to the terminal and leaving."""
         raise UsageError(f"{self.prog}: {message}")
@@ -113,6 +120,18 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(option, there, n=2, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; -h lists the options"
         return f"there is no option {option}{hint}"
+
+
+_MANY = 20
+"""More options than these make a first line that nobody reads."""
+
+
+def _of_usage(action: argparse.Action) -> str:
+    """What stands for an argument in the first line of a help."""
+    name = str(action.metavar or action.dest)
+    if action.nargs is None:
+        return name
+    return f"[{name}]" if action.nargs == argparse.OPTIONAL else f"[{name} ...]"
 
 
 def whole_number(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jupyter_training.jobs.children import parse
+from jupyter_training.notebook.magic_options import job_parser, script_parser, train_parser
 from jupyter_training.notebook.options import (
     OPTIONS,
     Parser,
@@ -93,6 +94,15 @@ def test_a_search_is_described_by_its_space_and_what_else_is_said() -> None:
 def test_what_is_wrong_with_a_search_is_told_before_it_is_sent(line: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         fields(line)
+
+
+def test_a_help_begins_with_how_it_is_used() -> None:
+    for parser, usage in (
+        (script_parser(), "%train [options] [script] [arguments ...]"),
+        (train_parser(), "%%train [options]"),
+        (job_parser("%train_cancel", "Cancel it."), "%train_cancel [-h] JOB"),
+    ):
+        assert parser.format_help().startswith(f"usage: {usage}\n")
 
 
 @pytest.mark.parametrize("text", ["x", "1e9", "", "9" * 30, "٣"])

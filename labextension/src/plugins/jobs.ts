@@ -27,7 +27,9 @@ import { IEnvironment } from './environment';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is used at once
 import { whichJob } from './which';
 
+/** Where no jobs are named: so many of the latest, of those that have measured something. */
 const COMPARED = 5;
+const LOOKED_AT = 50;
 
 export const jobsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-training:jobs',
@@ -253,7 +255,10 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           const ids =
             typeof args.jobs === 'string' && args.jobs
               ? args.jobs.split(',')
-              : (await api.jobs({ limit: COMPARED })).map(job => job.job_id);
+              : (await api.jobs({ limit: LOOKED_AT }))
+                  .filter(job => Object.keys(job.metrics ?? {}).length)
+                  .slice(0, COMPARED)
+                  .map(job => job.job_id);
           const { CompareView } = await import('../views/compare');
           const content = new CompareView(environment, ids);
           const widget = new MainAreaWidget({ content });

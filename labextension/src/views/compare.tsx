@@ -88,6 +88,7 @@ function Compare({ ids }: { ids: readonly string[] }): React.JSX.Element {
   );
   useEffect(() => setLive(several.some(one => one.isActive)), [several]);
   const gone = found === null ? 0 : found.length - several.length;
+  const silent = several.filter(one => !one.metrics.series.length);
 
   const shown = useMemo(
     () => compared(several, settings.axis),
@@ -99,6 +100,16 @@ function Compare({ ids }: { ids: readonly string[] }): React.JSX.Element {
       {gone > 0 && (
         <p className="jp-Training-note">
           {trans.__('Jobs that are not there any more: %1', gone)}
+        </p>
+      )}
+      {shown.length > 0 && silent.length > 0 && (
+        <p className="jp-Training-note">
+          {trans.__(
+            'Without metrics: %1',
+            silent
+              .map(one => one.name)
+              .reduce((one, other) => trans.__('%1, %2', one, other))
+          )}
         </p>
       )}
       {shown.length === 0 && (

@@ -56,7 +56,7 @@ def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path)
     """
     from jupyter_training.executors.base import ClusterAway
     from jupyter_training.executors.ray import ray_version, url_of
-    from jupyter_training.executors.ray_client import Client, OtherVersion, headers_of
+    from jupyter_training.executors.ray_client import Client, Repairable, headers_of
     from jupyter_training.executors.ray_jobs import nodes_of
 
     try:
@@ -72,8 +72,8 @@ def look(address: str, headers: Mapping[str, str], verify: bool, data_dir: Path)
         client = Client(url, version, sent, verify=verify)
         try:
             nodes = nodes_of(await client.nodes(), {})
-        except OtherVersion as other:
-            return RayFacts(version, url, other.told, repair=other.command)
+        except Repairable as away:
+            return RayFacts(version, url, away.found, repair=away.repair)
         except ClusterAway as away:
             return RayFacts(version, url, str(away))
         finally:

@@ -189,8 +189,9 @@ class Ray(ClusterSettings):
     """How jobs run on Ray: ``c.Ray.address = "http://head:8265"``."""
 
     address = Unicode(
-        help="""Where Ray's dashboard and job server is, as http://head:8265. Default: RAY_ADDRESS
-        in the server's environment if that is such a URL, else http://127.0.0.1:8265.""",
+        help="""Where Ray's dashboard and job server is, as http://head:8265. Default:
+        RAY_API_SERVER_ADDRESS or RAY_ADDRESS in the server's environment, the first that is such a
+        URL, else http://127.0.0.1:8265.""",
     ).tag(config=True)
 
     headers = Dict(
@@ -232,8 +233,9 @@ def url_of(address: str) -> str:
         If that is no URL.
     """
     schemes = ("http://", "https://")
-    said = os.environ.get("RAY_ADDRESS", "")
-    url = address or (said if said.startswith(schemes) else "http://127.0.0.1:8265")
+    said = (os.environ.get(name, "") for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"))
+    found = (one for one in said if one.startswith(schemes))
+    url = address or next(found, "http://127.0.0.1:8265")
     if not url.startswith(schemes):
         raise ValueError(f"c.Ray.address should be like http://head:8265, not {url}")
     return url

@@ -19,18 +19,20 @@ from jupyter_training.executors.cluster_dialect import Refused
 _EXISTS = "already exists"
 
 
-class OtherVersion(ClusterAway):
-    """A cluster is of another version than Ray here.
+class Repairable(ClusterAway):
+    """A cluster answers, but not to us as we are.
 
     Attributes
     ----------
-    command
-        What installs that of the cluster.
+    found
+        What is wrong; the text of the whole says also what to do.
+    repair
+        What to do about it.
     """
 
-    def __init__(self, told: str, command: str) -> None:
-        super().__init__(f"{told}: {command}, and start this server again")
-        self.told, self.command = told, command
+    def __init__(self, found: str, advice: str, repair: str) -> None:
+        super().__init__(f"{found}{advice}")
+        self.found, self.repair = found, repair
 
 
 class Client:
@@ -136,17 +138,19 @@ class Client:
         return await self._send(method, path, body)
 
     async def _check(self) -> None:
-        """Raises OtherVersion if the cluster is of another version than Ray here."""
+        """Raises Repairable if the cluster is of another version than Ray here."""
         answer = await self._send("GET", "/api/version")
         try:
             found = str(answer.json()["ray_version"])
         except (ValueError, KeyError, TypeError):
             raise self._away(f"{answer.status_code}, it is no job server of Ray") from None
         if found != self._version:
-            raise OtherVersion(
+            command = f'pip install "ray[default]=={found}"'
+            raise Repairable(
                 f"the Ray cluster at {self.url} is of version {found}, and this server has Ray "
                 f"{self._version}, which cannot speak to it",
-                f'pip install "ray[default]=={found}"',
+                f": {command}, and start this server again",
+                command,
             )
         self._is_checked = True
 
@@ -159,7 +163,11 @@ class Client:
             self._is_checked = False  # it may come back as another one
             raise self._away(str(error) or type(error).__name__) from None
         if answer.status_code in (401, 403):
-            raise self._away(f"{_words(answer.text)}; set c.Ray.headers, or RAY_AUTH_TOKEN")
+            raise Repairable(
+                str(self._away(_words(answer.text))),
+                "; set c.Ray.headers, or RAY_AUTH_TOKEN",
+                "Set c.Ray.headers, or RAY_AUTH_TOKEN where the server runs, and start it again.",
+            )
         return answer
 
     def _away(self, why: str) -> ClusterAway:

@@ -34,6 +34,9 @@ _DEVICES = (
 )
 """How Ray says which devices it has given."""
 
+_CLUSTER = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+"""What a script's own ``ray.init()`` takes."""
+
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the attempt of a directory.
@@ -78,9 +81,7 @@ def of_ray(gpus: int) -> dict[str, str]:
     given = {name: os.environ[name] for name in _DEVICES if name in os.environ}
     if not gpus:
         given["CUDA_VISIBLE_DEVICES"] = ""
-    if "RAY_ADDRESS" in os.environ:  # what a script's own `ray.init()` takes
-        given["RAY_ADDRESS"] = os.environ["RAY_ADDRESS"]
-    return given
+    return given | {name: os.environ[name] for name in _CLUSTER if name in os.environ}
 
 
 def _end_with_parent() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from jupyter_training.executors import ray_node
 from jupyter_training.executors.base import GangLaunch, Launch
 from jupyter_training.executors.cluster_node import NO_PYTHON, NOT_SHARED
+from jupyter_training.executors.ray import url_of
 from jupyter_training.executors.ray_client import headers_of
 from jupyter_training.executors.ray_jobs import (
     START_TIMEOUT,
@@ -145,6 +147,18 @@ def test_a_job_that_no_node_could_hold_says_what_it_lacks() -> None:
     assert "has the labels zone=eu, market=!spot)" in reason(waiting, [small, named])
     assert reason(waiting, [{**named, "labels": {"zone": "eu"}}]) == "PENDING"
     assert reason(replace(waiting, state="RUNNING"), [small]) == ""
+
+
+def test_a_script_can_reach_the_cluster_that_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_node = {"RAY_ADDRESS": "head:6379", "RAY_AUTH_MODE": "token", "CUDA_VISIBLE_DEVICES": "1"}
+    for name, value in {**of_node, "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    assert ray_node.of_ray(1) == of_node
+    assert ray_node.of_ray(0) == {**of_node, "CUDA_VISIBLE_DEVICES": ""}
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265")
+    assert (url_of(""), url_of("http://other:1")) == ("http://head:8265", "http://other:1")
 
 
 def test_whose_doing_an_end_is() -> None:

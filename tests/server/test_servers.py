@@ -19,7 +19,7 @@ from tests.kills.matrix import Outcome, look
 from tests.patience import until
 from tests.postgres import Postgres
 
-JOBS, KILLS = 240, 8
+JOBS, KILLS = 500, 8
 
 
 def leader(server: Server) -> str:

@@ -1,4 +1,4 @@
-"""A real Ray cluster of two or three nodes on this machine, ended with the tests.
+"""A real Ray cluster of three nodes on this machine, ended with the tests.
 
 Its nodes have loopback addresses of their own, free ports, and GPUs that are counted and handed
 out, but are not there. Nothing of it is told to anybody.
@@ -29,15 +29,12 @@ from tests.ports import free_ports
 if TYPE_CHECKING:
     from tests.conftest import Home
 
-IS_AT_LENGTH = os.environ.get("JUPYTER_TRAINING_CONFORMANCE") == "ray"
-
-NODES = {"node1": "127.0.0.2", "node2": "127.0.0.3"} | (
-    {"node3": "127.0.0.9"} if IS_AT_LENGTH else {}
-)
-"""The nodes and their addresses; the first one is the head. Each takes long to start."""
+NODES = {"node1": "127.0.0.2", "node2": "127.0.0.3", "node3": "127.0.0.9"}
+"""The nodes and their addresses; the first one is the head."""
 
 at_length = pytest.mark.skipif(
-    not IS_AT_LENGTH, reason="Ray takes minutes for it: JUPYTER_TRAINING_CONFORMANCE=ray"
+    os.environ.get("JUPYTER_TRAINING_CONFORMANCE") != "ray",
+    reason="Ray takes minutes for it: JUPYTER_TRAINING_CONFORMANCE=ray",
 )
 """For what is tried on Ray only when somebody asks for that."""
 

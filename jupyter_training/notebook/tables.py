@@ -22,6 +22,9 @@ _WRAPPED = frozenset(
 )
 """The columns whose cells may be broken into lines; the others are read at a glance, or copied."""
 
+_LEAST = {"reason": "15em", "metrics": "8em", "parameters": "8em", "notes": "12em", "name": "5em"}
+"""How wide these are at least: in a column of single words nobody reads a sentence."""
+
 
 class Table:
     """Rows of text under a heading.
@@ -63,7 +66,9 @@ class Table:
             return html.escape(self.empty)
         head = "".join(f"<th style='{_LEFT}'>{html.escape(c)}</th>" for c in self.columns)
         body = "".join("<tr>" + "".join(_cells(self, row)) + "</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        # Where there is no room for it, it is moved, also by keys.
+        return f'<div tabindex="0" style="overflow-x:auto">{table}</div>'
 
 
 def _cells(table: Table, row: Sequence[str]) -> list[str]:
@@ -72,9 +77,15 @@ def _cells(table: Table, row: Sequence[str]) -> list[str]:
         for column, cell in zip(table.columns, row, strict=True)
     ]
     return [
-        f"<td style='{_LEFT}{'' if column in _WRAPPED else ';white-space:nowrap'}'>{one}</td>"
+        f"<td style='{_LEFT}{_fit(column)}'>{one}</td>"
         for column, one in zip(table.columns, shown, strict=True)
     ]
+
+
+def _fit(column: str) -> str:
+    if column not in _WRAPPED:
+        return ";white-space:nowrap"
+    return f";min-width:{_LEAST[column]}" if column in _LEAST else ""
 
 
 class JobTable(Table):

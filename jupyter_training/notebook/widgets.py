@@ -39,7 +39,7 @@ _HEIGHT = "118px"
 
 _STYLE = """<style>
 .jt-live{font-size:13px;max-width:80em;padding:4px 2px;overflow:hidden}
-.jt-live .widget-html-content{line-height:1.6;font-size:13px}
+.jt-live .widget-html-content{line-height:1.6;font-size:13px;min-width:0}
 .jt-live .widget-html,.jt-live .jupyter-widget-html{min-width:0;margin:0}
 .jt-live .jt-button,.jt-live .jupyter-button{width:auto;height:24px;line-height:22px;
  padding:0 9px;font-size:12px;border-radius:3px;

@@ -33,6 +33,7 @@ _USAGE = re.compile(
 )
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r'\s+File ".+", line \d+')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .+)?")
 
@@ -45,9 +46,10 @@ def raised(lines: Sequence[str]) -> str:
     lines
         The last lines of the log.
     """
-    last = [line.rstrip() for line in lines[-LINES:] if line.strip()]
+    last = [text for line in lines[-LINES:] if (text := _COLOUR.sub("", line).rstrip())]
     is_traceback = any(_FRAME.match(line) for line in last)
-    return last[-1][:LONGEST] if is_traceback and _EXCEPTION.fullmatch(last[-1]) else ""
+    is_exception = is_traceback and last[-1].isprintable() and _EXCEPTION.fullmatch(last[-1])
+    return last[-1][:LONGEST] if is_exception else ""
 
 
 def refusal(exit_code: int | None, lines: Sequence[str]) -> tuple[Cause, str] | None:

@@ -56,6 +56,8 @@ def test_what_a_script_raised_is_the_last_line_of_a_traceback() -> None:
     frames = ["Traceback (most recent call last):", '  File "/w/train.py", line 3, in <module>']
     for last in ("KeyError: 'lr'", "my_model.errors.Diverged: loss is nan", "KeyboardInterrupt"):
         assert raised([*frames, "    fit()", last, ""]) == last
+    assert raised([*frames, "\x1b[1;35mKeyError\x1b[0m: \x1b[35m'lr'\x1b[0m"]) == "KeyError: 'lr'"
+    assert raised([*frames, "KeyError: '\x1b]0;title\x07'"]) == ""
     assert raised(["KeyError: 'lr'"]) == ""
     assert raised([*frames, "ValueError: several", "lines of it"]) == ""
     assert raised([*frames, "Epoch 3/10 - loss: 0.1"]) == ""

@@ -84,7 +84,7 @@ def test_a_job_is_created_followed_and_told_of_when_it_has_ended(lab: Lab) -> No
     dialog.get_by_label("Job name").fill("made-here")
     dialog.get_by_label("Command").fill(f"{sys.executable} -c 'print(6 * 7)'")
     dialog.get_by_label("CPU cores").fill("9")
-    expect(dialog).to_contain_text("Would wait")  # for a machine that has so many
+    expect(dialog).to_contain_text("Would never start")  # on a machine that has so few
     dialog.get_by_label("CPU cores").fill("one")
     expect(dialog).to_contain_text("should be a whole number")
     dialog.get_by_label("CPU cores").fill("1")

@@ -176,11 +176,24 @@ class Slurm:
         self._daemons[daemon].wait(PATIENCE_S)
 
     def until_up(self) -> None:
-        """Return when all nodes can be used."""
-        self._until(lambda: self._are("idle,mix,alloc"))
+        """Return when all nodes can be used, also what Slurm has drained.
+
+        A controller that was killed may have forgotten that it had begun jobs on a node, and drains
+        the node when that does not begin them again.
+        """
+
+        def are_up() -> bool:
+            for node in set(
+                (self._ask("sinfo", "-h", "-N", "-t", "drain", "-o", "%N") or "").split()
+            ):
+                self._ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            return self._are("idle,mix,alloc")
+
+        self._until(are_up)
 
     def until_idle(self) -> None:
         """Return when all nodes are free, and nothing has to be cleared up behind a job."""
+        self.until_up()
         self._until(lambda: self._are("idle"))
 
     def until_saved(self) -> None:

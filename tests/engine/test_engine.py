@@ -31,7 +31,8 @@ def test_what_was_ended_because_this_server_stood_still_is_done_again(
         tries.append(pid)
         connection.execute(text("CREATE TABLE told (it INTEGER)"))
         if len(tries) == 1:
-            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+            # Long enough for the answer to this to be read before.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1000"))
             until(lambda: is_gone(pid))
         return int(connection.execute(text("SELECT count(*) FROM told")).scalar_one())
 
@@ -41,6 +42,8 @@ def test_what_was_ended_because_this_server_stood_still_is_done_again(
         assert await engine.write(change) == 0
         await engine.stop()
 
-    asyncio.run(go())
+    try:
+        asyncio.run(go())
+    finally:
+        database.close()
     assert len(tries) == 2
-    database.close()

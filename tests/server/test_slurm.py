@@ -134,9 +134,12 @@ def test_the_controller_dies_while_jobs_are_submitted(
     second = [submit(api, appends(runs), gpu_count=0) for _ in range(4)]
     waits(api, second[-1], "Slurm does not answer")
     slurm.start_controller()
-    for job in (*first, *second):
-        told = api.ended(job)
-        assert told["status"] == "completed", told["reason"]
+    try:
+        for job in (*first, *second):
+            told = api.ended(job)
+            assert told["status"] == "completed", told["reason"]
+    finally:
+        slurm.until_up()
     ran = [line.split()[0] for line in runs.read_text().splitlines()]
     assert sorted(ran) == sorted([*first, *second])
 

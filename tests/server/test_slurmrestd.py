@@ -85,9 +85,12 @@ def test_slurmrestd_and_the_controller_die_while_jobs_are_submitted(
         waits(api, jobs[-1], "does not answer")
         begin()
         slurm.until_up()
-        for job in jobs:
-            told = api.ended(job)
-            assert told["status"] == "completed", told["reason"]
+        try:
+            for job in jobs:
+                told = api.ended(job)
+                assert told["status"] == "completed", told["reason"]
+        finally:
+            slurm.until_up()
     ran = [line.split()[0] for line in runs.read_text().splitlines()]
     assert sorted(ran) == sorted(jobs)
 

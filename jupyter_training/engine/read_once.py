@@ -115,7 +115,7 @@ class ReadOnce(BaseStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Begin a trial, which is nowhere but here before `keep`."""
         if template_trial is not None or _NEW in self._trials:
-            raise NotImplementedError("one trial at a time, and from nothing")
+            raise ValueError("Trials begin here one at a time, and from nothing.")
         self._trials[_NEW] = FrozenTrial(
             number=len(self._trials),
             state=TrialState.RUNNING,
@@ -204,12 +204,12 @@ class ReadOnce(BaseStorage):
     def create_new_study(
         self, directions: Sequence[StudyDirection], study_name: str | None = None
     ) -> int:
-        """Studies are made behind it."""
-        raise NotImplementedError
+        """Nobody may: studies are made behind it."""
+        raise TypeError("Studies are made in the storage behind this one.")
 
     def delete_study(self, study_id: int) -> None:
-        """Studies are deleted behind it."""
-        raise NotImplementedError
+        """Nobody may: studies are deleted behind it."""
+        raise TypeError("Studies are deleted in the storage behind this one.")
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Write something about the study."""
@@ -242,5 +242,5 @@ class ReadOnce(BaseStorage):
         return self._behind.get_study_system_attrs(study_id)
 
     def get_all_studies(self) -> list[Any]:
-        """Nobody asks for others."""
-        raise NotImplementedError
+        """Nobody may: it knows of one study."""
+        raise TypeError("Studies are listed by the storage behind this one.")

@@ -42,7 +42,7 @@ def launch(**changes: Any) -> ContainerLaunch:
         "token": "t0",
         "directory": Path("/data/jobs/job-1/attempt-1"),
         "argv": ("python", "train.py", "--lr", "1e-3; rm -rf /"),
-        "cwd": "/work",
+        "cwd": "/code",
         "env": {"JUPYTER_TRAINING_JOB_ID": "job-1", "LR": "a=b"},
         "python_path": None,
         "cpu_cores": 3,
@@ -50,7 +50,7 @@ def launch(**changes: Any) -> ContainerLaunch:
         "gpus": (),
         "time_limit_s": None,
         "image": "pytorch:2",
-        "mounts": (Mount("/srv/data", "/data", True), Mount("/home/ada", "/work", False)),
+        "mounts": (Mount("/srv/data", "/data", True), Mount("/home/ada", "/code", False)),
     }
     return ContainerLaunch(**{**values, **changes})
 
@@ -82,7 +82,7 @@ def test_a_container_gets_what_the_job_was_given_and_no_more() -> None:
     config = configured()
     host = config["HostConfig"]
     assert config["Entrypoint"] == ["python", "train.py", "--lr", "1e-3; rm -rf /"]
-    assert (config["Cmd"], config["WorkingDir"], config["Image"]) == ([], "/work", "pytorch:2")
+    assert (config["Cmd"], config["WorkingDir"], config["Image"]) == ([], "/code", "pytorch:2")
     assert (config["User"], host["GroupAdd"]) == ("1000:1000", ["44"])
     assert host["NanoCpus"] == 3_000_000_000
     assert (host["Memory"], host["MemorySwap"], host["ShmSize"]) == (8 * GB, 8 * GB, 4 * GB)
@@ -90,7 +90,7 @@ def test_a_container_gets_what_the_job_was_given_and_no_more() -> None:
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert [(m["Source"], m["Target"], m["ReadOnly"]) for m in host["Mounts"]] == [
         ("/srv/data", "/data", True),
-        ("/home/ada", "/work", False),
+        ("/home/ada", "/code", False),
     ]
     assert (config["StopSignal"], config["StopTimeout"]) == ("SIGTERM", 3)
 
@@ -120,7 +120,7 @@ def test_gpus_are_asked_for_by_uuid() -> None:
 
 
 def test_the_environment_of_a_job() -> None:
-    wanted = launch(gpus=("GPU-a", "GPU-b"), python_path="/work")
+    wanted = launch(gpus=("GPU-a", "GPU-b"), python_path="/code")
     assert environment(wanted, USER, ["PYTHONPATH=/opt/lib"]) == {
         "OMP_NUM_THREADS": "3",
         "PYTHONUNBUFFERED": "1",
@@ -129,7 +129,7 @@ def test_the_environment_of_a_job() -> None:
         "HOME": "/tmp",
         "JUPYTER_TRAINING_JOB_ID": "job-1",
         "LR": "a=b",
-        "PYTHONPATH": "/work:/opt/lib",
+        "PYTHONPATH": "/code:/opt/lib",
         "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b",
         "NVIDIA_VISIBLE_DEVICES": "GPU-a,GPU-b",
         TOKEN_VARIABLE: "t0",
@@ -187,16 +187,16 @@ def test_times_of_the_engine(text: str, moment: datetime | None) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/work", ("/home/me", ".")),
-        ("/work/a/./b/../c", ("/home/me", "a/c")),
-        ("/work/data/x", ("/data", "x")),
-        ("/work/../opt", None),
-        ("/workshop", None),
+        ("/code", ("/home/me", ".")),
+        ("/code/a/./b/../c", ("/home/me", "a/c")),
+        ("/code/data/x", ("/data", "x")),
+        ("/code/../opt", None),
+        ("/codebook", None),
         ("/", None),
     ],
 )
 def test_where_on_the_host_a_path_is(path: str, expected: tuple[str, str] | None) -> None:
-    mounts = (Mount("/home/me", "/work", False), Mount("/data", "/work/data", True))
+    mounts = (Mount("/home/me", "/code", False), Mount("/data", "/code/data", True))
     assert place_on_host(path, mounts) == expected
 
 

@@ -70,7 +70,8 @@ def test_arrays_are_neither_copied_on_the_way_nor_when_they_are_read(tmp_path: P
 
 
 def test_tensors_share_their_memory_too(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    import torch  # it takes seconds, and nothing else here needs it
+
     tensor = torch.arange(1_000_000, dtype=torch.float32)
     pieces = values.pieces_of([tensor])
     assert any(
@@ -79,7 +80,7 @@ def test_tensors_share_their_memory_too(tmp_path: Path) -> None:
         if piece
     )
     weights = torch.nn.Linear(3, 2)
-    kept = [tensor, tensor.to(torch.bfloat16), tensor.reshape(1000, 1000).T, weights]
+    kept: list[Any] = [tensor, tensor.to(torch.bfloat16), tensor.reshape(1000, 1000).T, weights]
     back = there_and_back(kept, tmp_path)
     for one, other in zip(kept[:3], back[:3], strict=True):
         assert torch.equal(one, other)

@@ -211,10 +211,10 @@ test('a notebook is run as %train runs one', () => {
 test('the line says where it runs, from wherever the notebook is', () => {
   const values = { ...EMPTY, name: 'a', command: 'python a.py', cpus: '2' };
   const line = (workingDir: string): string =>
-    trainLine({ ...values, workingDir }, '~/work/');
+    trainLine({ ...values, workingDir }, '~/notebooks/');
   expect(line('')).toBe('%train --name a --cpus 2 a.py');
   expect(line('deep/er')).toBe(
-    "%train --name a --cpus 2 --cwd '~/work/deep/er' a.py"
+    "%train --name a --cpus 2 --cwd '~/notebooks/deep/er' a.py"
   );
   expect(line('/data')).toBe('%train --name a --cpus 2 --cwd /data a.py');
   expect(trainLine({ ...PIPELINE, workingDir: 'x' }, '/w')).toContain(

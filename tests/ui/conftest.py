@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser
@@ -24,3 +24,25 @@ def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with page_of(browser, viewport={"width": 1400, "height": 900}) as page:
         yield Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
     home.close()
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def afresh(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a failed test leaves, a page or jobs that run, is not to fail the next one."""
+    lab = request.getfixturevalue("shared") if "shared" in request.fixturenames else None
+    yield
+    if lab and request.node.stash.get(_FAILED, False):
+        lab.cancel_all()
+        lab.open()

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.conftest import Home, Server
+from tests.conftest import ENDED, Home, Server
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +158,13 @@ class Lab:
         self.page.evaluate(
             "() => [...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
         )
+
+    def cancel_all(self) -> None:
+        """Have every job cancelled that has not ended."""
+        api = self.server.api
+        for job in api.get("api/training-jobs?limit=1000").json():
+            if job["status"] not in ENDED:
+                api.post(f"api/training-jobs/{job['job_id']}/cancel")
 
     def row(self, name: str) -> Locator:
         """The row of a job in the sidebar."""

@@ -130,7 +130,7 @@ def test_what_a_job_uses_is_drawn_while_somebody_looks(lab: Lab) -> None:
 
 def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None:
     reports = python(
-        "import time; from jupyter_training import report\n"
+        "import time; from jupyter_training import report; print('begin', flush=True)\n"
         "for step in range(6000): report(step=step, loss=1 / (step + 1)); time.sleep(0.3)"
     )
     job = lab.server.api.submit(reports, name="unseen-page")
@@ -144,6 +144,7 @@ def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None
     assert opened == []
     with lab.page.expect_websocket(lambda socket: "/logs/stream" in socket.url) as found:
         lab.tab("Log")
+    expect(lab.view.get_by_role("log")).to_contain_text("begin")  # so it is open, not being opened
     asked: list[str] = []
     lab.page.on("request", lambda request: asked.append(request.url))
     with found.value.expect_event("close"):

@@ -49,9 +49,7 @@ def opened(shared: Lab) -> Lab:
 def lab(opened: Lab) -> Iterator[Lab]:
     """JupyterLab; what a test leaves running is cancelled."""
     yield opened
-    api = opened.server.api
-    for job in api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
-        api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    opened.cancel_all()
 
 
 @pytest.fixture

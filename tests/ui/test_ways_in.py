@@ -34,9 +34,7 @@ def lab(opened: Lab) -> Iterator[Lab]:
     if opened.page.get_by_role("dialog").count():
         opened.page.keyboard.press("Escape")
     opened.discard_all()
-    api = opened.server.api
-    for job in api.get("api/training-jobs?status=pending,scheduled,running,retrying").json():
-        api.post(f"api/training-jobs/{job['job_id']}/cancel")
+    opened.cancel_all()
 
 
 def choose(lab: Lab, item: Locator, label: str) -> None:

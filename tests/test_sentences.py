@@ -93,6 +93,7 @@ def of_ends() -> Iterator[str]:
         Exit(cause=Cause.TIMED_OUT, detail="it ran for its time limit of 3600 s"),
         Exit(cause=Cause.LAUNCH_FAILED, detail="sh: 1: trainer: not found"),
         Exit(cause=Cause.INVALID_ARGUMENTS, detail="error: unrecognized arguments: --lr"),
+        Exit(cause=Cause.NOT_RUNNABLE, detail="ModuleNotFoundError: No module named 'torhc'"),
         Exit(cause=Cause.NODE_LOST, detail="the machine was restarted"),
         Exit(cause=Cause.IMAGE_UNAVAILABLE, detail="no such image"),
         Exit(cause=Cause.PREEMPTED, detail="urgent"),

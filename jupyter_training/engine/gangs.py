@@ -328,13 +328,13 @@ def verdict(directory: Path, ends: Sequence[Ended], first: int, ranks: int) -> E
     if exit_.cause in (Cause.CANCELLED_BY_USER, Cause.PREEMPTED):
         who = ""  # it was all of them
     lines = [line for line in logs.tail(log, _LAST_LINES).lines if line.strip()]
-    if exit_.cause is None:
-        found = refusals.refusal(exit_.exit_code, lines)
-        if found is not None:
-            exit_ = replace(exit_, cause=found[0], detail=found[1])
+    found = refusals.refusal(exit_.exit_code, lines) if exit_.cause is None else None
     if exit_.cause in (None, Cause.OUT_OF_MEMORY) and lines:
         _tell(directory / LOG, who, exit_, lines)
-        exit_ = replace(exit_, said=lines[-1].strip()[:500])
+        if found is None:
+            exit_ = replace(exit_, said=lines[-1].strip()[:500])
+    if found is not None:
+        exit_ = replace(exit_, cause=found[0], detail=found[1])
     return Ended(replace(exit_, who=who), at, _spent(ends))
 
 

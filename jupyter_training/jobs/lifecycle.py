@@ -68,6 +68,7 @@ class Cause(str, Enum):
     TIMED_OUT = "timed_out"
     LAUNCH_FAILED = "launch_failed"
     INVALID_ARGUMENTS = "invalid_arguments"
+    NOT_RUNNABLE = "not_runnable"
     IMAGE_UNAVAILABLE = "image_unavailable"
     NODE_LOST = "node_lost"
     PREEMPTED = "preempted"
@@ -120,6 +121,9 @@ CAUSES: dict[Cause, CauseRule] = {
     Cause.LAUNCH_FAILED: CauseRule(Status.FAILED, Retry.NEVER, "could not be started: {detail}"),
     Cause.INVALID_ARGUMENTS: CauseRule(
         Status.FAILED, Retry.NEVER, "did not understand its arguments: {detail}"
+    ),
+    Cause.NOT_RUNNABLE: CauseRule(
+        Status.FAILED, Retry.NEVER, "the script cannot run as it is: {detail}"
     ),
     Cause.IMAGE_UNAVAILABLE: CauseRule(
         Status.FAILED, Retry.NEVER, "the image could not be had: {detail}"

@@ -3,7 +3,8 @@
 A shell ends with 127 when it does not find a command and with 126 when it may not run it; programs
 that do not understand their arguments end with 2 (POSIX.1-2017, Shell and Utilities, 2.8.2; the
 convention of Python's `argparse`, `getopt` and most others). But a script can end with any of these
-for reasons of its own, so the log has to say the same.
+for reasons of its own, so the log has to say the same. A Python script that raises ends with 1, and
+the log says what; with some exceptions it will end each time.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ _USAGE = re.compile(
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r'\s+File ".+", line \d+')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:: .+)?")
+_OF_THE_CODE = re.compile(
+    r"(?:SyntaxError|IndentationError|TabError|NameError|ModuleNotFoundError)\b"
+)
+"""What a retry meets again. An `ImportError` is none: a library may be missing on one node only."""
 
 
 def raised(lines: Sequence[str]) -> str:
@@ -74,4 +79,6 @@ def refusal(exit_code: int | None, lines: Sequence[str]) -> tuple[Cause, str] | 
             # How to use it is less of a help than what was wrong.
             wrong = [line for line in told if not line.lower().startswith(("usage", "try"))]
             return Cause.INVALID_ARGUMENTS, (wrong or told)[-1]
+    if exit_code == 1 and _OF_THE_CODE.match(exception := raised(lines)):
+        return Cause.NOT_RUNNABLE, exception
     return None

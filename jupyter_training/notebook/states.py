@@ -134,6 +134,7 @@ CAUSES = {
     "timed_out": "timed out",
     "launch_failed": "not started",
     "invalid_arguments": "invalid arguments",
+    "not_runnable": "cannot run",
     "image_unavailable": "image unavailable",
     "node_lost": "machine lost",
     "preempted": "preempted",

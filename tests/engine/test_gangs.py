@@ -96,6 +96,19 @@ def test_arguments_that_are_not_understood_are_found_in_the_log_of_the_rank(atte
     assert verdict(attempt, ends(STOPPED, STOPPED), 0, 4).exit.cause is Cause.INVALID_ARGUMENTS
 
 
+def test_what_the_code_of_a_rank_raised_is_told_once_in_the_reason_and_whole_in_the_log(
+    attempt: Path,
+) -> None:
+    tell(attempt, exit_code=1)
+    trace = 'Traceback (most recent call last):\n  File "/w/train.py", line 3, in <module>\n'
+    (attempt / log_name(3)).write_text(f"{trace}NameError: name 'lr' is not defined\n")
+    assert reason(verdict(attempt, ends(STOPPED, STOPPED), 0, 4)) == (
+        "rank 3 of 4 failed first: "
+        "the script cannot run as it is: NameError: name 'lr' is not defined"
+    )
+    assert '  File "/w/train.py", line 3' in (attempt / LOG).read_text()
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -11,6 +11,7 @@ ARGPARSE = [
     "usage: train.py [-h] [--epochs EPOCHS]",
     "train.py: error: unrecognized arguments: --epoch 3",
 ]
+RAISED = ["Traceback (most recent call last):", '  File "/w/train.py", line 3, in <module>']
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,14 @@ ARGPARSE = [
             ["python: can't open file '/w/trian.py': [Errno 2] No such file or directory"],
             Cause.INVALID_ARGUMENTS,
             "trian.py",
+        ),
+        (1, [*RAISED, "ModuleNotFoundError: No module named 'torhc'"], Cause.NOT_RUNNABLE, "torhc"),
+        (1, [*RAISED, "NameError: name 'lr' is not defined"], Cause.NOT_RUNNABLE, "'lr'"),
+        (
+            1,
+            [*RAISED, "    x = (", "        ^", "SyntaxError: '(' was never closed"],
+            Cause.NOT_RUNNABLE,
+            "(",
         ),
     ],
 )
@@ -46,6 +55,10 @@ def test_a_refusal(exit_code: int, lines: list[str], cause: Cause, told: str) ->
         (127, ["Epoch 3/10 - loss: 0.12"]),
         (None, ["sh: 1: x: not found"]),
         (2, [*ARGPARSE, *["step"] * 30]),
+        (1, [*RAISED, "ImportError: libcuda.so.1: cannot open shared object file"]),
+        (1, [*RAISED, "KeyError: 'lr'"]),
+        (1, ["SyntaxError: '(' was never closed"]),
+        (3, [*RAISED, "NameError: name 'lr' is not defined"]),
     ],
 )
 def test_what_a_retry_may_cure_is_none(exit_code: int | None, lines: list[str]) -> None:
@@ -53,12 +66,11 @@ def test_what_a_retry_may_cure_is_none(exit_code: int | None, lines: list[str]) 
 
 
 def test_what_a_script_raised_is_the_last_line_of_a_traceback() -> None:
-    frames = ["Traceback (most recent call last):", '  File "/w/train.py", line 3, in <module>']
     for last in ("KeyError: 'lr'", "my_model.errors.Diverged: loss is nan", "KeyboardInterrupt"):
-        assert raised([*frames, "    fit()", last, ""]) == last
-    assert raised([*frames, "\x1b[1;35mKeyError\x1b[0m: \x1b[35m'lr'\x1b[0m"]) == "KeyError: 'lr'"
-    assert raised([*frames, "KeyError: '\x1b]0;title\x07'"]) == ""
+        assert raised([*RAISED, "    fit()", last, ""]) == last
+    assert raised([*RAISED, "\x1b[1;35mKeyError\x1b[0m: \x1b[35m'lr'\x1b[0m"]) == "KeyError: 'lr'"
+    assert raised([*RAISED, "KeyError: '\x1b]0;title\x07'"]) == ""
     assert raised(["KeyError: 'lr'"]) == ""
-    assert raised([*frames, "ValueError: several", "lines of it"]) == ""
-    assert raised([*frames, "Epoch 3/10 - loss: 0.1"]) == ""
+    assert raised([*RAISED, "ValueError: several", "lines of it"]) == ""
+    assert raised([*RAISED, "Epoch 3/10 - loss: 0.1"]) == ""
     assert raised([]) == ""

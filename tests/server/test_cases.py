@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,11 @@ def test_tc_06_after_its_last_retry_a_job_has_failed(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("script", "cause"),
-    [("no-such-program", "launch_failed"), ("grep --no-such-option x", "invalid_arguments")],
+    [
+        ("no-such-program", "launch_failed"),
+        ("grep --no-such-option x", "invalid_arguments"),
+        (f"{sys.executable} -c '__import__(\"no-such\")'", "not_runnable"),
+    ],
 )
 def test_what_a_retry_cannot_cure_is_not_retried(api: Api, script: str, cause: str) -> None:
     told = api.ended(api.submit(["sh", "-c", script])["job_id"])

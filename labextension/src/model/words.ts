@@ -44,6 +44,8 @@ export function causeWord(cause: string, trans: TranslationBundle): string {
       return trans.__('not started');
     case 'invalid_arguments':
       return trans.__('invalid arguments');
+    case 'not_runnable':
+      return trans.__('cannot run');
     case 'image_unavailable':
       return trans.__('image unavailable');
     case 'node_lost':

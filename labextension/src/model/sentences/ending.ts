@@ -100,6 +100,10 @@ export const ENDING: readonly IRule[] = [
     (trans, why) => trans.__('did not understand its arguments: %1', why),
     sentence
   ),
+  rule(
+    (trans, raised) => trans.__('the script cannot run as it is: %1', raised),
+    sentence
+  ),
   rule((trans, why) => trans.__('could not be started: %1', why), sentence),
   rule(
     (trans, why) => trans.__('the image could not be had: %1', why),

@@ -146,6 +146,27 @@ test('rows are added, changed and removed', async () => {
   expect(values().space.map(one => one.name)).toEqual(['batch']);
 });
 
+test('a search may end by a budget', async () => {
+  const refusal = { field: 'search.gpu_hours', message: 'is too little' };
+  const { asked } = show(() =>
+    json({ message: 'no', reason: 'invalid', errors: [refusal] }, 400)
+  );
+  fireEvent.click(screen.getByLabelText('Hyperparameter search'));
+  type(/Trials/, '');
+  type(/Budget \(hours\)/, 'two');
+  type(/Budget \(GPU-hours\)/, '0');
+  await pause();
+  const problem = (label: RegExp): string | null | undefined =>
+    screen
+      .getByLabelText(label)
+      .parentElement?.querySelector('small:last-child')?.textContent;
+  expect(problem(/Budget \(hours\)/)).toBe('should be a number');
+  // Of the others the server says so.
+  expect(problem(/Budget \(GPU-hours\)/)).toBe('is too little');
+  const { search } = JSON.parse(asked[0]);
+  expect([search.trials, search.gpu_hours]).toEqual([undefined, 0]);
+});
+
 test('it says on which cards, or after which job and when', () => {
   const { model } = new World();
   const machines = {

@@ -191,6 +191,15 @@ test('the lines for a notebook say all that the dialog does', () => {
   expect(
     trainLine({ ...two, command: 'python a.py', launcher: 'torchrun' })
   ).toBe('%train --name ddp --nodes 2 --launcher torchrun a.py');
+  expect(trainLine({ ...two, nodes: '4', minNodes: '2' })).toBe(
+    '%train --name ddp --nodes 4 --min-nodes 2 script.py'
+  );
+  expect(trainLine({ ...SEARCH, trials: '', budgetHours: '1.5' })).toContain(
+    '--pruner asha --budget-hours 1.5 train.py'
+  );
+  expect(trainLine({ ...PIPELINE, cache: 'yes' })).toContain(
+    '%train_pipeline --cpus 2 --cache digits'
+  );
 });
 
 test('a notebook is run as %train runs one', () => {
@@ -287,7 +296,8 @@ const ASKED: Record<string, IJobSpec> = {
       sampler: 'cmaes',
       pruner: 'median',
       min_steps: 3,
-      budget_hours: 2,
+      budget_hours: 2.5,
+      gpu_hours: 40,
       parallel: 4,
       seed: 7,
       space: {
@@ -383,6 +393,27 @@ describe('a job that is duplicated asks for the same', () => {
     const { spec } = readForm({ ...valuesOf(ddp), type: 'single' });
     expect(spec).toEqual({ name: 'ddp', command: 'python a.py' });
   });
+
+  test('but for what it is no longer to be', () => {
+    const [, , ddp, sweep, whole] = Object.values(ASKED);
+    const nodes = readForm({ ...valuesOf(ddp), minNodes: '' }).spec;
+    expect(nodes).toEqual({ ...ddp, min_nodes: undefined });
+    const search = readForm({
+      ...valuesOf(sweep),
+      pruner: 'none',
+      budgetHours: '',
+      gpuHours: '0.5'
+    }).spec.search;
+    expect(search).toEqual({
+      ...sweep.search,
+      pruner: 'none',
+      min_steps: undefined,
+      budget_hours: undefined,
+      gpu_hours: 0.5
+    });
+    const again = readForm({ ...valuesOf(whole), cache: '' }).spec;
+    expect(again).toEqual({ ...whole, cache: undefined });
+  });
 });
 
 test('the lines say of a job what else it has, and of stages what they are', () => {
@@ -407,7 +438,7 @@ test('the lines say of a job what else it has, and of stages what they are', () 
       '--search lr=loguniform:0.00001:0.1 ' +
       `--search 'size=choice:["16",16,true,"a, \\"b\\"",null]' ` +
       '--metric val_loss --goal maximize --sampler cmaes --pruner median ' +
-      '--min-steps 3 --seed 7 --budget-hours 2 --nodes 2 --launcher mpi ' +
+      '--min-steps 3 --seed 7 --budget-hours 2.5 --gpu-hours 40 --nodes 2 --launcher mpi ' +
       'a.py {lr}'
   );
   expect(trainLine(valuesOf(whole))).toBe(
@@ -440,6 +471,8 @@ test('knows which field, and which row, the server means', () => {
   expect(fieldOf('gpu_count')).toBe('gpus');
   expect(fieldOf('env_vars.X')).toBe('env');
   expect(fieldOf('search.trials')).toBe('trials');
+  expect(fieldOf('search.gpu_hours')).toBe('gpuHours');
+  expect(fieldOf('min_nodes')).toBe('minNodes');
   expect(fieldOf('search.space.layers.low', SEARCH)).toBe('space.2');
   expect(fieldOf('stages')).toBe('stages');
   expect(fieldOf('stages.1.command', PIPELINE)).toBe('stages.2');

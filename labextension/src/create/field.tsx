@@ -13,7 +13,7 @@ export interface IFieldProps {
   required?: boolean;
   wide?: boolean;
   lines?: number;
-  inputMode?: 'numeric';
+  inputMode?: 'numeric' | 'decimal';
   placeholder?: string;
   suggestions?: readonly string[];
   /** What there is to choose from, each with the word for it. */

@@ -2,7 +2,7 @@
  * What is typed into the create dialog, and what it comes to.
  */
 import type { IJobSpec, IKept, ISearchSpec } from '../model/types';
-import { readLines, readValues } from './assignments';
+import { numberOf, readLines, readValues } from './assignments';
 import { publicReceivers, readReceivers } from './receivers';
 import { EMPTY_SPACE, type IDimensionRow, readSpace } from './space';
 import {
@@ -52,8 +52,12 @@ export interface ITextValues {
   files: string;
   /** Of a distributed job. */
   nodes: string;
+  /** With how few it starts; empty for all of them. */
+  minNodes: string;
   launcher: string;
   processes: string;
+  /** Of a pipeline: empty to run every stage, `yes` to leave out what an earlier run has done. */
+  cache: string;
   /** Of a search. */
   metric: string;
   goal: string;
@@ -62,6 +66,8 @@ export interface ITextValues {
   sampler: string;
   pruner: string;
   seed: string;
+  budgetHours: string;
+  gpuHours: string;
 }
 
 export interface IFormValues extends ITextValues {
@@ -99,8 +105,10 @@ export const EMPTY: IFormValues = {
   script: '',
   files: '',
   nodes: '2',
+  minNodes: '',
   launcher: '',
   processes: '',
+  cache: '',
   metric: 'loss',
   goal: 'minimize',
   trials: '20',
@@ -108,6 +116,8 @@ export const EMPTY: IFormValues = {
   sampler: 'tpe',
   pruner: 'none',
   seed: '',
+  budgetHours: '',
+  gpuHours: '',
   space: EMPTY_SPACE,
   stages: EMPTY_STAGES,
   kept: {}
@@ -157,8 +167,10 @@ const FIELDS: Record<string, keyof IFormValues> = {
   script: 'script',
   snapshot: 'files',
   nodes: 'nodes',
+  min_nodes: 'minNodes',
   launcher: 'launcher',
   procs_per_node: 'processes',
+  cache: 'cache',
   stages: 'stages',
   'search.metric': 'metric',
   'search.goal': 'goal',
@@ -167,12 +179,20 @@ const FIELDS: Record<string, keyof IFormValues> = {
   'search.sampler': 'sampler',
   'search.pruner': 'pruner',
   'search.seed': 'seed',
+  'search.budget_hours': 'budgetHours',
+  'search.gpu_hours': 'gpuHours',
   'search.space': 'space'
 };
 
 /** A field does not hold what it should; the message is for its programmer, the code for people. */
 export type Mistake =
-  'number' | 'duration' | 'variable' | 'missing' | 'dimension' | 'stage';
+  | 'number'
+  | 'amount'
+  | 'duration'
+  | 'variable'
+  | 'missing'
+  | 'dimension'
+  | 'stage';
 
 export interface IReading {
   spec: IJobSpec;
@@ -204,6 +224,17 @@ export function readForm(values: IFormValues): IReading {
       set(Number(text));
     } else if (text) {
       mistakes[field] = 'number';
+    }
+  };
+  const amount = (
+    field: keyof ITextValues,
+    set: (value: number) => void
+  ): void => {
+    const value = numberOf(values[field]);
+    if (value !== null) {
+      set(value);
+    } else if (values[field].trim()) {
+      mistakes[field] = 'amount';
     }
   };
   const needed = (...fields: (keyof ITextValues)[]): void => {
@@ -285,6 +316,7 @@ export function readForm(values: IFormValues): IReading {
   if (values.type === 'distributed') {
     needed('nodes');
     number('nodes', value => (spec.nodes = value));
+    number('minNodes', value => (spec.min_nodes = value));
     number('processes', value => (spec.procs_per_node = value));
     if (values.launcher) {
       spec.launcher = values.launcher;
@@ -304,11 +336,22 @@ export function readForm(values: IFormValues): IReading {
     number('trials', value => (search.trials = value));
     number('parallel', value => (search.parallel = value));
     number('seed', value => (search.seed = value));
+    amount('budgetHours', value => (search.budget_hours = value));
+    amount('gpuHours', value => (search.gpu_hours = value));
+    if (values.pruner === 'none') {
+      // It is the pruner's, and was another job's.
+      delete search.min_steps;
+    }
     spec.search = search;
   } else if (values.type === 'pipeline') {
     const { stages, mistakes: wrong } = readStages(values.stages);
     Object.assign(mistakes, wrong);
     spec.stages = stages;
+    if (values.cache) {
+      spec.cache = true;
+    } else {
+      delete spec.cache;
+    }
   }
   return { spec, mistakes };
 }

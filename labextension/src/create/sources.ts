@@ -1,7 +1,7 @@
 /**
  * What the dialog begins with: a file, or another job.
  */
-import type { IJobSpec, ISearchSpec } from '../model/types';
+import type { IJobSpec, ISearchSpec, IStageSpec } from '../model/types';
 import { linesOf } from './assignments';
 import { commandText, quoted } from './command';
 import { durationText, EMPTY, type IFormValues, TYPES } from './form';
@@ -93,19 +93,33 @@ export function valuesOf(spec: IJobSpec): IFormValues {
     case 'hyperparameter':
       return search ? withSearch(values, search) : values;
     case 'pipeline':
-      return { ...values, stages: rowsOfStages(stages ?? []) };
+      return withStages(values, stages ?? []);
     case 'single':
       return values;
   }
 }
 
 function withNodes(values: IFormValues): IFormValues {
-  const { nodes, launcher, procs_per_node, ...kept } = values.kept;
+  const { nodes, min_nodes, launcher, procs_per_node, ...kept } = values.kept;
   return {
     ...values,
     nodes: text(nodes ?? 1),
+    minNodes: text(min_nodes),
     launcher: launcher === 'builtin' ? '' : (launcher ?? ''),
     processes: text(procs_per_node),
+    kept
+  };
+}
+
+function withStages(
+  values: IFormValues,
+  stages: readonly IStageSpec[]
+): IFormValues {
+  const { cache, ...kept } = values.kept;
+  return {
+    ...values,
+    stages: rowsOfStages(stages),
+    cache: cache ? 'yes' : '',
     kept
   };
 }
@@ -119,6 +133,8 @@ function withSearch(values: IFormValues, search: ISearchSpec): IFormValues {
     sampler,
     pruner,
     seed,
+    budget_hours,
+    gpu_hours,
     space,
     ...further
   } = search;
@@ -131,6 +147,8 @@ function withSearch(values: IFormValues, search: ISearchSpec): IFormValues {
     sampler: sampler ?? EMPTY.sampler,
     pruner: pruner ?? EMPTY.pruner,
     seed: text(seed),
+    budgetHours: text(budget_hours),
+    gpuHours: text(gpu_hours),
     space: rowsOfSpace(space),
     kept: { ...values.kept, search: further }
   };

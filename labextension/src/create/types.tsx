@@ -88,6 +88,12 @@ export function DistributedFields(props: IPartProps): React.JSX.Element {
         { inputMode: 'numeric', required: true }
       )}
       {field(
+        'minNodes',
+        trans.__('Minimum nodes'),
+        trans.__('It starts with so many if there is no room for all'),
+        { inputMode: 'numeric', placeholder: props.values.nodes }
+      )}
+      {field(
         'launcher',
         trans.__('Launcher'),
         trans.__('Who starts the processes of a node'),
@@ -165,13 +171,28 @@ export function SearchFields(props: IPartProps): React.JSX.Element {
             ['maximize', trans.__('maximize')]
           ]
         })}
-        {field('trials', trans.__('Trials'), trans.__('At most so many'), {
-          inputMode: 'numeric'
-        })}
+        {field(
+          'trials',
+          trans.__('Trials'),
+          trans.__('At most so many; empty if a budget ends it'),
+          { inputMode: 'numeric' }
+        )}
         {field('parallel', trans.__('At a time'), '', {
           inputMode: 'numeric',
           placeholder: '1'
         })}
+        {field(
+          'budgetHours',
+          trans.__('Budget (hours)'),
+          trans.__('It ends after so many, also while trials run'),
+          { inputMode: 'decimal', placeholder: trans.__('no limit') }
+        )}
+        {field(
+          'gpuHours',
+          trans.__('Budget (GPU-hours)'),
+          trans.__('It ends when its trials have held GPUs for so long'),
+          { inputMode: 'decimal', placeholder: trans.__('no limit') }
+        )}
         {field(
           'sampler',
           trans.__('Sampler'),
@@ -232,30 +253,46 @@ export function StageFields(props: IPartProps): React.JSX.Element {
   const { trans } = useTraining();
   const { values, errors, change } = props;
   return (
-    <Rows
-      title={trans.__('Stages')}
-      help={trans.__(
-        'A stage finds what those before it have left in the directory %1',
-        'JUPYTER_TRAINING_INPUTS'
-      )}
-      rows={values.stages}
-      empty={NEW_STAGE}
-      add={trans.__('Add stage')}
-      remove={place => trans.__('Remove stage %1', place + 1)}
-      error={errors.stages}
-      errorOf={place => errors[`stages.${place}`]}
-      onChange={stages => change({ stages })}
-      noteOf={row => kindOf(row.kept ?? {}, trans)}
-    >
-      {(row, cell) => (
-        <>
-          {cell('name', trans.__('Name'))}
-          {row.kept?.stages === undefined &&
-            cell('command', trans.__('Command'), { kind: 'wide' })}
-          {cell('after', trans.__('After'))}
-          {cell('gpus', trans.__('GPUs'), { kind: 'number' })}
-        </>
-      )}
-    </Rows>
+    <>
+      <Rows
+        title={trans.__('Stages')}
+        help={trans.__(
+          'A stage finds what those before it have left in the directory %1',
+          'JUPYTER_TRAINING_INPUTS'
+        )}
+        rows={values.stages}
+        empty={NEW_STAGE}
+        add={trans.__('Add stage')}
+        remove={place => trans.__('Remove stage %1', place + 1)}
+        error={errors.stages}
+        errorOf={place => errors[`stages.${place}`]}
+        onChange={stages => change({ stages })}
+        noteOf={row => kindOf(row.kept ?? {}, trans)}
+      >
+        {(row, cell) => (
+          <>
+            {cell('name', trans.__('Name'))}
+            {row.kept?.stages === undefined &&
+              cell('command', trans.__('Command'), { kind: 'wide' })}
+            {cell('after', trans.__('After'))}
+            {cell('gpus', trans.__('GPUs'), { kind: 'number' })}
+          </>
+        )}
+      </Rows>
+      <div className="jp-Training-fields">
+        {fieldsOf(props)(
+          'cache',
+          trans.__('Stages that an earlier run has done'),
+          trans.__('The same command, files and inputs give the same results'),
+          {
+            wide: true,
+            choices: [
+              ['', trans.__('run them again')],
+              ['yes', trans.__('leave them out and take their results')]
+            ]
+          }
+        )}
+      </div>
+    </>
   );
 }

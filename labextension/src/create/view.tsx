@@ -33,7 +33,12 @@ const PAUSE_MS = 350;
 const MAY_MISS = new Set(['name', 'command']);
 
 /** What is left out of a job that has these, so that the server can say what else is wrong. */
-const IS_LEFT_OUT = new Set<Mistake>(['number', 'duration', 'variable']);
+const IS_LEFT_OUT = new Set<Mistake>([
+  'number',
+  'amount',
+  'duration',
+  'variable'
+]);
 
 export function Form(props: {
   initial: IFormValues;
@@ -421,6 +426,7 @@ export function mistakeTexts(
   const texts: Record<Mistake, string> = {
     missing: trans.__('is required'),
     number: trans.__('should be a whole number'),
+    amount: trans.__('should be a number'),
     duration: trans.__('should be a time such as 90s, 30m, 2h or 1h30m'),
     variable: trans.__('should be lines of NAME=VALUE'),
     dimension: trans.__(

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from math import inf
 
 from jupyter_training import commands
 from jupyter_training._version import __version__
@@ -160,10 +161,47 @@ def _parser() -> Parser:
     for name in SERVER_SETTINGS:
         told = f"as if the server had c.TrainingApp.{name}"
         added.add_argument(f"--TrainingApp.{name}", dest=name, metavar="VALUE", help=told)
+    added = command("simulate", commands.simulate)
+    added.add_argument("trace", metavar="TRACE", help="a CSV file: submit_time,duration,num_gpus")
+    added.add_argument(
+        "--nodes", type=_positive, default=1, metavar="N", help="machines (default: 1)"
+    )
+    added.add_argument(
+        "--gpus", type=_positive, default=8, metavar="N", help="GPUs of each machine (default: 8)"
+    )
+    added.add_argument(
+        "--time-limits",
+        type=_factor,
+        default=1.0,
+        metavar="F",
+        help="jobs ask for F times what they take, or for 'none' (default: 1)",
+    )
+    added.add_argument(
+        "--unit", choices=("s", "ms"), help="of its times (default: s, unless that is absurd)"
+    )
     added = command("serve", commands.serve)
     added.add_argument("--help-all", action="store_true", help="list all settings of servers")
     added.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _factor(text: str) -> float | None:
+    """How much more time is asked for than is needed."""
+    if text == "none":
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor < inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 1 nor 'none'")
+    return factor
 
 
 def _add_job(parser: Parser) -> None:

@@ -11,10 +11,11 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
 
 from jupyter_training.doctor.settings import NAMES as SERVER_SETTINGS
 from jupyter_training.notebook import facts, jobs, specs, states
@@ -27,10 +28,23 @@ from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.metrics import csv_pieces, told_of
 from jupyter_training.notebook.options import UsageError, job_fields, snapshot_of
 from jupyter_training.notebook.pipelines import of_file
-from jupyter_training.notebook.tables import GpuTable, JobTable, MachineTable, receivers_in_words
+from jupyter_training.notebook.tables import (
+    GpuTable,
+    JobTable,
+    MachineTable,
+    SimulationTable,
+    receivers_in_words,
+)
 from jupyter_training.notebook.usage import asked_usage
 from jupyter_training.overview import print_overview
-from jupyter_training.terminal import exit_code, print_json, print_table, wait_for, watch
+from jupyter_training.terminal import (
+    exit_code,
+    print_error,
+    print_json,
+    print_table,
+    wait_for,
+    watch,
+)
 
 
 def _spec(options: argparse.Namespace) -> dict[str, Any]:
@@ -366,6 +380,47 @@ def doctor(options: argparse.Namespace) -> int:
         return run(arguments, as_json=options.json)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Show when the jobs of a trace would end on some machines, as this scheduler orders them."""
+    from jupyter_training.scheduling import simulator, traces
+
+    try:
+        with open(options.trace, encoding="utf-8-sig", newline="") as file:
+            trace = traces.read(file, options.unit)
+    except (OSError, UnicodeDecodeError, traces.TraceError) as error:
+        raise TrainingError(f"{options.trace} cannot be read: {error}") from error
+    machines = simulator.cluster(options.nodes, options.gpus)
+    of_gpus = [job for job in trace.jobs if job.gpu_count]
+    several = simulator.arrivals(of_gpus, options.gpus, options.time_limits)
+    console = Console(stderr=True, highlight=False)
+    shown = track(
+        simulator.replay(several, machines),
+        "simulating",
+        total=len(several),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    ran = list(shown)
+    without, too_large = len(trace.jobs) - len(several), len(several) - len(ran)
+    if not ran:
+        told = "no job of it has a GPU" if not several else "every job of it asks for more GPUs"
+        raise TrainingError(f"nothing of {options.trace} can run here: {told}")
+    gpus = options.nodes * options.gpus
+    figures = simulator.figures(ran, gpus)
+    if options.json:
+        print_json({"gpus": gpus, **asdict(figures), "too_large": too_large, "no_gpu": without})
+        return 0
+    print_table(SimulationTable(figures, gpus))
+    if trace.unit != "s" and options.unit is None:
+        print_error("Its times are taken for milliseconds; if they are none, say --unit s.")
+    if without:
+        print_error(f"Left out as they have no GPU: {without}.")
+    if too_large:
+        print_error(f"Left out as they ask for more GPUs than there are: {too_large}.")
+    return 0
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -7,12 +7,15 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_training.notebook.display import how_far, is_known, measured, resources
 from jupyter_training.notebook.formats import duration, figure, time
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge, badge_of_trial, cause_word
+
+if TYPE_CHECKING:
+    from jupyter_training.scheduling.simulator import Figures
 
 _LEFT = "text-align:left;padding:2px 8px"
 
@@ -300,6 +303,24 @@ def _machine(node: dict[str, Any]) -> str:
     if node["executor"] is None:
         return str(node["name"])
     return f"{node['name']} ({node['executor']}, {node['state']})"
+
+
+class SimulationTable(Table):
+    """What would come of the jobs of a trace."""
+
+    columns = (
+        *("jobs", "GPUs", "mean completion", "median", "99 % within", "mean wait"),
+        *("all done after", "GPUs held"),
+    )
+    below = ("mean wait", "all done after", "GPUs held")
+
+    def __init__(self, figures: Figures, gpus: int) -> None:
+        times = (
+            *(figures.mean_jct_s, figures.median_jct_s, figures.p99_jct_s),
+            *(figures.mean_wait_s, figures.makespan_s),
+        )
+        held = f"{figures.gpu_utilization_percent:.0f} %"
+        self.rows = [(str(figures.jobs), str(gpus), *map(duration, times), held)]
 
 
 class GpuTable(Table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import inf
@@ -24,14 +25,6 @@ class Free:
     cpu_cores: int
     memory_gb: int
     gpus: dict[str, Gpu]
-
-    @classmethod
-    def of(cls, node: Node, running: Iterable[Running]) -> Free:
-        """What these leave of a machine."""
-        free = cls(node, node.cpu_cores, node.memory_gb, _available(node))
-        for job in running:
-            free.take(job.holds)
-        return free
 
     def take(self, placement: Placement) -> None:
         """Count what is held here."""
@@ -60,16 +53,28 @@ class Free:
         """The same, to try something with."""
         return Free(self.node, self.cpu_cores, self.memory_gb, dict(self.gpus))
 
-    def fit(self, wants: Resources) -> Placement | None:
-        """A placement here and now, or None."""
+    def fit(self, wants: Resources, first: AbstractSet[str] = frozenset()) -> Placement | None:
+        """A placement here and now, with these GPUs before others, or None."""
         if wants.cpu_cores > self.cpu_cores or wants.memory_gb > self.memory_gb:
             return None
         usable = [gpu.uuid for gpu in self.node.gpus_of(wants.gpu_type) if gpu.uuid in self.gpus]
         if wants.gpu_count > len(usable):
             return None
+        usable.sort(key=lambda uuid: uuid not in first)
         return Placement(
             self.node.name, wants.cpu_cores, wants.memory_gb, tuple(usable[: wants.gpu_count])
         )
+
+
+def left_of(nodes: Iterable[Node], held: Iterable[Running]) -> dict[str, Free]:
+    """What these leave of each machine, by its name."""
+    free = {
+        node.name: Free(node, node.cpu_cores, node.memory_gb, _available(node)) for node in nodes
+    }
+    for one in held:
+        if one.holds.node in free:
+            free[one.holds.node].take(one.holds)
+    return free
 
 
 @dataclass
@@ -151,18 +156,9 @@ def _place_node(
     """The tightest place for a job, so that large requests stay possible elsewhere."""
     found: list[tuple[tuple[int, int, int], Placement]] = []
     for free in nodes:
-        usable = free
-        if reservation is not None and free.node.name in reservation.spare:
-            # Cards that the blocked job will leave over go first: the others are promised.
-            usable = free.copy()
-            spare = reservation.spare[free.node.name].gpus
-            usable.node = Node(
-                free.node.name,
-                free.node.cpu_cores,
-                free.node.memory_gb,
-                tuple(sorted(free.node.gpus, key=lambda gpu, spare=spare: gpu.uuid not in spare)),  # type: ignore[misc]
-            )
-        placement = usable.fit(wants)
+        spare = None if reservation is None else reservation.spare.get(free.node.name)
+        # Cards that the blocked job will leave over go first: the others are promised.
+        placement = free.fit(wants, spare.gpus.keys() if spare else frozenset())
         if placement is None:
             continue
         if reservation is not None and not reservation.allows(placement, ends_at):

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from math import inf
 
 from jupyter_training.scheduling.demand import Running, Waiting
-from jupyter_training.scheduling.placing import Free, Reservation, place, reserve, room
+from jupyter_training.scheduling.placing import Free, Reservation, left_of, place, reserve, room
 from jupyter_training.scheduling.reasons import busy, never
-from jupyter_training.scheduling.resources import UNNAMED, Node, Placement
+from jupyter_training.scheduling.resources import UNNAMED, Node, Placement, Resources
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def plan(
         Whether to tell of each other job why it waits. Without that, `Plan.waits` is empty.
     """
     held = list(running)
-    free = {node.name: Free.of(node, held) for node in nodes}
+    free = left_of(nodes, held)
+    rooms: dict[Resources, int] = {}
     reservation: Reservation | None = None
     reserved_for = ""
     starts: list[Start] = []
@@ -131,7 +132,9 @@ def plan(
             continue
         if not explain and _all_full(free):
             continue
-        if room(job, nodes) < job.least:
+        if job.wants not in rooms:
+            rooms[job.wants] = room(job, nodes)
+        if rooms[job.wants] < job.least:
             if explain:
                 waits.append(Wait(job.id, never(job, nodes), feasible=False))
             continue

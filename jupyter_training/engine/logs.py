@@ -77,11 +77,15 @@ def tail(path: Path, count: int) -> Page:
 
 
 def before(path: Path, end: int | None, count: int) -> Page:
-    """The last lines before an offset; before the end of the log if it is None."""
+    """The last lines before an offset; before the end of the log if it is None.
+
+    If what is right before it is not kept, the last ones before the hole that is there: then
+    `next_offset` is where that begins.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            end = size if end is None else min(end, size)
+            end = size if end is None else _end_of_kept(file.fileno(), min(end, size))
             start = _start_of_last_lines(file, end, count)
             file.seek(start)
             content = file.read(end - start)
@@ -153,12 +157,15 @@ def _page(content: bytes, offset: int, next_offset: int, size: int) -> Page:
 def _kept(file: int, offset: int, size: int) -> tuple[int, int]:
     """The bytes that are kept, from an offset or the end of the hole there to the next hole.
 
-    A hole need not begin or end where a block does; what it takes of one is zeros.
+    A hole need not begin or end where a block does; what it takes of one is zeros. Nothing from
+    `size` on is looked at, although there may be more.
     """
     at = offset
     while True:
         try:
             start = os.lseek(file, at, os.SEEK_DATA)
+            if start >= size:
+                return size, size  # nothing but a hole up to there
             end = behind = min(os.lseek(file, start, os.SEEK_HOLE), size)
         except OSError as error:
             if error.errno == errno.ENXIO:
@@ -205,6 +212,18 @@ def _last_kept(file: int, first: int, size: int) -> int:
     while end < size:
         start, end = _kept(file, end, size)
     return start
+
+
+def _end_of_kept(file: int, end: int) -> int:
+    """An offset; if it is in a hole or at the end of one, where that begins."""
+    if not end or _last_kept(file, max(0, end - _BLOCK), end) < end:
+        return end
+    kept = 0
+    start, behind = _kept(file, 0, end)
+    while start < end:
+        kept = behind
+        start, behind = _kept(file, behind, end)
+    return kept
 
 
 def _end_of_lines(content: bytes, count: int) -> int | None:

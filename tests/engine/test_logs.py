@@ -95,6 +95,28 @@ def test_the_end_of_ten_gigabytes_and_what_is_behind_a_hole_are_found_at_once(lo
     assert time.process_time() - began < 1
 
 
+def test_pages_backwards_jump_over_a_hole_to_what_is_before_it(log: Path) -> None:
+    head = "".join(f"head {number:04}\n" for number in range(4096)).encode()
+    behind = 5_000_000_000 // 65_536 * 65_536
+    with log.open("wb") as file:
+        file.write(head)
+        file.seek(behind)
+        file.write(b"".join(b"end %d\n" % number for number in range(9)))
+    last = logs.tail(log, 9)
+    assert (last.offset, len(last.lines)) == (behind, 9)
+    hole = logs.read(log, 0, 1 << 20).end
+    # At the end of the hole, and within it.
+    for at in (behind, behind - 1, 1_000_000_000, hole + 1):
+        page = logs.before(log, at, 2)
+        assert (page.lines, page.next_offset) == (["head 4094", "head 4095"], hole)
+    assert logs.before(log, page.offset, 1).lines == ["head 4093"]
+    with log.open("r+b") as file:
+        file.truncate(0)
+        file.seek(behind)
+        file.write(b"end\n")
+    assert logs.before(log, behind, 2) == Page([], 0, 0, behind + 4)
+
+
 @given(st.lists(st.text("ab\r ", max_size=5)), st.lists(st.integers(1, 9)))
 def test_however_it_grows_every_line_is_read_once(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], sizes: list[int]

@@ -75,6 +75,8 @@ def test_a_log_beyond_its_limit_has_its_beginning_and_its_end(home: Home) -> Non
     answer = api.get(f"api/training-jobs/{job_id}/logs", params={"offset": begin}).json()
     assert (answer["offset"], answer["logs"][0]) == (end, f"{end // 16:015}")
     assert api.log(job_id, tail=1) == [f"{399_999:015}"]
+    page = api.get(f"api/training-jobs/{job_id}/logs", params={"before": end, "lines": 9}).json()
+    assert (page["next_offset"], page["logs"][-1]) == (begin, f"{begin // 16 - 1:015}")
 
 
 def test_the_end_of_ten_gigabytes_is_there_at_once(api: Api, shared_home: Home) -> None:

@@ -128,6 +128,20 @@ test('older lines are of the rank that is shown, and without them it goes on', a
   expect(shown()).toEqual(['following', 'begin', 'of rank 1']);
 });
 
+test('what is gone before what is here has a line that says so', async () => {
+  const { server, follower, shown } = following();
+  follower.start();
+  server.say({ type: 'attempt', attempt: 1, offset: 500, size: 510 });
+  server.say(lines(500, 'last'));
+  void follower.loadEarlier();
+  await server.answer(page(['begin'], 20, 40));
+  expect(shown()).toEqual(['following', 'begin', '460 left out', 'last']);
+  void follower.loadEarlier();
+  await server.answer(page(['first'], 0, 20));
+  expect(shown()[1]).toBe('first');
+  expect(follower.buffer.hasEarlier).toBe(false);
+});
+
 test('an earlier attempt is asked for until it comes, also after somebody looked elsewhere', async () => {
   const { server, follower, shown } = following();
   follower.start();

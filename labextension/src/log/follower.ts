@@ -212,7 +212,12 @@ export class LogFollower {
       });
       if (generation === this.generation) {
         const start = page.logs.length ? page.offset : 0;
-        this.buffer.prepend(page.logs, start);
+        const gone = this.buffer.start - page.next_offset;
+        const gap = page.logs.length && gone > 0;
+        this.buffer.prepend(
+          gap ? [...page.logs, this.words.skipped(gone, false)] : page.logs,
+          start
+        );
       }
     } catch (error) {
       // What is printed may come all the same, and who scrolls on asks again.

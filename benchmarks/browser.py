@@ -106,7 +106,7 @@ def of_browser(place: Path, repeat: int) -> list[Figure]:
     try:
         job = server.api.submit(python("print()"), name="one")
         server.api.ended(job["job_id"])
-        multiply(home.data_dir / "training.db", JOBS)
+        multiply(home.data_dir / "training.db", job["job_id"], JOBS)
         with browser_page(viewport={"width": 1400, "height": 860}) as page:
             lab = Lab(page, server)
             page.add_init_script(_NOTE_TIMES)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+def has_failed(request: pytest.FixtureRequest) -> bool:
+    """Whether the test of a fixture has failed, so that what it leaves may be anything."""
+    test: pytest.Item = request.node
+    return test.stash.get(_FAILED, False)
+
+
 def python(code: str) -> list[str]:
     """A command that runs a line of Python."""
     return [sys.executable, "-c", code]
@@ -136,6 +154,16 @@ class Api:
         """The id of the only job there is."""
         (job,) = self.get("api/training-jobs").json()
         return str(job["job_id"])
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job; what became of it, when none of its processes is left.
+
+        The answer to the request says so, too, but it is not waited for longer than a while, which
+        may be over on a busy machine or while another server takes over.
+        """
+        answer = self.post(f"api/training-jobs/{job_id}/cancel")
+        assert answer.status_code == 200, answer.text
+        return self.ended(job_id)
 
     def cancel_all(self) -> None:
         """Cancel what still waits or runs, and return when nothing of it is left."""

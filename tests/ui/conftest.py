@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.conftest import Home
+from tests.conftest import Home, has_failed
 from tests.ui.lab import Lab, chromium, page_of, start_lab
+
+MACHINE = {"cpu_cores": 8, "memory_gb": 32}
 
 
 @pytest.fixture(scope="package")
@@ -22,27 +24,20 @@ def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """JupyterLab on a machine with 8 cores, for files of tests that open it anew."""
     home = Home(tmp_path_factory.mktemp("lab"))
     with page_of(browser, viewport={"width": 1400, "height": 900}) as page:
-        yield Lab(page, start_lab(home, cpu_cores=8, memory_gb=32))
+        yield Lab(page, start_lab(home, **MACHINE))
     home.close()
-
-
-_FAILED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
-    return report
 
 
 @pytest.fixture(autouse=True)
 def afresh(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a failed test leaves, a page or jobs that run, is not to fail the next one."""
+    """What a failed test leaves of the page or of the server is not to fail the next one."""
     lab = request.getfixturevalue("shared") if "shared" in request.fixturenames else None
     yield
-    if lab and request.node.stash.get(_FAILED, False):
+    if lab and has_failed(request):
+        if not lab.server.answers:
+            lab.server = start_lab(lab.server.home, **MACHINE)
         lab.cancel_all()
+        lab.page.emulate_media(
+            forced_colors="none", color_scheme="light", reduced_motion="no-preference"
+        )
         lab.open()

@@ -200,8 +200,10 @@ def page_of(browser: Browser, **options: Any) -> Iterator[Page]:
     """Open a page that has nothing in common with the other pages of the browser."""
     page = browser.new_page(**options)
     page.set_default_timeout(_PATIENCE_MS)
-    yield page
-    page.close()
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 @contextmanager

@@ -135,7 +135,15 @@ def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None
     )
     job = lab.server.api.submit(reports, name="unseen-page")
     opened: list[WebSocket] = []
-    lab.page.on("websocket", lambda socket: opened.append(socket))
+    asked: list[str] = []
+
+    def note_socket(socket: WebSocket) -> None:
+        opened.append(socket)
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    lab.page.on("websocket", note_socket)
     lab.do("training:open", job=job["job_id"], tab="metrics")
     chart = lab.view.get_by_role("img", name="Chart of loss")
     expect(chart).to_be_visible()
@@ -145,8 +153,7 @@ def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None
     with lab.page.expect_websocket(lambda socket: "/logs/stream" in socket.url) as found:
         lab.tab("Log")
     expect(lab.view.get_by_role("log")).to_contain_text("begin")  # so it is open, not being opened
-    asked: list[str] = []
-    lab.page.on("request", lambda request: asked.append(request.url))
+    lab.page.on("request", note)
     with found.value.expect_event("close"):
         hide(lab.page, True)
     asked.clear()
@@ -155,6 +162,8 @@ def test_in_a_page_that_is_hidden_nothing_is_asked_or_followed(lab: Lab) -> None
     assert [url for url in asked if job["job_id"] in url] == []
     hide(lab.page, False)
     expect(lab.row("unseen-page")).to_have_attribute("data-status", "cancelled")
+    lab.page.remove_listener("websocket", note_socket)
+    lab.page.remove_listener("request", note)
 
 
 def hide(page: Page, hidden: bool) -> None:

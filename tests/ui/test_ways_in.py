@@ -112,14 +112,16 @@ def test_launcher_and_command_palette_open_the_dialog(lab: Lab) -> None:
     card.click()
     dialog = lab.dialog()
     expect(dialog).to_contain_text("Create training job")
+    dialog.get_by_label("Job name").fill("begun")
     dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
     lab.do("apputils:activate-command-palette")
     lab.page.locator(".lm-CommandPalette-input").fill("Create Training Job")
     # It looks for it a moment after it is typed; till then the key means another one, or none.
     found = lab.page.locator(".lm-CommandPalette-item.lm-mod-active")
     expect(found).to_contain_text("Create Training Job")
     lab.page.keyboard.press("Enter")
-    expect(dialog.get_by_label("Job name")).to_have_value("by-notebook")  # as it was left
+    expect(dialog.get_by_label("Job name")).to_have_value("begun")  # as it was left
     dialog.get_by_role("button", name="Close").click()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -71,7 +72,8 @@ class Postgres:
         main = int((self.place / "data" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(main, number)  # first of all, so that it has no more of them
         for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split():
-            os.kill(int(pid), number)
+            with contextlib.suppress(ProcessLookupError):  # its end was seen just now
+                os.kill(int(pid), number)
 
     def resume(self) -> None:
         """Let it go on."""

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ import httpx
 import pytest
 
 from jupyter_training.executors.processes import descendants, start_time
+from tests.patience import until
 from tests.ports import free_ports
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class RayCluster:
     def until_up(self) -> None:
         """Return when all nodes that were started can be used."""
         try:
-            until(self._is_up)
+            until(self._is_up, pause_s=0.1)
         except AssertionError:
             raise AssertionError(self._said()) from None
 
@@ -208,15 +209,6 @@ class RayCluster:
         self._starter.kill()
         self._starter.communicate()
         shutil.rmtree(self.place, ignore_errors=True)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what has no event for us."""
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that in time")
 
 
 def _words(pid: int) -> list[bytes]:

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         code = several.pop(0) if several else 200
         self.server.got.put(Told(path, told["title"], told["message"], told["type"]))
         if code == 0:
-            self.server.released.wait(60)
+            self.server.released.wait(PATIENCE_S)
             code = 500
         try:
             self.send_response(code)

@@ -111,9 +111,7 @@ time.sleep(600)
 """
     job_id = api.submit(python(code))["job_id"]
     api.printed(job_id, "begun")
-    answer = api.post(f"api/training-jobs/{job_id}/cancel")
-    assert answer.status_code == 200
-    assert answer.json()["status"] == "cancelled"
+    assert api.cancel(job_id)["status"] == "cancelled"
     pids = [int(path.name) for path in tmp_path.iterdir()]
     assert len(pids) == 2
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]

@@ -51,7 +51,7 @@ def test_jobs_are_handed_over_to_a_cluster_and_run_there_once(home: Home, tmp_pa
     assert (desk["executor"], desk["state"], desk["cpu_cores_free"]) == ("desk", "tidy", 60)
     assert [gpu["state"] for gpu in desk["gpus"]] == ["free", "in_use"]
 
-    assert api.post(f"api/training-jobs/{gone['job_id']}/cancel").json()["status"] == "cancelled"
+    assert api.cancel(gone["job_id"])["status"] == "cancelled"
 
     home.servers[0].kill()
     api = home.start(cpu_cores=1).api

@@ -214,8 +214,7 @@ def test_tc_07_a_cancelled_container_is_stopped_and_gone(
     assert container["Labels"][JOB] == job_id
     assert container["Labels"][INSTALLATION]
     assert container["Labels"][ATTEMPT]
-    told = containers.post(f"api/training-jobs/{job_id}/cancel").json()
-    assert told["status"] == "cancelled"
+    assert containers.cancel(job_id)["status"] == "cancelled"
     none_is_left(engine, home)
 
 

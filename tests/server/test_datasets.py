@@ -152,7 +152,7 @@ def test_one_in_use_cannot_be_removed(api: Api, data: Path) -> None:
     refused = api.ask("DELETE", "api/training-datasets/digits")
     assert refused.status_code == 409
     assert "is used by a job that has not ended" in refused.json()["message"]
-    api.post(f"api/training-jobs/{job_id}/cancel")
+    api.cancel(job_id)
     assert api.ask("DELETE", "api/training-datasets/digits").status_code == 204
     again = api.post(f"api/training-jobs/{job_id}/retry")
     assert again.status_code == 409

@@ -124,7 +124,7 @@ def test_a_cancel_ends_every_rank(api: Api, tmp_path: Path) -> None:
     script = f"import os; open({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w'); {WAIT}"
     job = api.submit(python(script), nodes=2, procs_per_node=2)
     until(lambda: len(list(tmp_path.iterdir())) == 4)
-    job = api.post(f"api/training-jobs/{job['job_id']}/cancel").json()
+    job = api.cancel(job["job_id"])
     assert job["status"] == "cancelled"
     assert living(job["job_id"]) == []
     told = api.get(f"api/training-jobs/{job['job_id']}/ranks").json()
@@ -213,15 +213,17 @@ def test_a_hang_is_noticed_and_told_with_the_rank_that_was_silent_first(home: Ho
         api.printed(job_id, f"[rank {rank}] begin")
     checkpoints = home.data_dir / "jobs" / job_id / "checkpoints"
     (checkpoints / "seen").touch()
-    job = api.until(job_id, lambda told: told["hung_since"] is not None)
+    # On a busy machine it may have seemed to hang before.
+    first = "(the first to fall silent: rank 1, at "
+    job = api.until(job_id, lambda told: told["hung_since"] and first in told["reason"])
     assert job["status"] == "running"
     assert job["reason"].startswith("seems to hang: no output, no CPU time and no work of GPUs")
-    assert "(the first to fall silent: rank 1, at " in job["reason"]
     (checkpoints / "go-on").touch()
     job = api.until(job_id, lambda told: told["hung_since"] is None)
     assert job["reason"].startswith("runs with 2 nodes")
     told = api.get(f"api/training-jobs/{job_id}/events").json()
-    assert [one["kind"] for one in told if one["kind"] in ("hung", "moved")] == ["hung", "moved"]
+    kinds = [one["kind"] for one in told if one["kind"] in ("hung", "moved")]
+    assert kinds[:2] == ["hung", "moved"]
 
 
 def events(server: Server, job_id: str) -> list[dict[str, Any]]:

@@ -120,8 +120,7 @@ def test_containers_of_a_gang_outlive_the_server_and_are_ended_whole(
     client.close()
     second = home.start(docker_url=engine.url)
     second.api.status(job_id, "running")
-    answer = second.api.post(f"api/training-jobs/{job_id}/cancel")
-    assert answer.json()["status"] == "cancelled"
+    assert second.api.cancel(job_id)["status"] == "cancelled"
     assert left(engine, home) == ([], [])
 
 

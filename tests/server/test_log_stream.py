@@ -199,8 +199,10 @@ def test_no_byte_is_lost_or_repeated_when_the_server_is_killed(home: Home, tmp_p
         lines = Stream(server.api, job_id, attempt=1, offset=lines.at, complete="true")
         raw = Stream(server.api, job_id, attempt=1, offset=len(content), format="bytes")
     stop.touch()
-    content += raw.to_the_end().content
-    shown += lines.to_the_end().lines
+    with ThreadPoolExecutor() as threads:  # whoever does not read does not answer pings either
+        list(threads.map(Stream.to_the_end, (lines, raw)))
+    content += raw.content
+    shown += lines.lines
     log = (home.data_dir / "jobs" / job_id / "attempt-1" / "output.log").read_bytes()
     assert content == log
     assert shown == log.decode().splitlines()

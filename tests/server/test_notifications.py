@@ -93,7 +93,7 @@ def test_of_a_job_that_is_made_of_others_it_is_told_what_came_of_them(
 def test_what_one_cancels_oneself_is_no_news(api: Api, receiver: Webhook) -> None:
     job_id = api.submit(NAP, notify=[receiver.url("a")])["job_id"]
     api.status(job_id, "running")
-    assert api.post(f"api/training-jobs/{job_id}/cancel").json()["status"] == "cancelled"
+    assert api.cancel(job_id)["status"] == "cancelled"
     api.submit(["true"], name="next", notify=[receiver.url("a")])
     assert receiver.next().title.startswith("next completed")
 

@@ -61,7 +61,7 @@ def test_a_job_that_waits_is_started_by_the_next_server(home: Home) -> None:
     first.kill()
     second = home.start()
     assert second.api.job(waiting)["status"] == "pending"
-    assert second.api.post(f"api/training-jobs/{blocker}/cancel").json()["status"] == "cancelled"
+    assert second.api.cancel(blocker)["status"] == "cancelled"
     assert second.api.ended(waiting)["status"] == "completed"
 
 

@@ -281,7 +281,7 @@ def test_it_gives_up_when_trial_after_trial_fails_and_goes_on_when_that_is_cured
     again = api.post(f"api/training-jobs/{job_id}/retry").json()
     assert again["search"]["trials"] == 25
     done(api, job_id, 7)
-    cancelled = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    cancelled = api.cancel(job_id)
     assert cancelled["status"] == "cancelled"
     states = cancelled["search"]["states"]
     assert states["complete"] >= 2
@@ -291,7 +291,7 @@ def test_it_gives_up_when_trial_after_trial_fails_and_goes_on_when_that_is_cured
 def test_a_cancelled_search_leaves_nothing_running(api: Api) -> None:
     job_id = submit(api, NAP)["job_id"]
     api.until(job_id, lambda told: told["search"]["states"]["running"] == 2)
-    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    told = api.cancel(job_id)
     assert told["status"] == "cancelled"
     children = api.get(f"api/training-jobs/{job_id}/children").json()
     assert {(one["status"], one["cause"]) for one in children} == {

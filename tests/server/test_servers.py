@@ -64,8 +64,7 @@ def test_a_leader_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes
         new = leader(awake)
         assert is_of(new, awake)
         # What the one watched is watched by the other one.
-        cancelled = awake.api.post(f"api/training-jobs/{begun}/cancel").json()
-        assert cancelled["status"] == "cancelled"
+        assert awake.api.cancel(begun)["status"] == "cancelled"
         before, known = awake.api.get("api/training-jobs").json(), history(awake)
 
     def does() -> list[str]:

@@ -103,8 +103,7 @@ def test_backfill_past_a_blocked_job_and_the_cluster_is_shown(api: Api, slurm: S
     held = [it for one in shown for it in one["held"] if one["name"] == place]
     assert [one["cpu_cores"] for one in held] == [3]
     for one in (blocked, large["job_id"], holder):
-        told = api.post(f"api/training-jobs/{one}/cancel").json()
-        assert told["status"] == "cancelled"
+        assert api.cancel(one)["status"] == "cancelled"
 
 
 def test_a_job_that_bears_it_starts_with_fewer_nodes_than_it_asks_for(

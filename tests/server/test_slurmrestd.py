@@ -15,7 +15,7 @@ from jupyter_training.doctor.slurm import look
 from jupyter_training.executors.slurm import transport
 from jupyter_training.executors.slurm_transport import Way
 from tests.clusters import appends
-from tests.conftest import Api, Home
+from tests.conftest import Api, Home, Server
 from tests.patience import PATIENCE_S
 from tests.server.test_slurm import NAP, submit, waits
 from tests.slurm import CONFIGURATION, Slurm, with_slurm
@@ -29,10 +29,19 @@ def by_rest(home: Home, slurm: Slurm, url: str, more: str = "") -> Home:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm, slurm_rest: str) -> Iterator[Api]:
+def on_slurm(
+    tmp_path_factory: pytest.TempPathFactory, slurm: Slurm, slurm_rest: str
+) -> Iterator[Server]:
+    """A server that reaches the cluster by its slurmrestd."""
     home = by_rest(Home(tmp_path_factory.mktemp("home")), slurm, slurm_rest)
-    yield home.start().api
+    yield home.start()
     home.close()
+
+
+@pytest.fixture
+def api(on_slurm: Server) -> Iterator[Api]:
+    yield on_slurm.api
+    on_slurm.api.cancel_all()
 
 
 def test_a_job_gets_what_it_asks_for(api: Api, slurm: Slurm) -> None:
@@ -65,7 +74,7 @@ def test_a_distributed_job_is_one_allocation_and_its_nodes_are_shown(api: Api) -
     nodes = api.get("api/training-resources").json()["nodes"]
     held = {one["name"]: [it["cpu_cores"] for it in one["held"]] for one in nodes}
     assert held[api.job(holder)["node"]] == [4]
-    assert api.post(f"api/training-jobs/{holder}/cancel").json()["status"] == "cancelled"
+    assert api.cancel(holder)["status"] == "cancelled"
     told = api.ended(blocked)
     assert (told["status"], told["ranks"]) == ("completed", 3), told["reason"]
 

@@ -48,7 +48,7 @@ def test_peaks_outlive_the_server_that_has_seen_them(home: Home, tmp_path: Path)
     first.kill()
     second = home.start()
     second.api.status(job_id, "running")
-    told = second.api.post(f"api/training-jobs/{job_id}/cancel").json()
+    told = second.api.cancel(job_id)
     assert told["peak_memory_bytes"] > 120 * MB
 
 
@@ -71,7 +71,7 @@ def test_a_job_whose_gpus_do_nothing_is_marked_until_they_work(home: Home, cards
     assert told["status"] == "running"
     events = api.get(f"api/training-jobs/{job_id}/events").json()
     assert [one["kind"] for one in events if one["kind"] in ("idle", "busy")] == ["idle", "busy"]
-    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    told = api.cancel(job_id)
     assert told["peak_gpu_memory_bytes"] == 71 * GB
     assert 0 < told["mean_gpu_utilization_percent"] < 97
     assert "its 2 GPUs " in told["usage"]
@@ -96,7 +96,7 @@ def test_a_driver_that_hangs_delays_no_sample_of_the_rest(home: Home, cards: Fak
     code = f"{HOLDS} import time; time.sleep(600)"
     job_id = api.submit(python(code), gpu_count=1)["job_id"]
     usage_with(api, job_id, lambda told: max(told["memory_bytes"], default=0) > 120 * MB)
-    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    told = api.cancel(job_id)
     cards.answer()
     assert told["peak_memory_bytes"] > 120 * MB
     assert told["mean_gpu_utilization_percent"] is None
@@ -136,7 +136,7 @@ def test_what_a_job_uses_over_time_can_be_read_while_it_runs_and_afterwards(
     again = usage_with(api, job_id, lambda now: now["samples"] > told["samples"])
     assert again["time"][: told["samples"]] == told["time"]
     assert again["cpu_seconds"] >= told["cpu_seconds"]
-    api.post(f"api/training-jobs/{job_id}/cancel")
+    api.cancel(job_id)
     ended = api.get(f"api/training-jobs/{job_id}/usage").json()
     assert ended["peaks"]["memory_bytes"] == api.job(job_id)["peak_memory_bytes"]
     assert ended["usage"] == api.job(job_id)["usage"]
@@ -196,7 +196,7 @@ def test_a_container_tells_what_it_uses(engine: Engine, home: Home) -> None:
         return (peaks["memory_bytes"] or 0) > 90 * MB and (peaks["cpu_cores"] or 0) > 0
 
     usage_with(api, job_id, works)
-    told = api.post(f"api/training-jobs/{job_id}/cancel").json()
+    told = api.cancel(job_id)
     assert told["peak_memory_bytes"] > 90 * MB
     assert told["cpu_seconds"] > 0
 

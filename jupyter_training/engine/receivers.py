@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote
 
 from jupyter_training.engine import delivery
 from jupyter_training.jobs.messages import Message
@@ -153,11 +153,21 @@ class Receivers:
             )
         if not kinds & set(self.schemes):
             raise _wrong(f"receivers of the kind {scheme(asked.to)}:// are not allowed here")
-        if named := sorted(_FILES & parse_qs(urlsplit(asked.to).query).keys()):
+        if named := sorted(_FILES & _parameters(asked.to)):
             raise _wrong(
                 f"{', '.join(named)} would read a file of the server, which is not allowed"
             )
         return Receiver(asked.to, None, on)
+
+
+def _parameters(url: str) -> set[str]:
+    """The names of all that may be a parameter of a URL.
+
+    Apprise takes URLs apart in its own way: names may be in capitals or have spaces around them, a
+    ``;`` is as good as an ``&``, and what looks like a fragment is none.
+    """
+    words = re.split("[?&;#]", url)[1:]
+    return {unquote(word.partition("=")[0].replace("+", " ")).strip().lower() for word in words}
 
 
 def _wrong(why: str) -> InvalidJob:

@@ -15,7 +15,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.channels import HBChannel
 from jupyter_client.manager import KernelManager
 
-from tests.conftest import Home, Server
+from tests.conftest import Home, Server, has_failed
 from tests.patience import PATIENCE_S, until
 
 # On a busy machine a kernel may well need longer than a second for its first sign of life.
@@ -25,8 +25,8 @@ HBChannel.time_to_dead = PATIENCE_S
 class Kernel:
     """A kernel to run cells in."""
 
-    def __init__(self, client: BlockingKernelClient) -> None:
-        self.client = client
+    def __init__(self, client: BlockingKernelClient, kernel_id: str = "") -> None:
+        self.client, self.id = client, kernel_id
         self.messages: list[dict[str, Any]] = []
         # On a busy machine a kernel may be silent for long while it starts.
         client.hb_channel.time_to_dead = PATIENCE_S
@@ -103,7 +103,7 @@ class Cell:
 @contextmanager
 def starting() -> Iterator[Callable[[Server], Kernel]]:
     """Start kernels on a server, as a front end does."""
-    started: list[tuple[Server, str, Kernel]] = []
+    started: list[tuple[Server, Kernel]] = []
 
     def start(server: Server) -> Kernel:
         answer = server.api.http.post("api/kernels", json={"name": "python3", "path": ""})
@@ -111,14 +111,14 @@ def starting() -> Iterator[Callable[[Server], Kernel]]:
         file = server.home.path / "runtime" / f"kernel-{kernel_id}.json"
         client = BlockingKernelClient(connection_file=str(file))
         client.load_connection_file()
-        kernel = Kernel(client)
-        started.append((server, kernel_id, kernel))
+        kernel = Kernel(client, kernel_id)
+        started.append((server, kernel))
         return kernel
 
     yield start
-    for server, kernel_id, kernel in started:
+    for server, kernel in started:
         kernel.close()
-        server.api.http.delete(f"api/kernels/{kernel_id}")
+        server.api.http.delete(f"api/kernels/{kernel.id}")
         if server.process.poll() is None:
             server.api.cancel_all()  # nobody is to find the machine in use
 
@@ -137,6 +137,19 @@ def kernel(server: Server) -> Iterator[Kernel]:
         started = start(server)
         started.run("%load_ext jupyter_training")
         yield started
+
+
+@pytest.fixture(autouse=True)
+def afresh(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a failed test leaves running, a cell or jobs, is not to fail the next one."""
+    names = request.fixturenames
+    kernel: Kernel | None = request.getfixturevalue("kernel") if "kernel" in names else None
+    yield
+    if kernel is not None and has_failed(request):
+        server: Server = request.getfixturevalue("server")
+        server.api.http.post(f"api/kernels/{kernel.id}/interrupt")
+        until(lambda: kernel.run("pass").reply["status"] == "ok")
+        server.api.cancel_all()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests import fake_nvml
+from tests import fake_nvml, patience
 from tests.conftest import Api, Home, python
 from tests.fake_nvml import FakeGpus
 
@@ -28,13 +28,13 @@ SHOW = "import os; print('sees', os.environ['CUDA_VISIBLE_DEVICES'], flush=True)
 
 def printed(api: Api, job_id: str, count: int) -> list[str]:
     """The first lines that a job prints, as soon as there are so many."""
-    api.until(job_id, lambda told: told["attempt"] > 0)
     lines: list[str] = []
-    offset = 0
-    while len(lines) < count:
-        query = {"offset": offset, "wait": 1}
-        page = api.get(f"api/training-jobs/{job_id}/logs", params=query).json()
-        lines, offset = lines + page["logs"], page["next_offset"]
+
+    def has_printed() -> bool:
+        lines[:] = api.log(job_id)
+        return len(lines) >= count
+
+    patience.until(has_printed)
     return lines
 
 
@@ -147,9 +147,14 @@ FIGURES = ("utilization_percent", "memory_used_gb", "temperature_c", "power_w", 
 
 
 def until(api: Api, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    """The cards as soon as they are as wanted; the test has a time limit."""
-    while not enough(found := gpus(api)):
-        time.sleep(0.05)
+    """The cards as soon as they are as wanted."""
+    found: list[dict[str, Any]] = []
+
+    def are() -> bool:
+        found[:] = gpus(api)
+        return enough(found)
+
+    patience.until(are)
     return found
 
 

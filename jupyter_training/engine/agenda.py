@@ -101,6 +101,7 @@ class Agenda:
         """Have one look at a parent at this time, in place of what was said before."""
 
         def look() -> None:
+            del self._alarms[job]
             self.due.changed.add(job)
             self.wake()
 

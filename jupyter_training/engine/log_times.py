@@ -28,22 +28,7 @@ def times(log: Path, starts: Sequence[int]) -> list[float | None]:
     """
     if not starts:
         return []
-    try:
-        file = os.open(log.with_name(times_name(log.name)), os.O_RDONLY)
-    except OSError:
-        return [None] * len(starts)
-    try:
-        # What a killed writer left unfinished is not counted.
-        count = os.fstat(file).st_size // TIME.size
-        first = max(0, _records_up_to(file, count, starts[0]) - 1)
-        last = _records_up_to(file, count, starts[-1])
-        content = os.pread(file, (last - first) * TIME.size, first * TIME.size)
-    except OSError:
-        return [None] * len(starts)
-    finally:
-        os.close(file)
-    content = content[: len(content) // TIME.size * TIME.size]
-    records = list(TIME.iter_unpack(content))
+    records = _records(log, starts[0], starts[-1])
     offsets = [offset for offset, _ in records]
     found = (bisect_right(offsets, start) for start in starts)
     return [records[number - 1][1] if number else None for number in found]
@@ -58,24 +43,31 @@ def bursts(log: Path, start: int, end: int) -> list[tuple[int, float]]:
         Where each begins, in ascending order, and when it was written (s since 1970, UTC). The
         first one may begin before `start`. It is empty where nobody wrote it down.
     """
+    # Of several with one offset the last one is right.
+    return sorted(dict(_records(log, start, end - 1)).items())
+
+
+def _records(log: Path, first: int, last: int) -> list[tuple[int, float]]:
+    """Where pieces of a log begin and when they were written, as it is in the file.
+
+    They are those behind the first offset and up to the last one, and the one before them; none if
+    there is no such file.
+    """
     try:
         file = os.open(log.with_name(times_name(log.name)), _READ)
     except OSError:
         return []
     try:
+        # What a killed writer left unfinished is not counted.
         count = os.fstat(file).st_size // TIME.size
-        first = max(0, _records_up_to(file, count, start) - 1)
-        last = _records_up_to(file, count, end - 1)
-        content = os.pread(file, (last - first) * TIME.size, first * TIME.size)
+        begin = max(0, _records_up_to(file, count, first) - 1)
+        end = _records_up_to(file, count, last)
+        content = os.pread(file, (end - begin) * TIME.size, begin * TIME.size)
     except OSError:
         return []
     finally:
         os.close(file)
-    # Of several with one offset the last one is right.
-    found: dict[int, float] = {}
-    for offset, moment in TIME.iter_unpack(content[: len(content) // TIME.size * TIME.size]):
-        found[offset] = moment
-    return sorted(found.items())
+    return list(TIME.iter_unpack(content[: len(content) // TIME.size * TIME.size]))
 
 
 def _records_up_to(file: int, count: int, offset: int) -> int:

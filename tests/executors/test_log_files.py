@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from jupyter_training.engine import logs
-from jupyter_training.engine.log_times import times
+from jupyter_training.engine.log_times import bursts, times
 from jupyter_training.executors import log_files
 from jupyter_training.executors.log_files import TIME, LogFile, log_name, times_name
 
@@ -124,6 +124,21 @@ def test_there_are_no_times_where_nobody_wrote_them(tmp_path: Path) -> None:
     path.with_name("output.times").write_bytes(b"junk" * 3)
     assert times(path, [0]) == [None]
     assert times(path, []) == []
+
+
+def test_what_a_job_puts_in_the_place_of_the_times_is_neither_waited_for_nor_followed(
+    tmp_path: Path,
+) -> None:
+    path, elsewhere = tmp_path / "output.log", tmp_path / "elsewhere"
+    beside = path.with_name("output.times")
+    os.mkfifo(beside)
+    assert times(path, [0]) == [None]
+    assert bursts(path, 0, 4) == []
+    beside.unlink()
+    elsewhere.write_bytes(TIME.pack(0, 1.0))
+    beside.symlink_to(elsewhere)
+    assert times(path, [0]) == [None]
+    assert bursts(path, 0, 4) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jupyterlab_server.translation_utils import get_language_pack
 
-from jupyter_training.notebook.states import STATES
+from jupyter_training.notebook.states import CAUSES, STATES
+from jupyter_training.notebook.tables import JobTable, StageTable, TrialTable
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "labextension" / "src"
@@ -34,8 +35,10 @@ def of_sources() -> set[str]:
 
 
 def of_notebooks() -> set[str]:
-    """What a monitor in a cell shows: the literals in calls of ``words``, and the states."""
-    found = {state.word for state in STATES.values()}
+    """What a monitor in a cell shows: the literals in calls of ``words``, states and tables."""
+    found = {state.word for state in STATES.values()} | set(CAUSES.values())
+    for table in (JobTable, StageTable, TrialTable):
+        found |= {*table.columns, table.empty}
     for path in (ROOT / "jupyter_training" / "notebook").glob("*.py"):
         found |= set(_WORDS.findall(path.read_text(encoding="utf-8")))
     return found

@@ -130,13 +130,13 @@ def starts(told: Mapping[str, Any]) -> str | None:
     return f"starts {text}" if text else None
 
 
-def resources(told: dict[str, Any]) -> str:
+def resources(told: dict[str, Any], words: Words = ENGLISH) -> str:
     """What a job asks for; of a distributed one for each of how many nodes."""
     node = f"{told['cpu_cores']}C / {told['memory_gb']}GB / {told['gpu_count']}GPU"
     if told["job_type"] != "distributed":
         return node
     count = len(told["parts"]) or told["nodes"]
-    return f"{count} node{'s' if count > 1 else ''} of {node}"
+    return words("%1 nodes of %2", count, node) if count > 1 else words("%1 node of %2", 1, node)
 
 
 def show(job: Job) -> None:

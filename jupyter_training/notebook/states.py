@@ -177,15 +177,19 @@ def badge(status: str, words: Words = ENGLISH) -> str:
     return _badge(replace(state, word=words(state.word)))
 
 
-def badge_of_trial(state: str) -> str:
-    """A state of a trial, likewise, with the word that it has in a search."""
-    return _badge(replace(of(TRIALS.get(state, state)), word=state)) if state else ""
+def badge_of_trial(state: str, words: Words = ENGLISH) -> str:
+    """A state of a trial, likewise; that it was stopped early is no cancellation."""
+    shown = of(TRIALS.get(state, state))
+    if state == "pruned":
+        shown = replace(shown, word=state)
+    return _badge(replace(shown, word=words(shown.word))) if state else ""
 
 
 def _badge(state: State) -> str:
     return (
         f'<span style="{state.style};font-weight:600;white-space:nowrap">'
         '<svg aria-hidden="true" width="14" height="14" viewBox="0 0 14 14" '
-        f'style="vertical-align:-2px;margin-right:4px">{state.shape}</svg>'
+        # JupyterLab lets pictures shrink, and a narrow table would count on that.
+        f'style="vertical-align:-2px;margin-right:4px;max-width:none">{state.shape}</svg>'
         f"{html.escape(state.word)}</span>"
     )

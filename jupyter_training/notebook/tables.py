@@ -13,6 +13,7 @@ from jupyter_training.notebook.display import how_far, is_known, measured, resou
 from jupyter_training.notebook.formats import duration, figure, time
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge, badge_of_trial, cause_word
+from jupyter_training.notebook.words import ENGLISH, Words
 
 if TYPE_CHECKING:
     from jupyter_training.scheduling.simulator import Figures
@@ -20,13 +21,24 @@ if TYPE_CHECKING:
 _LEFT = "text-align:left;padding:2px 8px"
 
 _WRAPPED = frozenset(
-    {"name", "metrics", "reason", "notes", "held by", "command", "description", "path", "after"}
-    | {"parameters"}
+    {"name", "metrics", "held by", "command", "description", "path", "after"}
+    | {"parameters", "resources", "progress"}
 )
 """The columns whose cells may be broken into lines; the others are read at a glance, or copied."""
 
-_LEAST = {"reason": "15em", "metrics": "8em", "parameters": "8em", "notes": "12em", "name": "5em"}
-"""How wide these are at least: in a column of single words nobody reads a sentence."""
+_LEAST = {"metrics": "8em", "parameters": "8em", "name": "5em", "resources": "6em"} | {
+    "progress": "5em"
+}
+"""How wide these are at least: in a column of single words nobody reads anything."""
+
+_ROW = (
+    "background:none;border-top:1px solid "
+    "var(--jp-border-color2,var(--vscode-widget-border,rgba(127,127,127,.4)))"
+)
+"""A row with a sentence below it, which belong together: no stripes, but a line above both."""
+
+Said = Callable[[str], str]
+"""Says a sentence of the server, perhaps in another language."""
 
 
 class Table:
@@ -38,20 +50,26 @@ class Table:
         The heading and the cells.
     empty
         What is said instead of a table without rows.
+    sentence
+        The column that a notebook shows below each row: there it has room.
     below
         Columns that a narrow terminal shows below each row.
     shortened
         Columns that lose their ends where it is still too narrow.
     states
         By what a column of states is called, how they are drawn.
+    words
+        Those of the language that it is in. What is not said of a job in a cell is English.
     """
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     empty = ""
+    sentence = ""
     below: Sequence[str] = ()
     shortened: Sequence[str] = ()
-    states: Mapping[str, Callable[[str], str]] = MappingProxyType({"status": badge})
+    states: Mapping[str, Callable[[str, Words], str]] = MappingProxyType({"status": badge})
+    words = ENGLISH
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -66,23 +84,41 @@ class Table:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return html.escape(self.empty)
-        head = "".join(f"<th style='{_LEFT}'>{html.escape(c)}</th>" for c in self.columns)
-        body = "".join("<tr>" + "".join(_cells(self, row)) + "</tr>" for row in self.rows)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            return html.escape(self.words(self.empty))
+        head = "".join(
+            f"<th scope='col' style='{_LEFT}'>{html.escape(self.words(column))}</th>"
+            for column in self.columns
+            if column != self.sentence
+        )
+        body = "".join(_row(self, dict(zip(self.columns, row, strict=True))) for row in self.rows)
+        table = (
+            "<table style='border-collapse:collapse'>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
         # Where there is no room for it, it is moved, also by keys.
         return f'<div tabindex="0" style="overflow-x:auto">{table}</div>'
 
 
-def _cells(table: Table, row: Sequence[str]) -> list[str]:
-    shown = [
-        table.states.get(column, html.escape)(cell)
-        for column, cell in zip(table.columns, row, strict=True)
-    ]
-    return [
-        f"<td style='{_LEFT}{_fit(column)}'>{one}</td>"
-        for column, one in zip(table.columns, shown, strict=True)
-    ]
+def _row(table: Table, row: dict[str, str]) -> str:
+    """A row; what is a sentence stands below it."""
+    sentence = row.pop(table.sentence, "")
+    cells = "".join(
+        f"<td style='{_LEFT}{_fit(column)}'>{_shown(table, column, cell)}</td>"
+        for column, cell in row.items()
+    )
+    if not table.sentence:
+        return f"<tr>{cells}</tr>"
+    below = (
+        "<tr style='background:none'>"
+        f"<td colspan='{len(row)}' style='text-align:left;padding:0 8px 4px;white-space:normal'>"
+        f"{html.escape(sentence)}</td></tr>"
+    )
+    return f"<tr style='{_ROW}'>{cells}</tr>{below if sentence else ''}"
+
+
+def _shown(table: Table, column: str, cell: str) -> str:
+    state = table.states.get(column)
+    return html.escape(cell) if state is None else state(cell, table.words)
 
 
 def _fit(column: str) -> str:
@@ -92,24 +128,39 @@ def _fit(column: str) -> str:
 
 
 class JobTable(Table):
-    """Jobs, newest first."""
+    """Jobs, newest first.
+
+    Parameters
+    ----------
+    pair
+        What this and the widget beside it are called.
+    words, said
+        The language that it is in.
+    """
 
     columns = ("job", "name", "resources", "status", "progress", "metrics", "reason")
     empty = "You have no training jobs here yet."
+    sentence = "reason"
     below = ("resources", "metrics", "reason")
     shortened = ("name",)
 
-    def __init__(self, jobs: Sequence[dict[str, Any]], pair: Pair | None = None) -> None:
-        self._pair = pair
+    def __init__(
+        self,
+        jobs: Sequence[dict[str, Any]],
+        pair: Pair | None = None,
+        words: Words = ENGLISH,
+        said: Said = str,
+    ) -> None:
+        self._pair, self.words = pair, words
         self.rows = [
             (
                 job["job_id"],
                 job["name"],
-                _needs(job),
+                _needs(job, words),
                 job["status"],
-                how_far(job),
+                how_far(job, words),
                 measured(job, 3),
-                job["reason"] or "",
+                said(job["reason"] or ""),
             )
             for job in jobs
         ]
@@ -125,14 +176,16 @@ class JobTable(Table):
         return f'<div class="{self._pair.picture}">{self._pair.style}{shown}</div>'
 
 
-def _needs(job: dict[str, Any]) -> str:
+def _needs(job: dict[str, Any], words: Words) -> str:
     """What a job holds, or of how many others it is made."""
-    if job.get("search") is not None:
-        of = f" of {job['search']['trials']}" if job["search"]["trials"] is not None else ""
-        return f"{job['search']['done']}{of} trials"
+    if (search := job.get("search")) is not None:
+        done, trials = search["done"], search["trials"]
+        if trials is None:
+            return words("%1 trials", done)
+        return words("%1 of %2 trials", done, trials)
     if job.get("children") is not None:
-        return f"{sum(job['children'].values())} stages"
-    return resources(job)
+        return words("%1 stages", sum(job["children"].values()))
+    return resources(job, words)
 
 
 class StageTable(Table):
@@ -142,36 +195,47 @@ class StageTable(Table):
     ----------
     now
         Until when what runs is told to have run; by default that is not told.
+    words, said
+        The language that it is in.
     """
 
     columns = ("stage", "status", "progress", "took", "after", "reason")
     empty = "It has no stages yet."
+    sentence = "reason"
     below = ("reason",)
     shortened = ("stage", "after")
 
-    def __init__(self, children: Sequence[dict[str, Any]], now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        children: Sequence[dict[str, Any]],
+        now: datetime | None = None,
+        words: Words = ENGLISH,
+        said: Said = str,
+    ) -> None:
+        self.words = words
         names = {child["job_id"]: child["child_key"] for child in children}
         self.rows = [
             (
                 child["child_key"],
                 child["status"],
-                f"{child['progress']} %" if is_known(child) else "",
-                "reused"
+                words("%1 %", child["progress"]) if is_known(child) else "",
+                words("reused")
                 if child.get("reused_from")
-                else _took(child["started_at"], child["completed_at"], now),
+                else _took(child["started_at"], child["completed_at"], now, words),
                 ", ".join(names.get(one, one) for one in child["depends_on"]),
-                _why_not(child),
+                _why_not(child, words, said),
             )
             for child in children
         ]
 
 
-def _why_not(child: Mapping[str, Any]) -> str:
+def _why_not(child: Mapping[str, Any], words: Words, said: Said) -> str:
     """Why a stage is not done, or will not be; what it was given is told where one looks at it."""
     if child["status"] in ("running", "completed"):
         return ""
-    cause = cause_word(child["cause"]) if child["status"] == "failed" and child["cause"] else None
-    return ": ".join(filter(None, [cause, child["reason"]]))
+    is_told = child["status"] == "failed" and child["cause"]
+    cause = words(cause_word(child["cause"])) if is_told else ""
+    return ": ".join(filter(None, [cause, said(child["reason"] or "")]))
 
 
 class TrialTable(Table):
@@ -181,28 +245,38 @@ class TrialTable(Table):
     ----------
     most
         How many rows at most.
+    words, said
+        The language that it is in.
     """
 
     columns = ("trial", "state", "value", "step", "progress", "parameters", "reason")
     empty = "It has no trials yet."
+    sentence = "reason"
     below = ("reason",)
     states = MappingProxyType({"state": badge_of_trial})
 
-    def __init__(self, trials: Sequence[dict[str, Any]], most: int = 12) -> None:
+    def __init__(
+        self,
+        trials: Sequence[dict[str, Any]],
+        most: int = 12,
+        words: Words = ENGLISH,
+        said: Said = str,
+    ) -> None:
+        self.words = words
         self.rows = [
             (
-                f"{one['number']} (best)" if one.get("is_best") else str(one["number"]),
+                words("%1 (best)", one["number"]) if one.get("is_best") else str(one["number"]),
                 one["state"],
                 "" if one["value"] is None else figure(one["value"]),
                 "" if one["step"] is None else figure(one["step"]),
-                f"{one['progress']} %",
+                words("%1 %", one["progress"]),
                 parameters(one["params"]),
-                "" if one["cause"] == "success" else one["reason"] or "",
+                "" if one["cause"] == "success" else said(one["reason"] or ""),
             )
             for one in trials[:most]
         ]
         if len(trials) > most:
-            others = ("", "", "", "", f"and {len(trials) - most} others", "")
+            others = ("", "", "", "", words("and %1 others", len(trials) - most), "")
             self.rows.append(("…", *others))
 
 
@@ -215,9 +289,11 @@ def parameters(values: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def parts(children: Sequence[dict[str, Any]]) -> Table:
+def parts(children: Sequence[dict[str, Any]], words: Words = ENGLISH, said: Said = str) -> Table:
     """What a job is made of: the stages of a pipeline, or the trials of a search."""
-    return TrialTable(children) if "params" in children[0] else StageTable(children)
+    if "params" in children[0]:
+        return TrialTable(children, words=words, said=said)
+    return StageTable(children, words=words, said=said)
 
 
 class PlanTable(Table):
@@ -243,10 +319,12 @@ def _what(stage: dict[str, Any]) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _took(start: str | None, end: str | None, now: datetime | None) -> str:
+def _took(start: str | None, end: str | None, now: datetime | None, words: Words) -> str:
     """How long something took, or has taken until now."""
     until = now if end is None else time(end)
-    return "" if start is None or until is None else duration((until - time(start)).total_seconds())
+    if start is None or until is None:
+        return ""
+    return duration((until - time(start)).total_seconds(), words)
 
 
 class DataSetTable(Table):
@@ -328,6 +406,7 @@ class GpuTable(Table):
 
     columns = ("GPU", "model", "state", "busy", "memory", "temp.", "power", "held by", "notes")
     empty = "There are no GPUs."
+    sentence = "notes"
     below = ("temp.", "power", "notes")
     shortened = ("model", "held by")
 

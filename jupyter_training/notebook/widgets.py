@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import anywidget
 import ipywidgets as widgets
@@ -19,7 +19,7 @@ from jupyter_training.notebook.job import ENDED, Job
 from jupyter_training.notebook.jobs import get_job
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.plot import new_plot
-from jupyter_training.notebook.tables import JobTable, parts
+from jupyter_training.notebook.tables import JobTable, Said, parts
 from jupyter_training.notebook.watch import KEPT_LINES, Watch
 from jupyter_training.notebook.words import ENGLISH, Words, words_of
 
@@ -32,8 +32,8 @@ _LINES = 60
 _FOUND = 200
 """So many lines that have what is searched for are shown."""
 
-_SENTENCES = 4
-"""So many different sentences a monitor says at a time."""
+_SENTENCES = 60
+"""So many different sentences a monitor says at a time; others stay as the server says them."""
 
 _HEIGHT = "118px"
 
@@ -69,15 +69,31 @@ class Presence(anywidget.AnyWidget):
         super().__init__(job=job, words=_of_presence(ENGLISH))
         self._looks, self._speak, self._language = looks, speak, ""
         self._worded: dict[str, str] = {}
+        self._shown: dict[str, None] = {}
         self.on_msg(self._hear)
 
+    @overload
+    def worded(self, sentence: str) -> str: ...
+
+    @overload
+    def worded(self, sentence: None) -> None: ...
+
     def worded(self, sentence: str | None) -> str | None:
-        """A sentence of the server in the language of the page, as soon as the page has said it."""
+        """A sentence of the server in the language of the page, as soon as the page has said it.
+
+        The page is asked by `ask`, for all that is shown at once.
+        """
         if not sentence or words_of(self._language) is ENGLISH:
             return sentence
-        if sentence not in self._worded and sentence not in self.sentences:
-            self.sentences = [*self.sentences, sentence][-_SENTENCES:]
+        if len(self._shown) < _SENTENCES:
+            self._shown[sentence] = None
         return self._worded.get(sentence, sentence)
+
+    def ask(self) -> None:
+        """Ask the page for what of this it has not said yet."""
+        shown, self._shown = list(self._shown), {}
+        if any(one not in self._worded for one in shown):
+            self.sentences = shown
 
     def _hear(self, _: Any, content: dict[str, Any], __: Any) -> None:
         if content.get("type") == "worded":
@@ -228,13 +244,14 @@ class JobWidget:
             self._bar.value = card.bar(told, far, self._words, is_known=is_known(told))
             # Where it runs and what it holds is in the head already.
             reason = None if told["status"] == "running" else told["reason"]
-            _show(self._stages, _stages(it.children))
+            word = self._presence.worded
+            _show(self._stages, _stages(it.children, self._words, word))
             self._plot.draw(it.curves, told["attempt"])
             # What is drawn has its last value in the key of the chart.
             others = measured(told, but=self._plot.shown)
-            word = self._presence.worded
             said = (word(reason), others, word(told.get("usage")), word(it.note))
             _show(self._said, card.said(*said))
+            self._presence.ask()
             _show(self._log, self._log_html())
             ended = told["status"] in ENDED
             self._cancel.layout.display = "none" if ended else ""
@@ -268,11 +285,13 @@ class JobsWidget:
         self._job = widgets.Dropdown(layout=widgets.Layout(width="300px"))
         self._cancel, self._retry = _button(self._do_cancel), _button(self._do_retry)
         self._cancel.add_class("jt-cancel")
-        self._speak(ENGLISH)
+        self._words = ENGLISH
+        self._say()
+        self._presence = Presence(monitor.looking.say, self._speak)
         self._job.observe(lambda _: self.draw(), "value")
         row = widgets.HBox(
-            [self._job, self._cancel, self._retry, Presence(monitor.looking.say, self._speak)],
-            layout=widgets.Layout(align_items="center"),
+            [self._job, self._cancel, self._retry, self._presence],
+            layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
         )
         self._root = _root(pair, [self._table, self._note, row])
         self.draw()
@@ -284,6 +303,14 @@ class JobsWidget:
 
     def _speak(self, words: Words) -> None:
         """Use the words of a language from now on."""
+        with self._drawing:
+            self._words = words
+            self._say()
+        self.draw()
+
+    def _say(self) -> None:
+        """Say what can be done."""
+        words = self._words
         self._job.description = words("Job")
         self._cancel.description = words("Cancel")
         self._cancel.tooltip = words("End the chosen job")
@@ -311,8 +338,10 @@ class JobsWidget:
         """Show what is known by now; what is as before is not sent."""
         with self._drawing:
             told = self._monitor.told
-            self._table.value = JobTable(told)._repr_html_()
-            _show(self._note, card.said(self._monitor.note))
+            word = self._presence.worded
+            self._table.value = JobTable(told, None, self._words, word)._repr_html_()
+            _show(self._note, card.said(word(self._monitor.note)))
+            self._presence.ask()
             options = tuple((f"{one['name']} ({one['job_id']})", one["job_id"]) for one in told)
             if self._job.options != options:
                 chosen, known = self._job.value, [job_id for _, job_id in options]
@@ -349,8 +378,8 @@ def _show(part: Any, text: str) -> None:
     part.layout.display = "" if text else "none"
 
 
-def _stages(children: list[dict[str, Any]]) -> str:
-    return parts(children)._repr_html_() if children else ""
+def _stages(children: list[dict[str, Any]], words: Words, said: Said) -> str:
+    return parts(children, words, said)._repr_html_() if children else ""
 
 
 def _html(flex: str = "0 0 auto") -> Any:

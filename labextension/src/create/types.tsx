@@ -283,7 +283,9 @@ export function StageFields(props: IPartProps): React.JSX.Element {
         {fieldsOf(props)(
           'cache',
           trans.__('Stages that an earlier run has done'),
-          trans.__('The same command, files and inputs give the same results'),
+          trans.__(
+            'Known by the command, the files that it names, and the stages before'
+          ),
           {
             wide: true,
             choices: [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +26,8 @@ Progress = Callable[[str, int, int], None]
 """Told of a path, how much of it has come, and how much it is, in bytes."""
 
 _TRIES = 5
+
+_PART = re.compile(r"\.[0-9a-f]{20}\.part\Z")
 
 
 class OutputTable(Table):
@@ -79,12 +81,12 @@ def download(
     encoded = _encode(path or "")
     parts = _parts(encoded)
     # All of it gets a directory of its own, so that nothing of yours is replaced by a job.
-    target = Path(to).expanduser() / (parts[-1] if parts else reference)
+    target, there = Path(to).expanduser() / (parts[-1] if parts else reference), _Parts()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if parts and _fetch(reference, encoded, target, progress):
+        if parts and _fetch(reference, encoded, target, there, progress):
             return target
-        _fetch_directory(reference, encoded, target, progress)
+        _fetch_directory(reference, encoded, target, there, progress)
     except OSError as error:
         raise TrainingError(
             f"{target} cannot be written: {error.strerror or error}. What has come is kept; the "
@@ -103,7 +105,9 @@ def _entries(reference: str, encoded: str, *, recursive: bool) -> Iterator[dict[
         query["after"] = page["next"]
 
 
-def _fetch_directory(reference: str, encoded: str, target: Path, progress: Progress) -> None:
+def _fetch_directory(
+    reference: str, encoded: str, target: Path, there: _Parts, progress: Progress
+) -> None:
     depth, left_out = len(_parts(encoded)), []
     target.mkdir(exist_ok=True)
     for entry in _entries(reference, encoded, recursive=True):
@@ -111,10 +115,12 @@ def _fetch_directory(reference: str, encoded: str, target: Path, progress: Progr
         if entry["type"] == "directory":
             here.mkdir(exist_ok=True)
         elif entry["type"] != "file":
-            left_out.append(f"{printable(entry['path'])} (a {entry['type']})")
+            is_link = entry["type"] == "symlink"
+            what = "a symlink" if is_link else "neither a file nor a directory"
+            left_out.append(f"{printable(entry['path'])} ({what})")
         elif not _is_here(entry, here):
             try:
-                _fetch(reference, entry["encoded_path"], here, progress)
+                _fetch(reference, entry["encoded_path"], here, there, progress)
             except TrainingError as error:
                 if error.reason not in ("no_such_output", "unreadable_output"):
                     raise
@@ -124,21 +130,66 @@ def _fetch_directory(reference: str, encoded: str, target: Path, progress: Progr
         connection.say(f"Not downloaded: {'; '.join(left_out[:10])}{more}")
 
 
-def _fetch(reference: str, encoded: str, target: Path, progress: Progress) -> bool:
+def _fetch(reference: str, encoded: str, target: Path, there: _Parts, progress: Progress) -> bool:
     """Download a file, however often it is interrupted; False if it is a directory."""
     tries = _TRIES
     while True:
-        before = _kept(target)
+        before = there.kept(target)
         try:
-            state = ask(lambda client: _Attempt(client, reference, encoded, target, progress).run())
+            state = ask(
+                lambda client: _Attempt(client, reference, encoded, target, there, progress).run()
+            )
             if state is not None:
                 return state
         except ServerGone:
-            if _kept(target) <= before:
+            if there.kept(target) <= before:
                 tries -= 1
             if tries == 0:
                 raise
         # Else it became another file meanwhile.
+
+
+class _Parts:
+    """The parts of files that there are, looked for once in each directory.
+
+    Looking for those of each file anew would take longer with every file that has come.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, set[Path]]] = {}
+
+    def of(self, target: Path) -> list[Path]:
+        """Those of a file."""
+        return [*self._in(target.parent).get(_beginning(target), ())]
+
+    def kept(self, target: Path) -> int:
+        """How much there is of a file (bytes)."""
+        sizes = [0]
+        for part in self.of(target):
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(part.stat().st_size)
+        return max(sizes)
+
+    def add(self, target: Path, part: Path) -> None:
+        """Note that a part of a file is made."""
+        self._in(target.parent).setdefault(_beginning(target), set()).add(part)
+
+    def discard(self, target: Path, part: Path) -> None:
+        """Note that it is gone."""
+        alike = self._in(target.parent)
+        parts = alike.get(_beginning(target), set())
+        parts.discard(part)
+        if not parts:
+            alike.pop(_beginning(target), None)
+
+    def _in(self, directory: Path) -> dict[str, set[Path]]:
+        if directory not in self._known:
+            known = self._known[directory] = {}
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    if end := _PART.search(entry.name):
+                        known.setdefault(entry.name[: end.start()], set()).add(Path(entry.path))
+        return self._known[directory]
 
 
 class _Attempt:
@@ -149,10 +200,16 @@ class _Attempt:
     """
 
     def __init__(
-        self, client: Client, reference: str, encoded: str, target: Path, progress: Progress
+        self,
+        client: Client,
+        reference: str,
+        encoded: str,
+        target: Path,
+        there: _Parts,
+        progress: Progress,
     ) -> None:
         self._ask = partial(client.output, reference, encoded)
-        self._target, self._progress = target, progress
+        self._target, self._there, self._progress = target, there, progress
         self._name = printable("/".join(_parts(encoded)))
 
     def run(self) -> bool | None:
@@ -168,7 +225,8 @@ class _Attempt:
                 return False
             tag, size = answer.headers["ETag"], int(answer.headers["Content-Length"])
             part = _part(self._target, tag)
-            _clear(self._target, but=part)
+            self._clear(but=part)
+            self._there.add(self._target, part)
             with _locked(part) as file:
                 have = file.seek(0, os.SEEK_END)
                 if have > size or tag.startswith("W/"):
@@ -184,7 +242,16 @@ class _Attempt:
                         self._save(rest, file, have, size)
                 _keep_time(file, tag, answer)
                 part.replace(self._target)
+                self._there.discard(self._target, part)
         return True
+
+    def _clear(self, but: Path) -> None:
+        """Remove parts of what it was before."""
+        for part in self._there.of(self._target):
+            if part != but:
+                with contextlib.suppress(OSError, TrainingError), _locked(part):
+                    part.unlink()
+                    self._there.discard(self._target, part)
 
     def _save(self, answer: httpx.Response, file: BinaryIO, have: int, size: int) -> None:
         self._progress(self._name, have, size)
@@ -195,27 +262,13 @@ class _Attempt:
         file.flush()
 
 
-def _part(target: Path, tag: str) -> Path:
+def _beginning(target: Path) -> str:
     # A name has at most 255 bytes, and a character up to 4.
-    return target.with_name(f"{target.name[:50]}.{tag.removeprefix('W/').strip(chr(34))}.part")
+    return target.name[:50]
 
 
-def _parts_of(target: Path) -> list[Path]:
-    pattern = f"{glob.escape(target.name[:50])}.{'[0-9a-f]' * 20}.part"
-    return list(target.parent.glob(pattern))
-
-
-def _kept(target: Path) -> int:
-    """How much there is of it (bytes)."""
-    return max((part.stat().st_size for part in _parts_of(target)), default=0)
-
-
-def _clear(target: Path, but: Path) -> None:
-    """Remove parts of what it was before."""
-    for part in _parts_of(target):
-        if part != but:
-            with contextlib.suppress(OSError, TrainingError), _locked(part):
-                part.unlink()
+def _part(target: Path, tag: str) -> Path:
+    return target.with_name(f"{_beginning(target)}.{tag.removeprefix('W/').strip(chr(34))}.part")
 
 
 @contextlib.contextmanager

@@ -141,6 +141,27 @@ def test_download_brings_what_it_has_left(server: Server, api: Api, away: Path) 
     assert tree(away / "one") == {name: LEFT[name] for name in LEFT if name != r"\xff.bin"}
 
 
+def test_a_directory_is_looked_through_once_and_not_for_each_of_its_files(
+    server: Server, api: Api, away: Path
+) -> None:
+    code = "os.mkfifo(out / 'pipe')\nfor i in range(20): (out / str(i)).touch()"
+    job_id = job_of(done(api, code))
+    printed = python(
+        server,
+        away,
+        f"""
+        import os, sys
+        seen = []
+        sys.addaudithook(lambda event, words: event == "os.scandir" and seen.append(words[0]))
+        place = get_job({job_id!r}).download()
+        print(sum(os.fspath(one) == str(place) for one in seen), len(os.listdir(place)))
+        """,
+    )
+    assert printed == "1 20\n"
+    again = training(server, away, "download", job_id)
+    assert again.stderr == "Not downloaded: pipe (neither a file nor a directory)\n"
+
+
 def test_the_command_line_does_the_same(server: Server, api: Api, away: Path) -> None:
     job_id = job_of(done(api, RESULTS, name="digits of mine"))
     listed = training(server, away, "outputs", "digits of mine", "plots")

@@ -19,15 +19,22 @@ _NEVER = datetime(1, 1, 1, tzinfo=timezone.utc)
 _KILLED_FROM_OUTSIDE = frozenset({128 + signal.SIGTERM, 128 + signal.SIGKILL, 255})
 """How containers end that an engine stops with itself; 255 is what it says if it did not see it."""
 
+_TIME = re.compile(r"(.{19})(?:\.(\d+))?(?:Z|([+-]\d\d:\d\d))")
 _INIT_FAILED = re.compile(rb"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)\n")
+_TOO_LARGE = re.compile(rb"(?:\S+: )?exec [^:\n]+: \"?argument list too long\"?\n?", re.I)
+"""What the engine's runtime prints in place of the first process."""
+
 _CLOCKS_S = 5
 """How far a computed time of boot may be off."""
 
 
 def time_of(text: str) -> datetime | None:
     """A time as the engine writes it, with up to nine digits; None for its year 1."""
-    seconds, _, fraction = text.rstrip("Z").partition(".")
-    moment = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
+    parts = _TIME.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is no time")
+    seconds, fraction, zone = parts[1], parts[2] or "", parts[3] or "+00:00"
+    moment = datetime.fromisoformat(f"{seconds}{zone}").astimezone(timezone.utc)
     if moment == _NEVER:
         return None
     return moment + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
@@ -150,6 +157,18 @@ def end_of(
     return Ended(exit_, container.finished_at or now, spent)
 
 
+def ended_without_engine(container: Container, engine_since: datetime | None) -> bool:
+    """Whether the engine was started anew after a container had ended.
+
+    Parameters
+    ----------
+    engine_since
+        When the engine was started, by its own clock; None if that is not known.
+    """
+    finished = container.finished_at
+    return engine_since is not None and finished is not None and finished < engine_since
+
+
 def may_be_the_engines_doing(container: Container) -> bool:
     """Whether it ended as it would if the engine were stopped."""
     return container.exit_code in _KILLED_FROM_OUTSIDE and not container.oom_killed
@@ -174,6 +193,12 @@ def _cause_of(
         return Cause.NODE_LOST, "the machine was restarted"
     if engine_was_away and code in _KILLED_FROM_OUTSIDE:
         return Cause.NODE_LOST, "the Docker engine was stopped or restarted, and ended it"
+    if code in (1, 255) and _TOO_LARGE.fullmatch(log_start):
+        return (
+            Cause.LAUNCH_FAILED,
+            "its arguments and its environment are larger than the system allows "
+            "(Argument list too long)",
+        )
     failed = _INIT_FAILED.fullmatch(log_start)
     if code in (126, 127) and failed is not None:
         program, why = (part.decode("utf-8", "replace") for part in failed.groups())

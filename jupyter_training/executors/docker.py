@@ -40,6 +40,7 @@ from jupyter_training.executors.container_preparation import NoDirectory, Prepar
 from jupyter_training.executors.container_states import (
     Container,
     end_of,
+    ended_without_engine,
     launch_failure,
     may_be_the_engines_doing,
 )
@@ -62,6 +63,7 @@ from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.choice import Images, Offer
 
 _NOT_STARTED = "the server ended before the job was started"
+_UNREAD = "the Docker engine was away when the job ended; what it printed last may be missing here"
 
 _RESTART_S = 0.2
 _PING_S = 5.0
@@ -374,6 +376,7 @@ class DockerExecutor:
         asked = limit_reached or found.token in self._stopping
         if may_be_the_engines_doing(container) and not asked:
             await self._containers.look_again(contact)
+        without_engine = ended_without_engine(container, await self._containers.engine_since())
         ended = end_of(
             container,
             now(),
@@ -381,9 +384,12 @@ class DockerExecutor:
                 _read, directory / LOG, container.log_offset, _LOG_START
             ),
             limit_reached=limit_reached,
-            engine_was_away=not asked and contact.was_lost_at(container.finished_at),
+            engine_was_away=not asked
+            and (without_engine or contact.was_lost_at(container.finished_at)),
             booted_at=_booted_at() if self._engine.is_local else None,
         )
+        if without_engine and ended.exit.cause is not Cause.NODE_LOST:
+            await asyncio.to_thread(records.say, directory / LOG, _UNREAD)
         await in_thread(lambda: records.write_end(directory, container.started_at, ended))
         self._background.begin(self._remove(found.token, container.id))
         self._stopping.discard(found.token)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_training.executors import container_records as records
 from jupyter_training.executors.docker_engine import DockerEngine, Refused
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def bring(
             raise ImageUnavailable(error.words) from None
 
     def say(text: str) -> None:
-        _say(log, text)
+        records.say(log, text)
         tell(progress_told(image, text))
 
     def pull(client: APIClient) -> list[str]:
@@ -178,14 +178,3 @@ def _pull_once(
     if str(progress) != said:
         say(str(progress))
     return None
-
-
-def _say(log: Path, text: str) -> None:
-    try:
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(file, f"[jupyter-training: {text}]\n".encode())
-        finally:
-            os.close(file)
-    except OSError:
-        pass  # a full disk is no reason not to pull

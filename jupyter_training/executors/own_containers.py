@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jupyter_training.executors import container_records as records
-from jupyter_training.executors.container_states import Container
+from jupyter_training.executors.container_states import Container, time_of
 from jupyter_training.executors.containers import ATTEMPT, DIRECTORY, INSTALLATION, name_of
 from jupyter_training.executors.docker_engine import DockerEngine, EngineAway, Refused, Unusable
 from jupyter_training.executors.image import ImageUnavailable
@@ -171,6 +171,21 @@ class OwnContainers:
             await self._engine.call(lambda client: client.ping())
         except (EngineAway, Refused, Unusable):
             contact.answered(after_a_gap=True)
+
+    async def engine_since(self) -> datetime | None:
+        """When the engine was started, by its own clock; None if it does not tell now.
+
+        It makes its bridge anew each time, unless it found containers that had outlived it.
+        """
+
+        def ask(client: Any) -> str:
+            made: str = client.inspect_network("bridge")["Created"]
+            return made
+
+        try:
+            return time_of(await self._engine.call(ask))
+        except (EngineAway, Refused, Unusable, KeyError, ValueError):
+            return None  # it is away, has no bridge, or is another program
 
     async def stop(self, token: str, name: str, grace_s: int) -> None:
         """Have the engine send SIGTERM, and SIGKILL after the grace period.

@@ -148,6 +148,14 @@ def test_a_program_that_cannot_be_run_is_named(backend: Backend) -> None:
         assert sentence.startswith(f"could not be started: {program}: {why}")
 
 
+def test_an_environment_that_is_too_large_is_told(backend: Backend) -> None:
+    # Linux takes no single text of more than 128 KB.
+    wanted = backend.python("print('ran')", env={"LARGE": "x" * 140_000})
+    cause, sentence = diagnose(run(backend, wanted).exit)
+    assert cause is Cause.LAUNCH_FAILED
+    assert "Argument list too long" in sentence
+
+
 def test_a_directory_that_is_not_there_is_named_and_not_made(backend: Backend) -> None:
     job = backend.python("print('ran')")
     missing = work_of(job) / "none" / "of these"

@@ -14,7 +14,13 @@ import pytest
 from jupyter_training.engine.log_times import times
 from jupyter_training.executors.confinement import Confinement, confinement_of_this_server
 from jupyter_training.executors.container_logs import ContainerLog, Full, Records
-from jupyter_training.executors.container_states import Container, end_of, launch_failure, time_of
+from jupyter_training.executors.container_states import (
+    Container,
+    end_of,
+    ended_without_engine,
+    launch_failure,
+    time_of,
+)
 from jupyter_training.executors.containers import (
     ATTEMPT,
     INSTALLATION,
@@ -177,6 +183,8 @@ def test_grace_is_rounded_up(seconds: float, whole: int) -> None:
         ("2026-05-01T12:00:00.266554786Z", START + timedelta(microseconds=266554)),
         ("2026-05-01T12:00:00.5Z", START + timedelta(milliseconds=500)),
         ("2026-05-01T12:00:00Z", START),
+        ("2026-05-01T14:00:00.5+02:00", START + timedelta(milliseconds=500)),
+        ("0001-01-01T00:00:00+00:00", None),
         ("0001-01-01T00:00:00Z", None),
     ],
 )
@@ -201,6 +209,7 @@ def test_where_on_the_host_a_path_is(path: str, expected: tuple[str, str] | None
 
 
 LIMIT = {TIME_LIMIT: "60.0"}
+TOO_LARGE = b"exec /sbin/docker-init: argument list too long\n"
 
 
 @pytest.mark.parametrize(
@@ -237,6 +246,9 @@ LIMIT = {TIME_LIMIT: "60.0"}
             Cause.LAUNCH_FAILED,
         ),
         ({"exit_code": 127}, {"log_start": b"sh: 1: nope: not found\n"}, 127, None, None),
+        ({"exit_code": 1}, {"log_start": TOO_LARGE}, 1, None, Cause.LAUNCH_FAILED),
+        ({"exit_code": 255}, {"log_start": TOO_LARGE}, 255, None, Cause.LAUNCH_FAILED),
+        ({"exit_code": 1}, {"log_start": b"hello\n" + TOO_LARGE}, 1, None, None),
     ],
 )
 def test_how_a_container_ended(
@@ -249,6 +261,14 @@ def test_how_a_container_ended(
     ended = end_of(container(**state), START, **known)
     assert (ended.exit.exit_code, ended.exit.signal, ended.exit.cause) == (code, number, cause)
     assert ended.at == START + timedelta(minutes=1)
+
+
+def test_whether_the_engine_was_started_after_a_container_had_ended() -> None:
+    end = container().finished_at
+    assert end is not None
+    assert ended_without_engine(container(), end + timedelta(seconds=1))
+    assert not ended_without_engine(container(), end)
+    assert not ended_without_engine(container(), None)
 
 
 def test_what_is_said_of_an_end_helps() -> None:

@@ -16,6 +16,7 @@ from tests.executors.container_jobs import (
     UNTIL_GO,
     containers_of,
     executor,
+    inspection_of,
     is_counted,
     log_of,
     python,
@@ -183,5 +184,50 @@ def test_containers_that_end_with_the_engine_are_a_lost_node(
             assert ended.exit.cause is Cause.NODE_LOST
             assert "engine was stopped or restarted" in ended.exit.detail
             assert log_of(found) == b"ready\n"
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("end", [Engine.kill, Engine.stop])
+def test_containers_that_ended_with_the_engine_when_no_server_was_there_are_a_lost_node(
+    engine: Engine, tmp_path: Path, end: Callable[[Engine], None]
+) -> None:
+    async def go() -> None:
+        async with executor(engine) as docker:
+            found = await docker.start(python(tmp_path / "t", UNTIL_GO))
+            await until(lambda: b"ready" in log_of(found))
+        await asyncio.to_thread(end, engine)
+        await asyncio.to_thread(engine.start)
+        async with executor(engine) as next_server:
+            again = await next_server.find(found.token, found.directory)
+            assert again.ended is not None
+            assert again.ended.exit.cause is Cause.NODE_LOST
+            assert "engine was stopped or restarted" in again.ended.exit.detail
+            assert log_of(found) == b"ready\n"
+
+    asyncio.run(go())
+
+
+def test_the_log_says_that_the_engine_was_not_there_to_read_the_end(
+    engine: Engine, tmp_path: Path
+) -> None:
+    async def go() -> None:
+        async with executor(engine) as docker:
+            found = await docker.start(python(tmp_path / "t", UNTIL_GO))
+            waiting = asyncio.create_task(docker.wait(found))
+            await until(lambda: b"ready" in log_of(found))
+            pid = inspection_of(engine, found)["State"]["Pid"]
+            await asyncio.to_thread(engine.kill)
+            (found.directory / "go").touch()
+            await until(lambda: not Path(f"/proc/{pid}").exists())
+            await asyncio.to_thread(engine.start)
+            ended = await waiting
+            assert (ended.exit.exit_code, ended.exit.cause) == (0, None)
+            # With the engine, nobody was there to take what it printed.
+            assert log_of(found).startswith(b"ready\n")
+            assert log_of(found).endswith(
+                b"\n[jupyter-training: the Docker engine was away when the job ended; what it "
+                b"printed last may be missing here]\n"
+            )
 
     asyncio.run(go())

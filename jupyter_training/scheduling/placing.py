@@ -57,13 +57,25 @@ class Free:
         """A placement here and now, with these GPUs before others, or None."""
         if wants.cpu_cores > self.cpu_cores or wants.memory_gb > self.memory_gb:
             return None
-        usable = [gpu.uuid for gpu in self.node.gpus_of(wants.gpu_type) if gpu.uuid in self.gpus]
+        usable = [gpu for gpu in self.node.gpus_of(wants.gpu_type) if gpu.uuid in self.gpus]
         if wants.gpu_count > len(usable):
             return None
-        usable.sort(key=lambda uuid: uuid not in first)
-        return Placement(
-            self.node.name, wants.cpu_cores, wants.memory_gb, tuple(usable[: wants.gpu_count])
-        )
+        before = [gpu for gpu in usable if gpu.uuid in first] if first else []
+        among = before if len(before) >= wants.gpu_count else usable
+        chosen = tuple(gpu.uuid for gpu in _alike(among, wants.gpu_count))
+        return Placement(self.node.name, wants.cpu_cores, wants.memory_gb, chosen)
+
+
+def _alike(gpus: Sequence[Gpu], count: int) -> Sequence[Gpu]:
+    """So many of these: of one model if there are as many of one, for the slowest sets the pace.
+
+    Of several such models it is the one with the fewest, so that large requests stay possible.
+    """
+    several: dict[str, list[Gpu]] = {}
+    for gpu in gpus:
+        several.setdefault(gpu.model, []).append(gpu)
+    enough = (one for one in several.values() if len(one) >= count)
+    return min(enough, key=len, default=gpus)[:count]
 
 
 def left_of(nodes: Iterable[Node], held: Iterable[Running]) -> dict[str, Free]:

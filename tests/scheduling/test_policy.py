@@ -150,6 +150,35 @@ def test_small_jobs_fill_up_a_machine_before_they_break_into_the_next() -> None:
     assert started(plan([waits(6, gpus=4), waits(7, gpus=3)], nodes, held, NOW)) == [6, 7]
 
 
+def mixed(*models: str) -> Node:
+    """A machine with these cards."""
+    return Node("a", 8, 16, tuple(Gpu(f"a{at}", model) for at, model in enumerate(models)))
+
+
+def test_cards_of_one_job_are_of_one_model_where_there_are_as_many() -> None:
+    given_ = plan([waits(1, gpus=2)], [mixed("A100", "T4", "A100", "T4")], [], NOW)
+    assert given_.starts[0].placement.gpus == ("a0", "a2")
+    held = [runs(2, gpus=("a0",))]
+    given_ = plan([waits(1, gpus=2)], [mixed("A100", "A100", "T4", "T4")], held, NOW)
+    assert given_.starts[0].placement.gpus == ("a2", "a3")
+    given_ = plan([waits(1, gpus=3)], [mixed("A100", "A100", "T4", "T4")], held, NOW)
+    assert given_.starts[0].placement.gpus == ("a1", "a2", "a3")
+
+
+def test_small_jobs_leave_as_many_cards_of_one_model_as_possible() -> None:
+    held = [runs(9, gpus=("a3",))]
+    queue = [waits(1, gpus=1), waits(2, gpus=2)]
+    decided = plan(queue, [mixed("A100", "A100", "T4", "T4")], held, NOW)
+    assert [start.placement.gpus for start in decided.starts] == [("a2",), ("a0", "a1")]
+
+
+def test_cards_that_are_promised_are_no_better_for_being_alike() -> None:
+    held = [runs(9, gpus=("a0",), until=NOW + 10)]
+    queue = [waits(1, gpus=2, gpu_type="A100"), waits(2, gpus=2)]
+    decided = plan(queue, [mixed("A100", "A100", "T4", "K80")], held, NOW)
+    assert [(start.job_id, start.placement.gpus) for start in decided.starts] == [(2, ("a2", "a3"))]
+
+
 def test_a_job_without_gpus_leaves_the_machine_with_the_gpus_free() -> None:
     nodes = [node("a", cpus=4, gpus=4), node("b", cpus=4)]
     assert plan([waits(1, cpus=4)], nodes, [], NOW).starts[0].placement.node == "b"

@@ -116,4 +116,6 @@ def _asset() -> AppriseAsset:
         pem_autogen=False,
         storage_mode=apprise.PersistentStoreMode.MEMORY,
         secure_logging=True,
+        # Whoever is sent on by a 301 or 302 asks there for a page, and the message is lost.
+        http_redirects=False,
     )

@@ -74,10 +74,17 @@ class _Handler(BaseHTTPRequestHandler):
             code = 500
         try:
             self.send_response(code)
+            if 300 <= code < 400:
+                self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
         except OSError:
             pass  # whoever asked waits no longer
+
+    def do_GET(self) -> None:  # who is sent on asks for a page
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
         pass

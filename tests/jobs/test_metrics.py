@@ -36,6 +36,7 @@ def test_every_rule_understands_its_example_before_any_other(rule: Rule) -> None
     memory = Memory(
         columns=["Epoch", "train_loss", "valid_loss", "accuracy", "time"],
         val_columns=["P", "R", "mAP50", "mAP50-95"],
+        section="rollout",
         heard=True,
     )
     understood = next(it for it in RULES if it(line(rule.example.encode()), memory) is not None)
@@ -59,6 +60,11 @@ def test_what_people_print_themselves() -> None:
         [(105, 3, "D_loss", 0.4), (105, 3, "G_loss", 0.7)],
         pytest.approx(21),
     )
+    assert read("Epoch 3: recon loss: 1.5, KL loss: 0.2 | Generator Loss 0.7")[0] == [
+        (3, 3, "recon_loss", 1.5),
+        (3, 3, "KL_loss", 0.2),
+        (3, 3, "Generator_Loss", 0.7),
+    ]
     assert read("step 250, loss=0.5")[0] == [(250, None, "loss", 0.5)]
     assert read("2026-01-26 10:00:00,123 - train - INFO - epoch: 4 loss: -1.5e-3")[0] == [
         (4, 4, "loss", -0.0015)
@@ -96,6 +102,11 @@ def test_batches_begin_again_with_each_epoch() -> None:
         "[1,0]<stdout>:",
         "(RayTrainWorker pid=1234, ip=10.0.0.1) ",
         "12:00:00 ",
+        "I0126 10:00:00.123456 140123456789 train.py:123] ",
+        "[rank0]:[titan] 2024-05-01 12:00:00,123 - root - INFO - ",
+        "[INFO|trainer.py:2405] 2024-05-01 12:00:00,123 >> ",
+        "[INFO|2024-05-01 12:00:00] llamafactory.train.callbacks:143 >> ",
+        "speechbrain.utils.train_logger - ",
         "\x1b[32m",
         "=> ",
     ],

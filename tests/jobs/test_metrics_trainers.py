@@ -32,6 +32,64 @@ def test_tqdm_in_a_description() -> None:
     assert (points, progress) == ([(45, None, "loss", 0.532)], 45)
 
 
+def bar(n: int, of: int, name: str = "", *, below: bool = False) -> str:
+    return (
+        f"{name}{': ' * bool(name)}{n * 100 // of:3}%|#         | {n}/{of} [00:10<00:12,  4.50it/s]"
+        + ("\x1b[A" * below)
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("loss 0.5", "loss 0.25", "loss nan"),
+        ("Reward: -5.5", "Reward: 5.5", "Reward: 1e+05"),
+        ("loss 0.5", "best 0.5, loss 0.6", "loss 0.4"),
+        ("1|25|Loss: 1.5", "1|50|Loss: 1.4", "1|75|Loss: 1.3"),  # torchtune
+        ("Training", "Training", "Training"),
+    ],
+)
+def test_a_bar_that_is_told_its_description_while_it_moves_is_one_bar(
+    told: tuple[str, ...],
+) -> None:
+    epoch = [bar(0, 100), *(bar(25 * (at + 1), 100, name) for at, name in enumerate(told))]
+    assert read(*epoch)[1] == 75
+    points, progress = read(*epoch, bar(100, 100, told[0]), *epoch)
+    assert progress is None  # it has begun again, and who knows how often it does
+    assert not points or points[-1][0] in (150, 175)
+
+
+def test_bars_below_each_other_that_count_to_the_same_number() -> None:
+    # As tqdm draws them: at its end the lower one is drawn once more in the place of the other.
+    inner = [bar(0, 4, "batch", below=True), bar(4, 4, "batch", below=True), bar(4, 4, "batch")]
+    assert read(bar(0, 4), *inner)[1] == 25
+    assert read(bar(0, 4), *inner, bar(1, 4), *inner[:1], bar(2, 4, "batch", below=True))[1] == 37.5
+
+
+def test_a_bar_over_epochs_that_names_them() -> None:
+    points, progress = read(
+        bar(0, 10),
+        *(
+            line
+            for at in range(4)
+            for line in (bar(at, 10, f"Epoch {at}"), bar(at + 1, 10, f"Epoch {at} loss 0.{at}"))
+        ),
+    )
+    assert points[-2:] == [(3, 2, "loss", 0.2), (4, 3, "loss", 0.3)]
+    assert progress == 40
+    within = [bar(n, 10, f"Epoch {epoch}") for epoch in range(3) for n in (0, 1, 9, 10)]
+    assert read(*within)[1] is None
+
+
+def test_a_bar_that_begins_repeats_what_the_one_before_it_has_measured() -> None:
+    # As Lightning does, whose bar is cleared and then named anew.
+    bars = "Epoch {}: {}%|#    | {}/16 [00:00<?, ?it/s, train_loss={}]"
+    points, _ = read(
+        bars.format(0, 100, 16, 1.75), bars.format(0, 0, 0, 1.75), bars.format(1, 6, 1, 1.5)
+    )
+    assert points == [(16, 0, "train_loss", 1.75), (17, 1, "train_loss", 1.5)]
+
+
 def test_tqdm_without_a_total() -> None:
     assert read("45it [00:10,  4.50it/s, loss=0.3]") == ([(45, None, "loss", 0.3)], None)
 
@@ -341,6 +399,89 @@ def test_ultralytics() -> None:
     # Newer ones draw their bar themselves.
     row = "      3/100         0G      1.235     0.5911       1.14         11        640: 50% "
     assert read(head, f"{row}━━━━━━────── 8/16 2.8it/s 3.1s<2.9s")[1] == pytest.approx(2.5)
+
+
+def test_ultralytics_classification() -> None:
+    assert read(
+        "      Epoch    GPU_mem       loss  Instances       Size",
+        "        1/5      0.4G      2.31         16        224: 100% ━━━━━━━━━━━━ 10/10 2.5it/s 3.2s",
+        "               classes   top1_acc   top5_acc: 100% ━━━━━━━━━━━━ 2/2 2.5it/s 0.8s",
+        "                   all       0.25          1",
+    ) == ([(10, 1, "loss", 2.31), (10, 1, "top1_acc", 0.25), (10, 1, "top5_acc", 1)], 20)
+
+
+def test_stable_baselines3() -> None:
+    points, progress = read(
+        "-----------------------------------------",
+        "| eval/                   |             |",
+        "|    mean_reward          | 9.5         |",
+        "| my_own/                 |             |",
+        "|    difficulty           | 2           |",
+        "| rollout/                |             |",
+        "|    ep_len_mean          | 26.1        |",
+        "|    ep_rew_mean          | nan         |",
+        "| time/                   |             |",
+        "|    fps                  | 3382        |",
+        "|    iterations           | 2           |",
+        "|    total_timesteps      | 512         |",
+        "| train/                  |             |",
+        "|    approx_kl            | 0.004095701 |",
+        "|    clip_fraction        | 0.000781    |",
+        "|    learning_rate        | 0.0003      |",
+        "|    n_updates            | 10          |",
+        "|    value_loss           | 77.4        |",
+        "-----------------------------------------",
+    )
+    assert [it[2] for it in points if math.isnan(it[3])] == ["rollout/ep_rew_mean"]
+    assert [it for it in points if not math.isnan(it[3])] == [
+        (512, None, "eval/mean_reward", 9.5),
+        (512, None, "my_own/difficulty", 2),
+        (512, None, "rollout/ep_len_mean", 26.1),
+        (512, None, "train/approx_kl", 0.004095701),
+        (512, None, "train/learning_rate", 0.0003),
+        (512, None, "train/value_loss", 77.4),
+    ]
+    assert progress is None
+
+
+def test_spacy() -> None:
+    points, _ = read(
+        "E    #       LOSS TOK2VEC  LOSS NER  ENTS_F  SCORE ",
+        "---  ------  ------------  --------  ------  ------",
+        "  1     200        100.10   1500.10   45.10    0.45",
+    )
+    assert points == [
+        (200, 1, "LOSS_TOK2VEC", 100.1),
+        (200, 1, "LOSS_NER", 1500.1),
+        (200, 1, "ENTS_F", 45.1),
+        (200, 1, "SCORE", 0.45),
+    ]
+
+
+def test_jax() -> None:
+    absl = "I0126 10:00:00.123456 140123456789 train.py:123] "
+    assert read(
+        f"{absl}train epoch: 3, loss: 0.12, accuracy: 95.5", f"{absl}[100] loss=0.1, lr=0.5"
+    ) == (
+        [
+            (3, 3, "loss", 0.12),
+            (3, 3, "accuracy", 95.5),
+            (100, 3, "loss", 0.1),
+            (100, 3, "lr", 0.5),
+        ],
+        None,
+    )
+    assert read("[7] worker=1.5, delay=0.5") == ([], None)
+    maxtext = (
+        "completed step: 10, seconds: 1.234, TFLOP/s/device: 150.1, total_weights: 65536, loss: 9.8"
+    )
+    assert read(maxtext)[0] == [(10, None, "loss", 9.8)]
+
+
+def test_monai() -> None:
+    points, progress = read("epoch 2/10", "8/32, train_loss: 0.6", "16/32, train_loss: 0.5")
+    assert points == [(40, 2, "train_loss", 0.6), (48, 2, "train_loss", 0.5)]
+    assert progress == 15
 
 
 def test_boosting() -> None:

@@ -33,6 +33,8 @@ def percent(*lines: str) -> int | None:
         ("2026-01-26 10:00:00,123 - Epoch 5/10", 40),
         ("step 40/200", 20),
         ("Step: 40/200, loss 0.3", 20),
+        ("Step 40/200: loss nan", 20),
+        ("Step 40/200: done", 20),
         ("Iteration 40 / 200", 20),
         ("45%", 45),
         ("Progress: 45.5 %", 45),
@@ -71,6 +73,9 @@ def test_recognized(line: str, expected: int) -> None:
         "Epoch 3/0",
         "step 99999999999/999999999999",
         "101%",
+        "Step 1 of 3: preparing the data",
+        "Step 2/5 - Installing dependencies",
+        "[Step 2/4] Train the model",
         "",
     ],
 )

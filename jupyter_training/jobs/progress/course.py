@@ -8,7 +8,7 @@ there are parts, and not how many, there is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jupyter_training.jobs.progress.rule import Said
 
@@ -19,24 +19,38 @@ class Counter:
 
     Attributes
     ----------
+    below
+        See `Said.below`.
     rounds
         How often it began again.
     trained
         Whether there were metrics while it counted, so that it is of a training.
     of_epochs
         Whether it counts the epochs that other lines name, and do not say how many there are.
+    named_late
+        Whether it had no name at first, as a bar that is told its description while it moves. What
+        it is told changes, so that it is known by what it counts to.
     """
 
     name: str
     n: int
     of: int
+    below: bool = False
     rounds: int = 0
     trained: bool = False
     of_epochs: bool = False
+    named_late: bool = False
 
     def is_like(self, said: Said) -> bool:
         """Whether a line is from the same counter."""
-        return self.name == said.counter and self.of == said.of
+        if self.of != said.of or self.below != said.below:
+            return False
+        return self.name == said.counter or self.named_late or self.is_named_by(said)
+
+    def is_named_by(self, said: Said) -> bool:
+        """Whether it has no name yet, and goes on under the one that a line has for it."""
+        goes_on = said.n is not None and said.n >= self.n
+        return not self.name and bool(said.counter) and goes_on
 
     def begins_again(self, n: int) -> bool:
         """Whether it did not just come a little late, as from another process."""
@@ -63,6 +77,10 @@ class Course:
         The last one that was named, as it was printed.
     step
         The last one, over all epochs.
+    below
+        The name of the bar that was drawn below another one.
+    in_epoch, bar_of_epochs
+        What a bar said last that has the name of an epoch beside it, and whether it counts epochs.
     from_zero, named_from_zero
         Whether the first epoch is called 0, where it is said how many there are, and where not: a
         bar over epochs and the name of one within it need not count alike.
@@ -72,6 +90,9 @@ class Course:
     epoch: float | None = None
     step: int | None = None
     epochs: int | None = None
+    below: str = ""
+    in_epoch: list[int] | None = None
+    bar_of_epochs: bool = False
     from_zero: bool = False
     named_from_zero: bool = False
     at: float = -1
@@ -105,6 +126,7 @@ class Course:
         """
         if said.scope:
             return self._place_of_scope(said)
+        said = self._known(said)
         if said.fold is not None and said.folds is not None:
             self._hear_fold(said.fold, said.folds)
         counted = None
@@ -140,6 +162,26 @@ class Course:
         if main.n < main.of:
             return self.nested_length not in (None, said.of)
         return main.trained or self.nested_length is not None
+
+    def _known(self, said: Said) -> Said:
+        """What a line of a bar says, from what the ones before it have shown of that bar."""
+        if said.below:
+            self.below = said.counter
+        elif said.counter and said.counter == self.below:
+            # At its end a bar is drawn once more, where the one above it was.
+            said = replace(said, below=True)
+        if said.epoch is None or said.epochs is not None or said.n is None or said.of is None:
+            return said
+        before, self.in_epoch = self.in_epoch, [said.epoch, said.n, said.of]
+        if before is not None and not self.bar_of_epochs:
+            epoch, n, of = before
+            goes_on = said.of == of > n and said.n >= n > 0 and abs(said.n - said.epoch) <= 1
+            if said.epoch == epoch + 1 and goes_on:
+                self.bar_of_epochs, self.epoch_length, self.longest = True, None, 0
+        if self.bar_of_epochs:
+            # It does not count within the epoch that is named beside it, but the epochs.
+            return replace(said, epoch=said.n, epochs=said.of, n=None, of=None, over=True)
+        return said
 
     def _hear_whole(self, share: float) -> None:
         if self.whole is not None and share <= 0.1 and share * 2 < self.whole:
@@ -215,8 +257,9 @@ class Course:
             self._move((self.over + n / of) / self._total())
             return None
         if main is None:
-            self.main = main = Counter(said.counter, n, of)
+            self.main = main = Counter(said.counter, n, of, said.below)
         elif main.is_like(said):
+            main.named_late = main.named_late or main.is_named_by(said)
             if main.begins_again(n):
                 main.rounds += 1
                 self._give_up()  # it is one of several
@@ -234,7 +277,7 @@ class Course:
         else:
             # The other one was before the training.
             self.share = None if self.share is None else 0.0
-            self.main = main = Counter(said.counter, n, of)
+            self.main = main = Counter(said.counter, n, of, said.below)
         self._move(main.n / main.of)
         return main.rounds * of + n
 

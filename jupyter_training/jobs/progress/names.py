@@ -58,8 +58,8 @@ _COUNTERS = frozenset(
         "epoch epochs step steps iter iters iteration iterations update updates batch batches "
         "size seed num nb count n v id rank world version port pid line lines worker workers node "
         "samples sample tokens ntokens nsentences images instances skipped overflow oom param "
-        "params parameters patience dim layers heads max min total data length shape width height "
-        "mom t clip threads folds"
+        "params parameters percent percentage patience dim layers heads max min total data length "
+        "shape width height mom t clip threads folds"
     )
 )
 _AVERAGE = re.compile(r"^(?:average|avg\.?|mean|running|current)[ _]+", re.IGNORECASE)

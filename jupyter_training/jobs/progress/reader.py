@@ -44,7 +44,7 @@ def _apart(piece: bytes) -> tuple[bytes, ...]:
     return (piece,) if piece else ()
 
 
-_NUMBER_OR_HEADER = re.compile(rb"\d|[Ee]poch|[Ii]ter")
+_NUMBER_OR_HEADER = re.compile(rb"\d|[Ee]poch|[Ii]ter|/ +\||^ *E +#")
 _NEEDED = re.compile(
     _any_of({n.encode() for it in RULES if it.needs is not ANYTHING for n in it.needs})
 )
@@ -182,9 +182,10 @@ class LogReader:
 
     def _is_worth_a_look(self, piece: bytes) -> bool:
         # Most lines of a flood go no further than this.
-        if _NUMBER_OR_HEADER.search(piece) is None and not self._memory.heard:
+        memory = self._memory
+        if _NUMBER_OR_HEADER.search(piece) is None and not (memory.heard or memory.section):
             return False
-        return bool(self._memory.columns) or _NEEDED.search(piece.lower()) is not None
+        return bool(memory.columns or memory.section) or _NEEDED.search(piece.lower()) is not None
 
     def _append(self, piece: bytes) -> None:
         self._line += piece[: LINE_BYTES - len(self._line)]
@@ -221,6 +222,8 @@ class LogReader:
         if before is None and len(self._last) >= NAMES:
             self.left_out = True
             return
+        if said.n == 0 and before is not None and _same(before[1], value):
+            return  # a bar that begins shows what the one before it has measured
         if step is None:
             # Nothing counts, so these are counted.
             step = 0 if before is None else before[0] + 1

@@ -27,6 +27,8 @@ class Said:
         A count within the epoch, or of the whole where no epoch was named.
     counter
         Which counter it is: the text before a bar.
+    below
+        Whether the bar is drawn below another one, within which it counts.
     step, steps
         A count over all epochs, and what it counts to.
     share
@@ -46,6 +48,7 @@ class Said:
     n: int | None = None
     of: int | None = None
     counter: str = ""
+    below: bool = False
     step: int | None = None
     steps: int | None = None
     share: float | None = None
@@ -68,10 +71,17 @@ NOTHING = Said(values={})
 
 @dataclass(frozen=True)
 class Line:
-    """A line without colours and without what a logger puts in front."""
+    """A line without colours and without what a logger puts in front.
+
+    Attributes
+    ----------
+    below
+        Whether the cursor goes back up after it, as after a bar that is drawn below another one.
+    """
 
     text: str
     low: str
+    below: bool = False
 
 
 @dataclass
@@ -82,6 +92,9 @@ class Memory:
     ----------
     columns, val_columns
         The header of a table, and of one about validation.
+    section, cells
+        Of a table with a name and a value in each row: the part of it that is told, and what was
+        told before the step that it is of.
     fits, fits_over
         How many fits a search was said to make, and how many of them are over.
     heard
@@ -93,6 +106,8 @@ class Memory:
     """
 
     columns: list[str] = field(default_factory=list)
+    section: str = ""
+    cells: dict[str, str] = field(default_factory=dict)
     val_columns: list[str] = field(default_factory=list)
     fits: int = 0
     fits_over: int = 0

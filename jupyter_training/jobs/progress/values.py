@@ -27,8 +27,11 @@ _PAIR = re.compile(
 )
 _BEFORE = re.compile(
     r"(?<![\w@./'\-])(?:(?:train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?|dev|average|avg|"
-    r"mean|running|current|total|best|final|lm|mlm|grad(?:ient)?|learning|loss|batch|epoch|top|oob|"
-    r"policy|value|actor|critic|[dg])\.?[ ]){1,2}$",
+    r"mean|running|current|total|best|final|lm|mlm|grad(?:ient)?|params|learning|loss|batch|epoch|top|"
+    r"oob|policy|value|value_function|surrogate|actor|critic|[dg]|gen(?:erator)?|disc(?:riminator)?|"
+    r"adv(?:ersarial)?|recon(?:struction)?|reg(?:ularization)?|kld?|ce|bce|mse|l1|l2|entropy|aux|"
+    r"auxiliary|contrastive|distillation|perceptual|cycle|identity|box|bbox|cls|class|obj|dfl|mask|"
+    r"seg|dice|pixel)\.?[ ]){1,2}$",
     re.IGNORECASE,
 )
 """The words that belong to the name that follows them."""

@@ -25,6 +25,7 @@ _INNER = re.compile(
     r"|\[[ ]{0,8}(?P<n5>\d{1,9})[ ]?/[ ]{0,8}(?P<of5>\d{1,9})(?:[ ]?\]|[ ]\()"
 )
 
+_NUMBERS = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d{1,3})?|[-+]?\b(?:nan|inf)\b")
 _OUTER = re.compile(r"\b(?:(?:epoch|round|episode)s|(?:train(?:ing)? )?epoch)[ :]{0,4}$")
 _EPOCH = re.compile(
     r"\bepoch[ :#=]{0,4}\[?(?P<epoch>\d{1,9})(?:[ ]?(?:/|of)[ ]?(?P<epochs>\d{1,9}))?"
@@ -74,7 +75,8 @@ def _tqdm(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
     if letters and (_OTHER.search(before) or not _TRAINING.search(before)) and not pairs(before):
         return NOTHING
     # Numbers in front of a bar change, as it moves.
-    return Said(n=n, of=of, counter=re.sub(r"[\d.]+", "#", before.strip())[:40])
+    counter = _NUMBERS.sub("#", before.strip())[:40]
+    return Said(n=n, of=of, counter=counter, below=line.below)
 
 
 def _other_bar(found: re.Match[str], line: Line, memory: Memory) -> Said | None:

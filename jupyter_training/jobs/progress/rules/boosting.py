@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from jupyter_training.jobs.progress.names import Kind, kind
 from jupyter_training.jobs.progress.rule import NOTHING, Line, Memory, Rule, Said, counters, rule
 from jupyter_training.jobs.progress.values import NUMBER, pairs
 
@@ -25,7 +26,8 @@ def _round(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
         memory.repeating = False
         return NOTHING
     values = pairs(line.text)
-    return Said(step=int(found["step"]), values=values) if values else None
+    certain = found["of"] == ":" or any(kind(name) is Kind.RESULT for name in values)
+    return Said(step=int(found["step"]), values=values) if values and certain else None
 
 
 def _catboost(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
@@ -71,9 +73,10 @@ RULES: tuple[Rule, ...] = (
         _best,
     ),
     rule(
-        "XGBoost and LightGBM",
+        "XGBoost and LightGBM, and the metric writers of Flax",
         ("]\t", "] "),
-        r"^\[(?P<step>\d{1,9})\]\s{1,8}[a-z][\w@.\-]{0,80}(?:'s[ ][\w@.\- ]{1,80})?[ ]?:",
+        r"^\[(?P<step>\d{1,9})\]\s{1,8}[a-z][\w@./\-]{0,80}(?:'s[ ][\w@.\- ]{1,80})?[ ]?"
+        r"(?P<of>[:=])",
         "[10]\tvalidation_0-rmse:0.12345\tvalidation_1-rmse:0.23456",
         _round,
     ),

@@ -13,6 +13,11 @@ _N_OF = r"\[?[ ]{0,8}(?P<n>\d{1,9})[ ]{0,3}(?:/|of)[ ]{0,8}(?P<of>\d{1,9})(?![\d
 _FOLD = re.compile(r"\bfold[ :#=]{0,3}(?P<fold>\d{1,6})[ ]?(?:/|of)[ ]?(?P<folds>\d{1,6})\b")
 _SCOPE = re.compile(r"^\W{0,4}(?P<scope>val|test|eval|dev)[a-z]{0,7}\b")
 _LOOSE = frozenset(words("err error return returns map ap improve objective correlation scale kl"))
+_TITLE = re.compile(
+    r"[ ]?[\]).:\-\u2013\u2014|]{1,3}[ ]{1,4}(?!done|finished|complete)[a-z][^\d%]{0,200}$"
+)
+"""What follows the number of one of the steps of a script, as in ``Step 1/3: prepare the data``."""
+
 _LEFT_OVER = re.compile(r"[a-z0-9]", re.IGNORECASE)
 
 
@@ -53,8 +58,17 @@ def _fold(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
 
 
 def _step_of(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    if found["unit"] == "step" and _TITLE.match(line.low, found.end()) and not pairs(line.text):
+        return NOTHING
     said = Said(n=int(found["n"]), of=int(found["of"]), counter="step")
     return said if possible(said) else None
+
+
+def _count_of(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
+    values = pairs(line.text)
+    said = Said(n=int(found["n"]), of=int(found["of"]), counter="of", values=values)
+    is_result = any(kind(name) is Kind.RESULT for name in values)
+    return said if is_result and possible(said) else None
 
 
 def _step(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
@@ -151,15 +165,23 @@ RULES: tuple[Rule, ...] = (
     rule(
         "step of so many",
         ("step", "iter", "batch"),
-        rf"(?<![\w/.\-])(?:step|iteration|iter|batch)(?:s|es)?\b[ :#=]{{0,4}}{_N_OF}",
+        rf"(?<![\w/.\-])(?P<unit>step|iteration|iter|batch)(?:s|es)?\b[ :#=]{{0,4}}{_N_OF}",
         "step 40/200",
         _step_of,
     ),
     rule(
+        "a count of so many, with results, as of MONAI",
+        ("loss", "acc"),
+        r"^(?P<n>\d{1,9})[ ]?/[ ]?(?P<of>\d{1,9})[,:|]?[ ]{1,4}[a-z][\w ]{0,30}[:=]",
+        "12/32, train_loss: 0.6123",
+        _count_of,
+    ),
+    rule(
         "step, as of nanoGPT and scikit-learn",
         ("step", "iter", "update", "batch"),
-        r"^\W{0,4}(?:(?:train(?:ing)?|global)[ _:]{1,2})?(?P<unit>step|iteration|iter|update|batch)"
-        r"[ :#=]{0,4}[\[(]?[ ]{0,8}(?P<step>\d{1,12})(?![\d/]|\.\d)",
+        r"^\W{0,4}(?:(?:train(?:ing)?|global|completed)[ _:]{1,2})?"
+        r"(?P<unit>step|iteration|iter|update|batch)[ :#=]{0,4}[\[(]?[ ]{0,8}"
+        r"(?P<step>\d{1,12})(?![\d/]|\.\d)",
         "iter 100: loss 2.1234, time 3.00ms, mfu 1.00%",
         _step,
     ),

@@ -134,12 +134,12 @@ class Client:
             If it does not answer.
         """
         http, path = self._http, _path(reference, "logs", "stream")
-        url = str(http.base_url.join(path).copy_merge_params(dict(query)))
+        asked = http.build_request("GET", path, params=dict(query))
         headers = {name: http.headers[name] for name in ("Authorization", "X-Training-Client")}
         options: dict[str, Any] = {} if http.trust_env else {"http_no_proxy": ["*"]}
         try:
             return websocket.create_connection(
-                "ws" + url.removeprefix("http"),
+                "ws" + str(asked.url).removeprefix("http"),
                 header=headers,
                 timeout=_PATIENCE_S,
                 suppress_origin=True,
@@ -148,7 +148,8 @@ class Client:
             )
         except websocket.WebSocketBadStatusException as refused:
             body = refused.resp_body if isinstance(refused.resp_body, bytes) else b""
-            raise _error(httpx.Response(refused.status_code, content=body)) from None
+            answer = httpx.Response(refused.status_code, content=body, request=asked)
+            raise _error(answer) from None
         except (websocket.WebSocketException, OSError) as error:
             raise self._gone(error) from None
 

@@ -21,6 +21,7 @@ from IPython.core.completer import (
     context_matcher,
 )
 
+from jupyter_training.executors import registry
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.search_terms import Goal, Pruner, Sampler
 from jupyter_training.jobs.spec import JobType
@@ -153,7 +154,7 @@ def _values(shell: InteractiveShell, action: argparse.Action) -> Iterable[str]:
                 name for name in shell.user_ns if not name.startswith("_") and name not in hidden
             )
         case "executor":
-            return ["docker", "local", "slurm"]
+            return registry.names()
         case "status":
             return [status.value for status in Status]
         case "goal":

@@ -15,9 +15,10 @@ import pytest
 import websocket
 
 from jupyter_training.notebook import log_stream
+from jupyter_training.notebook.client import Client, TrainingError
 from jupyter_training.notebook.follow import Terminal
 from jupyter_training.notebook.log_stream import LogStream, Shown
-from tests.conftest import Home, python
+from tests.conftest import Home, Server, python
 from tests.patience import PATIENCE_S, until
 
 FOLLOW = """
@@ -112,6 +113,18 @@ def test_who_waits_for_a_message_is_woken_when_the_stream_is_closed() -> None:
         stream.close()
         waiting.join(PATIENCE_S)
         assert not waiting.is_alive()
+
+
+def test_a_wrong_question_is_refused_in_words(server: Server) -> None:
+    job = server.api.submit("true")
+    client = Client(server.url, "the-servers-own")
+    try:
+        with pytest.raises(TrainingError, match="tail: should be a whole number from 0 to"):
+            client.log_stream(job["job_id"], {"tail": -1})
+        with pytest.raises(TrainingError, match="offset and tail exclude each other"):
+            client.log_stream(job["job_id"], {"tail": 1, "offset": 1})
+    finally:
+        client.close()
 
 
 class Screen(io.StringIO):

@@ -41,6 +41,7 @@ def test_values_are_completed_with_what_there_is(kernel: Kernel, server: Server)
     assert completions(kernel, "%%train --in my_\n1") == ["my_config", "my_data"]
     assert completions(kernel, "%%train --in my_data,my_c\n1") == ["my_config"]
     assert completions(kernel, "%%train --executor d\n1") == ["docker"]
+    assert completions(kernel, "%%train --executor r\n1") == ["ray"]
     assert completions(kernel, f"%train_logs {job['job_id'][:12]}") == [job["job_id"]]
     assert "'my model'" in completions(kernel, "%train_cancel ")
     assert "completed" in completions(kernel, "%train_jobs --status com")

@@ -34,6 +34,11 @@ class TrainingError(RuntimeError):
         super().__init__(message)
         self.status, self.reason = status, reason
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether it is worth to ask again, as when the database of the server is away."""
+        return self.status == 503
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the sentence; ``%train_traceback`` shows the rest."""
         return [f"{type(self).__name__}: {self}"]
@@ -46,6 +51,11 @@ def in_short(error: BaseException) -> None:
 
 class ServerGone(TrainingError):
     """There is no server any more where there was one, or it is about to end."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Another one may take its place."""
+        return True
 
 
 class Client:

@@ -93,7 +93,7 @@ class LogStream:
                 return {"type": "idle"}
             except (websocket.WebSocketException, OSError, TrainingError) as error:
                 self._drop()
-                if isinstance(error, TrainingError) and not _may_pass(error):
+                if isinstance(error, TrainingError) and not error.may_pass:
                     raise
                 now = time.monotonic()
                 gone_since = now if gone_since is None else gone_since
@@ -137,11 +137,6 @@ class LogStream:
                 with contextlib.suppress(OSError):
                     socket.sock.shutdown(SHUT_RDWR)
             socket.shutdown()  # type: ignore[no-untyped-call]
-
-
-def _may_pass(error: TrainingError) -> bool:
-    """Whether it is worth to ask again."""
-    return isinstance(error, ServerGone) or error.status == 503
 
 
 class Shown:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from jupyter_training.notebook.asking import ask
-from jupyter_training.notebook.client import WAIT_S, ServerGone, TrainingError
+from jupyter_training.notebook.client import WAIT_S, Client, TrainingError
 from jupyter_training.notebook.display import LINES, View
 from jupyter_training.notebook.job import Job
 from jupyter_training.notebook.live import Live, Pair, Widget
 from jupyter_training.notebook.looking import Looking
 from jupyter_training.notebook.tables import JobTable
-from jupyter_training.notebook.watch import Watch
+from jupyter_training.notebook.watch import Watch, more_trouble_s
 
 MOST_JOBS = 20
 """So many jobs are listed where nothing else is asked for."""
@@ -93,24 +94,25 @@ class JobsMonitor:
         self._live.draw()
 
     def _follow(self) -> None:
-        trouble_s = 1.0
+        trouble_s = 0.0
         while True:
             self.looking.wait()
             began = time.monotonic()
             try:
-                changed = ask(lambda client: client.changes(self._reached, WAIT_S))
+                # That there was trouble is to be seen no longer than it lasts.
+                wait_s = 0 if trouble_s else WAIT_S
+                changed = ask(partial(Client.changes, since=self._reached, wait_s=wait_s))
                 if changed["changes"] or not changed["complete"] or self.note:
                     self.fetch()
-                self._reached, self.note, trouble_s = changed["sequence"], "", 1.0
-            except ServerGone as error:
-                self.note, trouble_s = str(error), min(trouble_s * 2, 60.0)
+                self._reached, self.note, trouble_s = changed["sequence"], "", 0.0
             except TrainingError as error:
                 self.note = str(error)
-                self._live.draw()
-                return
+                if not error.may_pass:
+                    self._live.draw()
+                    return
+                trouble_s = more_trouble_s(trouble_s)
             self._live.draw()
-            rest = trouble_s if self.note else _REST_S
-            time.sleep(max(0.0, rest - (time.monotonic() - began)))
+            time.sleep(max(0.0, max(trouble_s, _REST_S) - (time.monotonic() - began)))
 
     def _picture(self, pair: Pair | None) -> JobTable:
         return JobTable(self.told, pair)

@@ -127,29 +127,28 @@ class Watch:
         self._changed()
 
     def _follow_job(self) -> None:
-        trouble_s = 1.0
+        trouble_s = 0.0
         while self._job.told["status"] not in ENDED and self.looking.is_now:
             began = time.monotonic()
             try:
-                self._look()
-                self.note, trouble_s = "", 1.0
-            except ServerGone:
-                trouble_s = min(trouble_s * 2, 60.0)
-                self.note = GONE
+                # That there was trouble is to be seen no longer than it lasts.
+                self._look(at_once=trouble_s > 0)
+                self.note, trouble_s = "", 0.0
             except TrainingError as error:
-                self.note = str(error)
-                self._is_lost = True
-                return
+                self.note = GONE if isinstance(error, ServerGone) else str(error)
+                if not error.may_pass:
+                    self._is_lost = True
+                    return
+                trouble_s = more_trouble_s(trouble_s)
             if self._job.told["status"] in ENDED:
                 return
             self.told = self._job.told
             self._changed()
-            rest = trouble_s if self.note else _REST_S
-            time.sleep(max(0.0, rest - (time.monotonic() - began)))
+            time.sleep(max(0.0, max(trouble_s, _REST_S) - (time.monotonic() - began)))
 
-    def _look(self) -> None:
-        """Wait for something to change, and take it in."""
-        wait_s = _GPUS_S if self._job.told["gpus"] else WAIT_S
+    def _look(self, *, at_once: bool) -> None:
+        """Wait for something to change, unless it is to be known at once, and take it in."""
+        wait_s = 0 if at_once else _GPUS_S if self._job.told["gpus"] else WAIT_S
         told, self._tag = ask(lambda client: client.changed_job(self._job.id, self._tag, wait_s))
         if told is not None:
             self._job.told = told
@@ -193,6 +192,11 @@ class Watch:
         elif told["gpus"]:
             cards = all_cards()
             self.gpus = [cards[uuid] for uuid in told["gpus"] if uuid in cards]
+
+
+def more_trouble_s(before_s: float) -> float:
+    """How long to leave a server alone (s) that has not answered, after so long the last time."""
+    return min(2 * max(before_s, 1.0), 60.0)
 
 
 def all_cards() -> dict[str, tuple[int | None, float | None]]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Home, Server
 from tests.notebook.conftest import Cell, Kernel
 from tests.patience import PATIENCE_S
+from tests.postgres import Postgres
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -199,6 +200,29 @@ def test_nothing_is_asked_when_nobody_looks_and_it_goes_on_when_somebody_does(
     page.kernel.run("looking.GONE_S")
     assert not any("completed" in text for text in page.pictures(cell))
     page.look(lambda: any("completed" in text for text in page.pictures(cell)))
+
+
+def test_while_the_database_is_away_it_says_so_and_goes_on_afterwards(
+    own_postgres: Postgres, home: Home, kernel_of: Callable[[Server], Kernel], tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    page = Page(kernel_of(home.start(database_url=own_postgres.new_database())))
+    page.kernel.run("%load_ext jupyter_training")
+    page.kernel.run("from jupyter_training.notebook import monitor, watch")
+    page.kernel.run("monitor.WAIT_S = watch.WAIT_S = 1")
+    table = page.kernel.run("%train_monitor")
+    cell = page.kernel.run(
+        f"%%train --name patient --cpus 1 --memory 1\nprint('begun'); open({str(go)!r}).read()"
+    )
+    page.read(lambda: "begun" in page.text())
+    own_postgres.stop()
+    page.read(lambda: page.text().count("cannot be used at the moment") == 2)
+    own_postgres.start()
+    page.read(lambda: "cannot be used at the moment" not in page.text())
+    go.open("w").close()
+    for shown in (table, cell):
+        page.read(lambda shown=shown: any("completed" in one for one in page.pictures(shown)))
 
 
 def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server) -> None:

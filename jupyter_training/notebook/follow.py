@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from jupyter_training.notebook.asking import ask
+from jupyter_training.notebook.asking import keep_asking
 from jupyter_training.notebook.job import Job
 from jupyter_training.notebook.log_stream import LogStream, left_out
 
@@ -45,7 +45,7 @@ def messages(
 
     def look() -> None:
         nonlocal tag
-        told, tag = ask(lambda client: client.changed_job(job.id, tag, 0))
+        told, tag = keep_asking(lambda client: client.changed_job(job.id, tag, 0))
         if told is not None:
             job.told = told
         if on_look is not None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from jupyter_training.notebook.asking import ask
+from jupyter_training.notebook.asking import ask, keep_asking
 from jupyter_training.notebook.client import WAIT_S, Client, in_short
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Job:
         try:
             while True:
                 left = WAIT_S if deadline is None else deadline - time.monotonic()
-                self._look(max(0, min(WAIT_S, int(left) + 1)))
+                self._look(max(0, min(WAIT_S, int(left) + 1)), deadline)
                 if self.told["status"] in ENDED:
                     return self
                 if deadline is not None and time.monotonic() >= deadline:
@@ -184,9 +184,9 @@ class Job:
             await asyncio.to_thread(self._look, WAIT_S)
         return self
 
-    def _look(self, wait_s: int) -> None:
+    def _look(self, wait_s: int, until: float | None = None) -> None:
         """Ask what has become of it, as soon as it has ended or after so many seconds."""
-        self.told = ask(partial(Client.job, reference=self.id, wait_s=wait_s))
+        self.told = keep_asking(partial(Client.job, reference=self.id, wait_s=wait_s), until)
 
     def cancel(self) -> Job:
         """Cancel it; returns when none of its processes is left."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from jupyter_training.notebook.asking import ask
+from jupyter_training.notebook.asking import keep_asking
 from jupyter_training.notebook.client import WAIT_S, Client, in_short
 from jupyter_training.notebook.job import ENDED, Job
 
@@ -32,17 +32,21 @@ def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[
     deadline = None if timeout is None else time.monotonic() + timeout
     left = {job.id: job for job in jobs}
     # Where the changes were before the first look: what comes after it is not missed.
-    sequence, wanted = ask(Client.changes)["sequence"], list(left)
+    sequence, wanted = keep_asking(Client.changes, deadline)["sequence"], list(left)
     while True:
         for job_id in wanted:
-            if left[job_id].refresh()["status"] in ENDED:
+            job = left[job_id]
+            if job.told["status"] not in ENDED:
+                job.told = keep_asking(partial(Client.job, reference=job_id), deadline)
+            if job.told["status"] in ENDED:
                 yield left.pop(job_id)
         if not left:
             return
         seconds = WAIT_S if deadline is None else min(WAIT_S, deadline - time.monotonic())
         if seconds <= 0:
             raise TimeoutError(f"{_some(left.values())} had not ended after {timeout:g} s")
-        page = ask(partial(Client.changes, since=sequence, wait_s=int(seconds) + 1))
+        look = partial(Client.changes, since=sequence, wait_s=int(seconds) + 1)
+        page = keep_asking(look, deadline)
         sequence = page["sequence"]
         changed = {one["job_id"] for one in page["changes"]} if page["complete"] else {*left}
         wanted = [job_id for job_id in left if job_id in changed]

@@ -221,8 +221,11 @@ def test_while_the_database_is_away_it_says_so_and_goes_on_afterwards(
     own_postgres.start()
     page.read(lambda: "cannot be used at the moment" not in page.text())
     go.open("w").close()
-    for shown in (table, cell):
-        page.read(lambda shown=shown: any("completed" in one for one in page.pictures(shown)))
+    page.read(
+        lambda: all(
+            any("completed" in text for text in page.pictures(shown)) for shown in (table, cell)
+        )
+    )
 
 
 def test_all_jobs_are_a_table_that_changes_with_them(page: Page, server: Server) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Home, Server
 from tests.notebook.conftest import Kernel
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
+from tests.postgres import Postgres
 
 INTERRUPTED = """
 import os, signal, sys, threading, time
@@ -93,6 +96,47 @@ def test_who_interrupts_a_wait_is_told_that_the_job_goes_on(
     server.api.status(job_id, "running")
     (tmp_path / "pipe").open("w").close()
     assert server.api.ended(job_id)["status"] == "completed"
+
+
+WAITS = """
+import sys
+from jupyter_training import as_completed, get_job
+job = get_job(sys.argv[1])
+print('found', flush=True)
+sys.stdin.readline()
+print({'wait': job.wait, 'many': lambda: list(as_completed([job])),
+       'logs': lambda: list(job.logs(follow=True))}[sys.argv[2]]())
+print(job.status)
+"""
+
+
+@pytest.mark.parametrize("way", ["wait", "many", "logs"])
+def test_who_waits_bears_that_the_database_is_away(
+    own_postgres: Postgres, home: Home, tmp_path: Path, way: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    server = home.start(database_url=own_postgres.new_database())
+    job_id = server.api.submit(["cat", str(tmp_path / "pipe")])["job_id"]
+    server.api.status(job_id, "running")
+    argv = [sys.executable, "-c", WAITS, job_id, way]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=home.env, text=True, stdin=pipe, stdout=pipe) as waiting:
+        try:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "found\n"
+            own_postgres.stop()
+            refused = (home.path / "server.log").read_text().count("503 GET")
+            assert waiting.stdin is not None
+            waiting.stdin.write("\n")
+            waiting.stdin.flush()
+            until(lambda: (home.path / "server.log").read_text().count("503 GET") > refused)
+            own_postgres.start()
+            (tmp_path / "pipe").open("w").close()
+            told, _ = waiting.communicate(timeout=PATIENCE_S)
+            assert told.endswith("\ncompleted\n")
+            assert waiting.returncode == 0
+        finally:
+            waiting.kill()
 
 
 def test_changes_are_told_as_soon_as_there_are_some(server: Server) -> None:

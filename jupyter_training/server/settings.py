@@ -57,7 +57,8 @@ class TrainingSettings(HasTraits):
         Unicode(),
         default_value=["local", "docker"],
         help="""What can run jobs here, the preferred ones first: "local" for processes of this
-        machine, "docker" for containers, and what other packages have added.""",
+        machine, "docker" for containers, "slurm" and "ray" for clusters, and what other packages
+        have added.""",
     ).tag(config=True)
 
     default_executor = Unicode(

@@ -214,15 +214,19 @@ class Studies:
         if storage is not None:
             storage._backend.engine.dispose()  # type: ignore[attr-defined]
 
-    def latest(self, trial: Trial, metric: str) -> tuple[float, float] | None:
-        """The last step and value of a metric of a trial; None if it was not measured."""
+    def latest(self, trial: Trial, metric: str) -> tuple[tuple[float, float] | None, bool]:
+        """The last step and value of a metric of a trial, and whether its progress is known.
+
+        The former is None if it was not measured.
+        """
         if not trial.attempt:
-            return None
+            return None, False
         index = read_index(self._directory(trial.job_id, trial.attempt) / DIRECTORY)
+        known = bool(index.history)
         for series in index.shown():
             if series.name == metric:
-                return series.latest[0], series.latest[2]
-        return None
+                return (series.latest[0], series.latest[2]), known
+        return None, known
 
     def _opened(self) -> BaseStorage:
         with self._lock:

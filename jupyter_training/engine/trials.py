@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from jupyter_training.engine import studies
 from jupyter_training.engine.engine import Engine
 from jupyter_training.engine.finding import job_of
-from jupyter_training.jobs.lifecycle import ENDED
+from jupyter_training.jobs.lifecycle import ENDED, Status
 from jupyter_training.jobs.trials import Budget, Trial, TrialState, best_of
 from jupyter_training.store import trials
 from jupyter_training.store.records import Job
@@ -31,10 +31,17 @@ class NoSearch(ValueError):
 
 @dataclass(frozen=True)
 class SeenTrial:
-    """A trial, and where what it has left is."""
+    """A trial, and where what it has left is.
+
+    Attributes
+    ----------
+    progress_known
+        Whether its progress is how far it is, or was when it ended. See `views.Seen`.
+    """
 
     trial: Trial
     name: str
+    progress_known: bool
     output_dir: Path
     checkpoint_dir: Path
 
@@ -113,8 +120,8 @@ class TrialQueries:
             return row, trials.of_search(connection, job.id), trials.budget(connection, row, until)
 
         row, several, budget = await self._engine.read(look)
-        several = await asyncio.to_thread(self._with_latest, row, several)
-        seen = [self._seen(job, one) for one in several]
+        several, known = await asyncio.to_thread(self._with_latest, row, several)
+        seen = [self._seen(job, one, one.number in known) for one in several]
         found = best_of(several, row.search.goal)
         best = None if found is None else next(one for one in seen if one.trial is found)
         weights = await self._how_much_matters(job, row, several) if importance else None
@@ -143,22 +150,31 @@ class TrialQueries:
             finally:
                 change.cancel()
 
-    def _seen(self, job: Job, one: Trial) -> SeenTrial:
+    def _seen(self, job: Job, one: Trial, known: bool) -> SeenTrial:
         workspace = self._engine.workspace
         output = workspace.output_dir(one.job_id, job.working_dir, job.output_path, job.image)
         checkpoints = workspace.job(one.job_id) / "checkpoints"
-        return SeenTrial(one, f"{job.name}/{one.number}", output, checkpoints)
+        return SeenTrial(one, f"{job.name}/{one.number}", known, output, checkpoints)
 
-    def _with_latest(self, row: SearchRow, several: list[Trial]) -> list[Trial]:
-        """The trials, those that run with the last value that they have measured."""
-        found = []
+    def _with_latest(self, row: SearchRow, several: list[Trial]) -> tuple[list[Trial], set[int]]:
+        """The trials, those that run with the last value that they have measured.
+
+        Returns
+        -------
+        trials, known
+            `known` has the numbers of those of which something tells how far they are.
+        """
+        found, known = [], set()
         for one in several:
+            is_known = one.status is Status.COMPLETED or one.progress > 0
             if one.told is None:
-                latest = self._engine.studies.latest(one, row.search.metric)
+                latest, is_known = self._engine.studies.latest(one, row.search.metric)
                 if latest is not None:
                     one = replace(one, step=latest[0], value=latest[1])
+            if is_known:
+                known.add(one.number)
             found.append(one)
-        return found
+        return found, known
 
     async def _how_much_matters(
         self, job: Job, row: SearchRow, several: Sequence[Trial]

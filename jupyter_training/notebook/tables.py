@@ -269,7 +269,7 @@ class TrialTable(Table):
                 one["state"],
                 "" if one["value"] is None else figure(one["value"]),
                 "" if one["step"] is None else figure(one["step"]),
-                words("%1 %", one["progress"]),
+                words("%1 %", one["progress"]) if is_known(one) else "",
                 parameters(one["params"]),
                 "" if one["cause"] == "success" else said(one["reason"] or ""),
             )

@@ -180,6 +180,7 @@ def _trial(seen: SeenTrial) -> dict[str, Any]:
         "cause": it.cause.value if it.cause else None,
         "reason": it.reason,
         "progress": it.progress,
+        "progress_known": seen.progress_known,
         "value": _value(it.value),
         "step": _value(it.step),
         "pruned_at_step": _value(it.step) if it.state is TrialState.PRUNED else None,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_training.notebook.display import View
-from jupyter_training.notebook.tables import JobTable
+from jupyter_training.notebook.tables import JobTable, TrialTable
 from jupyter_training.notebook.trials import Found, curves, rows
 from tests.conftest import Server
 from tests.notebook.conftest import Kernel
@@ -184,4 +184,7 @@ def test_a_monitor_shows_the_trials_of_a_search_and_a_list_how_many_are_done() -
     view = View(job, [], children=rows(found))
     assert "0.001235" in view.text()
     assert "pruned" in view.html()
+    begun = trial(2, "running", None, progress=0)
+    assert "0 %" in repr(TrialTable([begun]))
+    assert "0 %" not in repr(TrialTable([{**begun, "progress_known": False}]))
     assert "2 of 5 trials" in repr(JobTable([job]))

@@ -239,6 +239,7 @@ def test_a_pruned_trial_frees_its_gpu_at_once_for_the_next_one(home: Home) -> No
     good, bad, other = found(api, job_id)["trials"]
     assert (good["state"], bad["state"], bad["params"]["x"]) == ("complete", "pruned", 9)
     assert (bad["value"], bad["pruned_at_step"]) == (9, 1)
+    assert (good["progress_known"], bad["progress_known"]) == (True, False)
     assert bad["reason"] == "stopped early by the search: loss 9 at step 1 is not among the best"
     assert api.job(other["job_id"])["gpus"] == api.job(bad["job_id"])["gpus"] == ["GPU-a"]
     assert other["started_at"] >= bad["completed_at"]

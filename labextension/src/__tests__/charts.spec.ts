@@ -95,6 +95,7 @@ const trial = (number: number, fields: Partial<ITrial> = {}): ITrial => ({
   cause: 'success',
   reason: null,
   progress: 100,
+  progress_known: true,
   value: number,
   step: 1,
   pruned_at_step: null,

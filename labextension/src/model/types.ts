@@ -304,6 +304,8 @@ export interface ITrial {
   cause: string | null;
   reason: string | null;
   progress: number;
+  /** Whether that is how far it is. */
+  progress_known: boolean;
   value: number | string | null;
   step: number | string | null;
   pruned_at_step: number | string | null;

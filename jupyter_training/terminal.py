@@ -83,7 +83,7 @@ def print_error(text: str) -> None:
 def _width(table: Table) -> int:
     """How many characters a table takes if nothing in it is wrapped."""
     return sum(
-        2 + max(map(cell_len, cells)) for cells in zip(table.columns, *table.rows, strict=True)
+        2 + max(map(cell_len, cells)) for cells in zip(table.columns, *table.lines, strict=True)
     )
 
 
@@ -95,7 +95,7 @@ def _wide(table: Table, *, bare: bool) -> RichTable:
     )
     for column in table.columns:
         drawn.add_column(column, overflow="fold")
-    for row in table.rows:
+    for row in table.lines:
         drawn.add_row(*map(_cell, table.columns, row))
     return drawn
 
@@ -110,8 +110,9 @@ def _cell(column: str, cell: str) -> Text:
 
 def _print_narrow(console: Console, table: Table, *, bare: bool) -> None:
     """Draw a table of few columns, with what the others say below each row."""
+    rows = table.lines
     kept = [place for place, one in enumerate(table.columns) if one not in table.below]
-    widths = [max(cell_len(row[place]) for row in (table.columns, *table.rows)) for place in kept]
+    widths = [max(cell_len(row[place]) for row in (table.columns, *rows)) for place in kept]
     excess = sum(widths) + 2 * (len(kept) - 1) - console.width
     for at, place in enumerate(kept):
         if excess > 0 and table.columns[place] in table.shortened:
@@ -129,7 +130,7 @@ def _print_narrow(console: Console, table: Table, *, bare: bool) -> None:
     console.print(line(Text(table.columns[place], style=heading) for place in kept))
     if not bare:
         console.rule(style="dim", characters="─")
-    for row in table.rows:
+    for row in rows:
         console.print(line(_cell(table.columns[place], row[place]) for place in kept))
         more = [row[table.columns.index(one)] for one in table.below]
         if said := " · ".join(filter(None, more)):

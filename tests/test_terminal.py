@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from rich.text import Text
 
@@ -17,7 +19,7 @@ class Jobs(Table):
     columns = ("job", "name", "status", "progress", "reason")
     below = ("reason",)
     shortened = ("name",)
-    rows = (
+    rows: Sequence[Sequence[str]] = (
         (ID, NAME, "running", "45 %, about 5 to 8 min left", ""),
         ("job-0a2c81d09e3b", "failed", "pending", "0 %", REASON),
     )
@@ -40,6 +42,26 @@ def test_a_table_that_is_too_wide_has_its_sentences_below_the_rows(
     assert (NAME in row) == (width == 120)
     assert " ".join(REASON.split()) in " ".join(shown.split())
     assert lines[-1].startswith("  ")
+
+
+class Evil(Jobs):
+    rows = ((ID, "a\x1b]0;mine\x07b", "running", "0 %", "one\n\ttwo\x1b[2J"),)
+
+
+@pytest.mark.parametrize("colour", ["", "1"])
+@pytest.mark.parametrize("width", [60, 200])
+def test_what_others_have_written_does_nothing_to_a_terminal(
+    width: int, colour: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", colour)
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_table(Evil())
+    shown = capsys.readouterr().out
+    assert r"\x1b]0;mine\x07b" in shown
+    assert r"one two\x1b[2J" in " ".join(shown.split())
+    assert "\x1b]" not in shown
+    assert "\x1b[2J" not in shown
+    assert "\x07" not in shown
 
 
 def test_a_table_that_fits_and_one_for_a_program_have_all_columns(

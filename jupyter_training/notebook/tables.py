@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from jupyter_training.notebook.display import how_far, is_known, measured, resources
+from jupyter_training.notebook.display import how_far, is_known, measured, printable, resources
 from jupyter_training.notebook.formats import duration, figure, time
 from jupyter_training.notebook.live import Pair
 from jupyter_training.notebook.states import badge, badge_of_trial, cause_word
@@ -71,10 +71,18 @@ class Table:
     states: Mapping[str, Callable[[str, Words], str]] = MappingProxyType({"status": badge})
     words = ENGLISH
 
+    @property
+    def lines(self) -> list[list[str]]:
+        """The cells as a terminal shows them: each is one line that does nothing to it."""
+        return [
+            [printable(" ".join(cell.expandtabs(1).splitlines())) for cell in row]
+            for row in self.rows
+        ]
+
     def __repr__(self) -> str:
         if not self.rows:
             return self.empty
-        everything = [self.columns, *self.rows]
+        everything = [self.columns, *self.lines]
         widths = [max(len(row[i]) for row in everything) for i in range(len(self.columns))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -44,7 +44,11 @@ def how_far(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
         return "" if told["status"] in ENDED else words("progress unknown")
     left = told.get("remaining_text")
     if left and words is not ENGLISH:  # the server has said it in English
-        left = words("about %1 left", duration(told["remaining_s"], words))
+        likely, high = told["remaining_s"], told["remaining_high_s"]
+        if high > 2 * likely:  # as in the sidebar
+            left = words("at most %1 left", duration(high, words))
+        else:
+            left = words("about %1 left", duration(likely, words))
     return words("%1 %", told["progress"]) + (f", {left}" if left else "")
 
 

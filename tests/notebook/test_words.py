@@ -25,6 +25,7 @@ TOLD: dict[str, Any] = {
     "gpu_count": 2,
     "progress": 45,
     "remaining_s": 4320.0,
+    "remaining_high_s": 5000.0,
     "remaining_text": "about 1 h 12 min left",
 }
 
@@ -34,6 +35,7 @@ def test_what_is_known_of_a_job_is_said_in_the_words_of_the_sidebar() -> None:
     for word in ("运行中", "1 核 · 8 GB · GPU 0 (93 %)", "第 2 次尝试", "digits %2"):
         assert word in head
     assert how_far(TOLD, CHINESE) == "45 %, 约剩 1 小时 12 分钟"
+    assert how_far({**TOLD, "remaining_s": 12.0}, CHINESE) == "45 %, 最多剩 1 小时 23 分钟"
     assert how_far(TOLD) == "45 %, about 1 h 12 min left"
     assert 'aria-label="digits %2 的进度"' in card.bar(TOLD, "45 %", CHINESE)
 

@@ -8,6 +8,7 @@ import STATES from '../model/states.json';
 import {
   duration,
   figure,
+  leftText,
   progressOf,
   progressText,
   remaining,
@@ -82,6 +83,25 @@ describe('times and amounts', () => {
     expect(remaining({ ...one, children: null }, now)).toBeNull();
     expect(remaining({ ...one, remaining_s: 7 }, now)).toBe(7);
     expect(remaining({ ...one, status: 'failed' }, now)).toBeNull();
+  });
+
+  test.each([
+    [{ remaining_s: 360 }, 'about 6 min left'],
+    [
+      { remaining_s: 360, remaining_low_s: 300, remaining_high_s: 480 },
+      'about 6 min left'
+    ],
+    // As the server says it, too: a job that has become slower.
+    [
+      { remaining_s: 12, remaining_low_s: 5, remaining_high_s: 300 },
+      'at most 5 min left'
+    ],
+    [{ remaining_s: 0, remaining_low_s: 0, remaining_high_s: 0 }, null],
+    [{}, null]
+  ])('%j: %s', (told, expected) => {
+    expect(leftText(job({ progress: 50, ...told }), new Date(), trans)).toBe(
+      expected
+    );
   });
 
   test('what nobody knows of the progress is not told', () => {

@@ -6,10 +6,10 @@ import React, { useState } from 'react';
 import {
   duration,
   figure,
+  leftText,
   moment,
   progressOf,
-  ranFor,
-  remaining
+  ranFor
 } from '../model/times';
 import { type IJob, isActive } from '../model/types';
 import {
@@ -166,7 +166,7 @@ function details(
   const measured = far ? '' : headline(job);
   switch (job.status) {
     case 'running': {
-      const rest = remaining(job, now);
+      const rest = leftText(job, now, trans);
       const ran = ranFor(job, now);
       const progress = progressOf(job);
       return {
@@ -178,11 +178,8 @@ function details(
           .filter(Boolean)
           .join(' · '),
         right:
-          rest !== null && rest >= 1
-            ? trans.__('about %1 left', duration(rest, trans))
-            : ran !== null
-              ? trans.__('for %1', duration(ran, trans))
-              : '',
+          rest ??
+          (ran === null ? '' : trans.__('for %1', duration(ran, trans))),
         reason: warning(job, now, trans, locale)
       };
     }

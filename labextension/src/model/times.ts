@@ -117,6 +117,27 @@ export function remaining(job: IJob, now: Date): number | null {
     : (ran * (100 - progress)) / progress;
 }
 
+/**
+ * How long a job still runs, for where there is room for one number: the likely one, or the highest
+ * if they are far apart.
+ */
+export function leftText(
+  job: IJob,
+  now: Date,
+  trans: TranslationBundle
+): string | null {
+  const likely = remaining(job, now);
+  if (likely === null) {
+    return null;
+  }
+  const high = job.remaining_high_s ?? likely;
+  return high > 2 * likely && high >= 1
+    ? trans.__('at most %1 left', duration(high, trans))
+    : likely >= 1
+      ? trans.__('about %1 left', duration(likely, trans))
+      : null;
+}
+
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** A size in units of 1024. */

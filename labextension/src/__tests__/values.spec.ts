@@ -53,13 +53,29 @@ describe('the filter', () => {
     ['RESNET 50', false],
     ['status:run', true],
     ['status:failed', false],
+    ['status:', true],
+    // What is no status is no other one either.
+    ['status:wrong', false],
+    ['Status:Running', true],
+    ['status：失败,运行', true],
+    ['status:失败', false],
     ['gpu:2', true],
+    ['gpu:two', false],
     ['gpu:1', false],
     ['type:single resnet', true],
     ['job-7f', true]
   ])('%s', (typed, expected) => {
     const one = job({ name: 'resnet50', gpu_count: 2, job_id: 'job-7f3a9c' });
-    expect(matches(one, parseFilter(typed))).toBe(expected);
+    const wordOf = (status: JobStatus): string =>
+      status === 'running' ? '运行中' : '失败';
+    expect(matches(one, parseFilter(typed, wordOf))).toBe(expected);
+  });
+
+  test('what is shown of a job is found by that word', () => {
+    for (const [status, { word }] of Object.entries(STATES)) {
+      const one = job({ status: status as JobStatus });
+      expect(matches(one, parseFilter(`status:${word}`))).toBe(true);
+    }
   });
 });
 

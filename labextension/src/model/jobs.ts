@@ -67,7 +67,8 @@ export class JobsModel implements IDisposable {
   constructor(
     readonly api: TrainingApi,
     private readonly events: IEventSource,
-    private readonly page: IVisibility = document
+    private readonly page: IVisibility = document,
+    private readonly wordOf?: (status: JobStatus) => string
   ) {
     this.jobsRefresher = new Refresher(
       () => this.fetchJobs(),
@@ -138,7 +139,7 @@ export class JobsModel implements IDisposable {
       return;
     }
     this.typed = typed;
-    this.filter = parseFilter(typed);
+    this.filter = parseFilter(typed, this.wordOf);
     this.endedJobs.clear();
     this.endedIsStale = true;
     this.changed.emit();

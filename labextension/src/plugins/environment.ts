@@ -19,6 +19,7 @@ import { TrainingApi } from '../model/api';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { type IEventSource, JobsModel } from '../model/jobs';
 import { type IJobEvent, JOB_EVENT } from '../model/types';
+import { statusWord } from '../model/words';
 import { attempt } from './attempt';
 
 /** How long to wait for an answer; a cancel may take as long as the job has to save its work. */
@@ -71,7 +72,9 @@ export const environmentPlugin: JupyterFrontEndPlugin<IEnvironment> = {
     const environment: IEnvironment = {
       trans,
       locale: translator?.languageCode.replace('_', '-') ?? undefined,
-      model: new JobsModel(api, eventsOf(app)),
+      model: new JobsModel(api, eventsOf(app), document, status =>
+        statusWord(status, trans)
+      ),
       connect: path => new server.WebSocket(authorized(server.wsUrl + path)),
       attempt: action => attempt(trans, action),
       copy: text => Clipboard.copyToSystem(text),

@@ -49,6 +49,8 @@ def test_a_job_and_its_gpus_are_watched_and_it_is_cancelled_in_a_notebook(
         )
         view = book.page.locator(".jp-Training-view:visible")
         expect(view.get_by_role("heading", name="curve")).to_be_visible()
+        # There is room for what is below its heading.
+        assert view.evaluate("node => node.clientHeight / window.innerHeight") >= 0.4
         view.get_by_role("tab", name="Log").click()
         expect(view.get_by_role("log")).to_be_visible()
         book.page.get_by_role("button", name="Run this notebook as a training job").click()

@@ -54,6 +54,14 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'jupyter-training-comparisons'
     });
 
+    function place(widget: MainAreaWidget): void {
+      if (area === 'down') {
+        // That room is only as high as what is in it has to be.
+        widget.content.addClass('jp-mod-below');
+      }
+      app.shell.add(widget, area);
+    }
+
     const which = whichJob(app, environment, () => {
       const current = views.currentWidget;
       return current && current === app.shell.currentWidget
@@ -86,7 +94,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
         }
       });
       content.tabChanged.connect(() => void views.save(widget));
-      app.shell.add(widget, area);
+      place(widget);
       void views.add(widget);
       app.shell.activateById(widget.id);
     }
@@ -266,7 +274,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
           widget.title.icon = trainingIcon;
           widget.title.label = trans.__('Comparison of %1 jobs', ids.length);
           widget.title.closable = true;
-          app.shell.add(widget, area);
+          place(widget);
           void comparisons.add(widget);
           app.shell.activateById(widget.id);
         })

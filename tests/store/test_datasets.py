@@ -16,6 +16,7 @@ from jupyter_training.scheduling.resources import Resources
 from jupyter_training.store import datasets, submissions
 from jupyter_training.store.datasets import InUse, NameTaken
 from jupyter_training.store.records import DataSet
+from tests.patience import PATIENCE_S
 from tests.store.conftest import Store, after
 
 
@@ -81,7 +82,7 @@ def test_a_submit_and_a_removal_at_once_never_both_succeed(store: Store) -> None
     def submit(connection: Connection) -> None:
         found = datasets.resolve(connection, ["digits"], keep=True)
         holding.set()
-        released.wait(10)
+        assert released.wait(PATIENCE_S)
         put(connection, [one.id for one in found])
 
     def put(connection: Connection, numbers: list[int]) -> None:
@@ -92,7 +93,7 @@ def test_a_submit_and_a_removal_at_once_never_both_succeed(store: Store) -> None
         )
 
     def remove() -> None:
-        holding.wait(10)
+        holding.wait(PATIENCE_S)
         released.set()
         try:
             store.write(datasets.remove, digits)
@@ -103,6 +104,6 @@ def test_a_submit_and_a_removal_at_once_never_both_succeed(store: Store) -> None
     remover = threading.Thread(target=remove)
     remover.start()
     store.write(submit)
-    remover.join(30)
+    remover.join(PATIENCE_S)
     assert outcome == ["in use"]
     assert store.read(datasets.listing) == [digits]

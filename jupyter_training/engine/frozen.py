@@ -88,12 +88,7 @@ class Frozen:
 
     def below(self, directory: PurePath) -> PurePath:
         """A directory of those that it is a snapshot of, relative to the first of them."""
-        return directory.relative_to(self.of) if directory.is_relative_to(self.of) else PurePath()
-
-    def files_from(self, directory: PurePath) -> dict[str, str]:
-        """By their paths from a directory of it, the SHA-256 of its files."""
-        below = self.below(directory)
-        return {os.path.relpath(file.path, below): file.sha256 for file in self.manifest.files}
+        return _below(self.of, directory)
 
     def mounts(self, root_dir: Path) -> list[tuple[Path, PurePath]]:
         """What of its user's files a container sees: on this machine, and in there."""
@@ -121,3 +116,18 @@ class Frozen:
             if not (CONTAINER_ROOT / path).is_relative_to(self.in_container):
                 hidden.append(CONTAINER_ROOT / path)
         return hidden
+
+
+def files_from(manifest: Manifest, directory: PurePath) -> dict[str, str]:
+    """What stands for the files of a snapshot, by their paths from a directory of it.
+
+    That is the SHA-256 of each, and of a symbolic link where it leads to.
+    """
+    below = _below(PurePath(manifest.root), directory)
+    files = {file.path: file.sha256 for file in manifest.files}
+    links = {path: f"-> {target}" for path, target in manifest.symlinks.items()}
+    return {os.path.relpath(path, below): told for path, told in (files | links).items()}
+
+
+def _below(of: PurePath, directory: PurePath) -> PurePath:
+    return directory.relative_to(of) if directory.is_relative_to(of) else PurePath()

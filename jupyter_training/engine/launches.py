@@ -22,6 +22,7 @@ from jupyter_training.engine.frozen import (
     CONTAINER_ROOT,
     SNAPSHOT,
     Frozen,
+    files_from,
 )
 from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.engine.workspace import METRICS, Workspace
@@ -78,7 +79,7 @@ def prepare(where: Workspace, attempt: Attempt) -> Launch:
     if attempt.digest is not None:
         origins = {one.name: one.origin for one in attempt.upstreams}
         cwd = where.working_dir(spec.working_dir)
-        files = {} if snapshot is None else snapshot.files_from(cwd)
+        files = {} if snapshot is None else files_from(snapshot.manifest, cwd)
         told = reuse.fingerprint(attempt.digest, spec, cwd, paths, origins, files)
         reuse.write_fingerprint(own, told)
     places = (

@@ -1,8 +1,8 @@
 """Whether a stage need not be run, because an earlier one did the same: then it gets its results.
 
 What makes two runs the same is written down when the first one is prepared: a *fingerprint* of its
-definition, of the files that its command names, of its data sets and of the very runs whose results
-it reads. The database only knows the part that needs no files, by which candidates are found.
+definition, of the files of its snapshot and those that its command names, of its data sets and of
+the very runs whose results it reads. The database only knows the part that needs no files, by which candidates are found.
 
 The results are copied, as both jobs may be run again, and write to their own. On file systems that
 can, the copy shares its blocks.
@@ -31,6 +31,9 @@ _CONTENT_BYTES = 1 << 20
 """A file up to this size counts by its content, a larger one by its size and its time (bytes)."""
 
 _CHUNK_BYTES = 1 << 26
+
+_DOCUMENTS = (".ipynb",)
+"""How files end that change whenever somebody works with them, and that no other code reads."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def fingerprint(
     datasets, upstreams
         By their names: where each data set is, and the origin of the results of each upstream.
     frozen
-        By their paths from `cwd`, the SHA-256 of the files of its snapshot.
+        By their paths from `cwd`, the SHA-256 of the files of its snapshot. All of them count, as a
+        script may import or read any of them; but of notebooks only those that its command names:
+        the one in which a stage was written changes with each run of a cell.
     """
     kept = frozen or {}
     words = [word for word in spec.words if len(word) < 4096]
@@ -84,6 +89,7 @@ def fingerprint(
     told = {
         "definition": digest,
         "files": {word: known for word, known in files.items() if known is not None},
+        "snapshot": {path: known for path, known in kept.items() if not path.endswith(_DOCUMENTS)},
         "datasets": {name: _of_path(path) for name, path in datasets.items()},
         "upstreams": dict(upstreams),
     }

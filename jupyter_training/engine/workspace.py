@@ -23,8 +23,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from jupyter_training.engine import reuse
-from jupyter_training.engine.frozen import CONTAINER_ROOT, why_not_output
+from jupyter_training.engine import checkout, reuse
+from jupyter_training.engine.frozen import CONTAINER_ROOT, files_from, why_not_output
+from jupyter_training.engine.snapshots import SnapshotStore
 from jupyter_training.jobs import datasets
 from jupyter_training.jobs.datasets import InvalidDataSet
 from jupyter_training.jobs.requests import FieldError
@@ -214,12 +215,19 @@ class Workspace:
         def look() -> str | None:
             try:
                 paths = {one.name: self.dataset(one) for one in datasets}
-                wanted = reuse.fingerprint(digest, spec, cwd, paths, origins)
+                files = self._files_of_snapshot(job.owner, spec, cwd)
+                wanted = reuse.fingerprint(digest, spec, cwd, paths, origins, files)
             except OSError:
                 return None  # its own start will tell what is not there
             return reuse.take_over(wanted, earlier, self.job(job.job_id) / "output")
 
         return look
+
+    def _files_of_snapshot(self, owner: str, spec: JobSpec, cwd: Path) -> dict[str, str]:
+        if spec.snapshot is None:
+            return {}
+        store = SnapshotStore(self.data_dir, owner)
+        return files_from(checkout.manifest_of(store, spec.snapshot), cwd)
 
     def results_of(self, upstream: UpstreamJob) -> Path:
         """Where the results of a job are, if that is a place that other jobs may be shown.

@@ -20,7 +20,7 @@ _NOT_WHAT_IT_DOES = frozenset(
             "depends_on",
             "cache",
         ),
-        # Of the files of a snapshot those count that the command names, as without one.
+        # The files of a snapshot count one by one, in the fingerprint of a run.
         *("snapshot", "environment"),
     }
 )

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Api, python
 from tests.server.test_pipelines import children, stage, submit
+from tests.server.test_snapshots import snapshot
 
 COUNTS = """
 import os, sys
@@ -85,6 +86,29 @@ def test_changed_code_or_parameters_or_inputs_are_run(counted: Counted) -> None:
     counted.api.ended(third["prepare"]["job_id"])
     counted.run(env_vars={"LR": "1"})
     assert counted.runs == "pffpfp" + "f"
+
+
+def test_each_file_of_a_copy_counts_that_is_no_notebook(api: Api, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    files = {"fit.py": b"import model", "model.py": b"LAYERS = 1", "notes.ipynb": b"{}"}
+
+    def run(**changed: bytes) -> bool:
+        """Whether it was run itself, with a copy in which some files are others."""
+        several = {**files, **{name.replace("_", "."): told for name, told in changed.items()}}
+        stages = [stage("fit", command=[python("")[0], "fit.py"])]
+        where = {"working_dir": str(work), "snapshot": snapshot(api, work, several)}
+        pipe = submit(api, stages, cache=True, **where)
+        assert api.ended(pipe["job_id"])["status"] == "completed"
+        return children(api, pipe["job_id"])["fit"]["reused_from"] is None
+
+    assert run()
+    assert not run(notes_ipynb=b"{ }")
+    assert run(model_py=b"LAYERS = 2")
+    # What lies in the directory meanwhile is none of the copy's.
+    (work / "fit.py").write_text("raise SystemExit(1)")
+    assert not run()
+    assert run(other_py=b"")
 
 
 def test_what_is_gone_is_run_again_and_a_copy_stays(counted: Counted) -> None:

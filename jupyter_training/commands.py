@@ -213,7 +213,7 @@ def metrics(options: argparse.Namespace) -> int:
 def trials(options: argparse.Namespace) -> int:
     """Show what a search for hyperparameters has found."""
     found = jobs.get_job(options.job).search()
-    print(json.dumps(found.told, indent=2) if options.json else found)
+    print(json.dumps(found.told, indent=2) if options.json else found.text(len(found.trials)))
     return 0
 
 

@@ -28,7 +28,7 @@ from jupyter_training.jobs.families import Child
 from jupyter_training.jobs.lifecycle import Cause, Exit, Status, diagnose
 from jupyter_training.jobs.searches import Search
 from jupyter_training.jobs.spec import InvalidJob
-from jupyter_training.jobs.trials import in_words
+from jupyter_training.jobs.trials import Trial, TrialState, in_words, without_value
 from jupyter_training.jobs.usage import summary
 from jupyter_training.notebook.watch import GONE
 from jupyter_training.scheduling import choice
@@ -37,6 +37,7 @@ from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
 from jupyter_training.store.usage import hangs
+from tests.jobs.test_trials import next_of, trial
 from tests.test_translations import SOURCES
 
 A100 = "NVIDIA A100-SXM4-80GB"
@@ -64,6 +65,8 @@ def of_the_queue() -> Iterator[str]:
         (Resources(1, 1, 5, "A100"), held),
     ):
         yield plan([Waiting(9, "waits", wants)], [machine], running, 0).waits[0].reason
+    large = Waiting(9, "waits", Resources(64, 512, 8), clusters=("ray", "slurm"))
+    yield plan([large], [machine], held, 0).waits[0].reason
     gang = Waiting(9, "gang", Resources(8, 16, 2), nodes=2)
     yield plan([gang], [machine], held, 0).waits[0].reason
     yield (
@@ -108,6 +111,13 @@ def of_ends() -> Iterator[str]:
         yield families.standing(children).reason or ""
 
 
+def end_of(several: list[Trial], **more: Any) -> str:
+    """What is told of a search that has ended with these trials."""
+    end = next_of(several, len(several), **more).end
+    assert end is not None
+    return end.reason or ""
+
+
 def of_children() -> Iterator[str]:
     for status in (Status.FAILED, Status.CANCELLED):
         child = Child("fit", status, *diagnose(Exit(), cancelled_by="ada"))
@@ -118,6 +128,17 @@ def of_children() -> Iterator[str]:
     for counts in ({}, {"complete": 2}, {"complete": 2, "running": 4, "pruned": 1}):
         for best in (None, (7, 0.231)):
             yield in_words(search, 20, counts, best)
+    silent = replace(trial(3, "complete"), told=TrialState.FAILED)
+    failed, cancelled = (
+        replace(trial(number, what), reason=diagnose(Exit(exit_code=1), cancelled_by=who)[1])
+        for number, what, who in ((2, "failed", None), (1, "cancelled", "ada"))
+    )
+    yield without_value("loss")
+    for one in (silent, failed, cancelled):
+        yield end_of([one])
+    for measured in (["acc", "f1"], ["loss"]):
+        yield end_of([silent], measured=measured)
+    yield end_of([trial(0, "complete", 0.5), *[failed] * 5])
 
 
 def of_gpus() -> Iterator[str]:
@@ -173,7 +194,13 @@ def of_clusters() -> Iterator[str]:
         ray_jobs.not_begun(replace(ray, exit_code=2, message="no room"), place, python),
     ]
     yield from (diagnose(one)[1] for one in ends)
-    words = ("PartitionTimeLimit", "PartitionNodeLimit", "PartitionDown", "PartitionInactive")
+    words = (
+        "PartitionTimeLimit",
+        "PartitionNodeLimit",
+        "PartitionConfig",
+        "PartitionDown",
+        "PartitionInactive",
+    )
     for word in (*words, "JobHeldUser", "JobHeldAdmin", "ReqNodeNotAvail", "AssocGrpCpuLimit"):
         yield slurm_jobs.reason(replace(slurm, state="PENDING", reason=word))
     yield slurm_jobs.reason(replace(slurm, state="COMPLETING", reason="None"))

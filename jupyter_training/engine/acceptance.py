@@ -72,6 +72,7 @@ class Acceptance:
                 raise InvalidJob(wrong)
             return submission.Checked(executor, receivers)
         wrong += await self._problems(spec, executor)
+        wrong += await self._endless(spec, executor)
         try:
             found = await self._datasets.asked_for(spec.dataset_ids)
             await asyncio.to_thread(self._workspace.check_datasets, found)
@@ -91,6 +92,24 @@ class Acceptance:
         """Who is told of one of the user's jobs."""
         job = await self._engine.read(lambda c: jobs.find(c, job_id, user))
         return None if job is None else job.receivers
+
+    async def _endless(self, spec: JobSpec, executor: str) -> Sequence[FieldError]:
+        """Why nothing would end a search."""
+        search = spec.search
+        if search is None or search.gpu_hours is None:
+            return []
+        if search.limit is not None or search.budget_hours is not None:
+            return []
+        it = submission.Submission(spec, submission.Checked(executor))
+        wants = await self._engine.read(
+            lambda c: submission.wanted(
+                it, machines.known_nodes(c), machines.known_cluster_nodes(c)
+            )
+        )
+        if wants.gpu_count:
+            return []
+        told = "its trials hold no GPU, so nothing would end it; say trials or budget_hours, too"
+        return [FieldError("search.gpu_hours", told)]
 
     async def _problems(self, spec: JobSpec, name: str) -> Sequence[FieldError]:
         """What keeps an executor from running a job."""

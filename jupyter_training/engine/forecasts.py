@@ -149,6 +149,7 @@ def of(
                 spec.nodes,
                 spec.min_nodes,
                 elsewhere=leaf.checked.executor if leaf.checked.executor in elsewhere else "",
+                clusters=ledger.clusters_for(spec.image, elsewhere),
             )
         )
     decided = plan(queue, nodes, held, now.timestamp())

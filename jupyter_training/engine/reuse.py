@@ -2,7 +2,8 @@
 
 What makes two runs the same is written down when the first one is prepared: a *fingerprint* of its
 definition, of the files of its snapshot and those that its command names, of its data sets and of
-the very runs whose results it reads. The database only knows the part that needs no files, by which candidates are found.
+the very runs whose results it reads. The database only knows the part that needs no files, by which
+candidates are found.
 
 The results are copied, as both jobs may be run again, and write to their own. On file systems that
 can, the copy shares its blocks.

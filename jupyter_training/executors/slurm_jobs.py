@@ -45,6 +45,10 @@ _ADVICE = {
         "its partition does not give so many nodes; ask for fewer with --nodes, or for another "
         "--partition"
     ),
+    "PartitionConfig": (
+        "no node of its partition has at the moment what it asks for; ask for less, or for another "
+        "--partition"
+    ),
     "PartitionDown": "its partition begins no jobs at the moment",
     "PartitionInactive": "its partition takes no jobs at the moment",
     "JobHeldUser": "somebody holds it back; scontrol release {id} lets it go",

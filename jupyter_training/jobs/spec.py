@@ -237,7 +237,7 @@ class JobSpec(BaseModel):
     def _known_fields(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        if data.get("job_type") is None and data.get("stages"):
+        if data.get("job_type") is None and _has_stages(data):
             return {**data, "job_type": JobType.PIPELINE.value}
         if data.get("job_type") is None and data.get("search") is not None:
             return {**data, "job_type": JobType.HYPERPARAMETER.value}
@@ -441,6 +441,12 @@ class Stage(JobSpec):
     @classmethod
     def _as_the_pipeline(cls, priority: int) -> int:
         raise ValueError("is that of the pipeline")
+
+
+def _has_stages(data: dict[str, Any]) -> bool:
+    """Whether this is meant to be a pipeline, if only one without stages yet."""
+    stages = data.get("stages")
+    return bool(stages) or (stages == [] and data.get("command") is None)
 
 
 def _depth(spec: JobSpec) -> int:

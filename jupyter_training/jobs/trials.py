@@ -284,6 +284,11 @@ def in_words(
     return f"{told}; best {search.metric} {best[1]:.6g} in trial {best[0]}"
 
 
+def without_value(metric: str) -> str:
+    """Why a trial has failed whose job has completed."""
+    return f"ended without a value of {metric}"
+
+
 def _end(
     search: Search,
     trials: Sequence[Trial],
@@ -303,12 +308,14 @@ def _end(
         told += f"; {told_best}" if told_best else ""
         return Standing(Status.CANCELLED, share, Cause.CANCELLED_BY_USER, told)
     failed = [one for one in trials if one.state is TrialState.FAILED]
+    # What a person has cancelled is not to blame if another one has failed.
+    guilty = [one for one in failed if one.cause is not Cause.CANCELLED_BY_USER] or failed
     if fails:
         row = f"its last {_count(failed, search)} trials failed"
-        said = f"{row}: {_why(failed[-1])}" + (f"; {told_best}" if told_best else "")
-        if failed[-1].status is Status.COMPLETED and best is None:
+        said = f"{row}: {_why(guilty[-1])}" + (f"; {told_best}" if told_best else "")
+        if guilty[-1].status is Status.COMPLETED and best is None:
             said += _instead(search.metric, measured)
-        return Standing(Status.FAILED, share, failed[-1].cause or Cause.USER_ERROR, said)
+        return Standing(Status.FAILED, share, _cause(guilty[-1]), said)
     if best is not None:
         counts = states(trials)
         others = [f"{counts[name]} {name}" for name in ("pruned", "failed") if counts[name]]
@@ -317,13 +324,11 @@ def _end(
         return Standing(Status.COMPLETED, 100, Cause.SUCCESS, told)
     why = f"{used_up}, and " if used_up else ""
     said = f"{why}no trial has completed with a value of {search.metric}"
-    if failed:
-        said += f": {_why(failed[0])}"
-        if failed[0].status is Status.COMPLETED:
+    if guilty:
+        said += f": {_why(guilty[0])}"
+        if guilty[0].status is Status.COMPLETED:
             said += _instead(search.metric, measured)
-        # One that ran to its end without a value is no success of the search.
-        guilty = failed[0].cause
-        cause = Cause.USER_ERROR if guilty in (None, Cause.SUCCESS) else guilty
+        cause = _cause(guilty[0])
     else:
         cause = Cause.TIMED_OUT if used_up else Cause.USER_ERROR
     if cause is Cause.CANCELLED_BY_USER:
@@ -346,7 +351,13 @@ def _count(failed: Sequence[Trial], search: Search) -> int:
     return min(len(failed), max(IN_A_ROW, search.parallel))
 
 
+def _cause(one: Trial) -> Cause:
+    """Why a search failed of which this trial did."""
+    # One that ran to its end without a value is no success of the search.
+    return Cause.USER_ERROR if one.cause in (None, Cause.SUCCESS) else one.cause
+
+
 def _why(one: Trial) -> str:
     if one.status is Status.COMPLETED:
-        return f"{one.number} ended without a value"
-    return f"{one.number} {one.status.value}: {one.reason or 'nobody knows why'}"
+        return f"trial {one.number} ended without a value"
+    return f"trial {one.number} {one.status.value}: {one.reason or 'nobody knows why'}"

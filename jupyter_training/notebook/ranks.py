@@ -66,7 +66,7 @@ class RankTable(Table):
             for one in ranks
         ]
         if len(told["ranks"]) > most:
-            self.rows.append(("…", f"and {len(told['ranks']) - most} others", "", "", "", ""))
+            self.rows.append(("…", f"and {len(told['ranks']) - most} more", "", "", "", ""))
 
     def __getitem__(self, name: str) -> Any:
         return self.told[name]

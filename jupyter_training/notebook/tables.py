@@ -279,12 +279,12 @@ class TrialTable(Table):
                 "" if one["step"] is None else figure(one["step"]),
                 words("%1 %", one["progress"]) if is_known(one) else "",
                 parameters(one["params"]),
-                "" if one["cause"] == "success" else said(one["reason"] or ""),
+                "" if one["state"] == "complete" else said(one["reason"] or ""),
             )
             for one in trials[:most]
         ]
         if len(trials) > most:
-            others = ("", "", "", "", words("and %1 others", len(trials) - most), "")
+            others = ("", "", "", "", words("and %1 more", len(trials) - most), "")
             self.rows.append(("…", *others))
 
 

@@ -130,7 +130,11 @@ class Found:
         return TrialTable(rows(self.told), most)
 
     def __repr__(self) -> str:
-        lines = [repr(self.table())]
+        return self.text()
+
+    def text(self, most: int = 12) -> str:
+        """All of it but the plots, with so many trials at most."""
+        lines = [repr(self.table(most))]
         if self.importance:
             shares = (f"{name} {share:.0%}" for name, share in self.importance.items())
             lines.append(f"what matters: {', '.join(shares)}")

@@ -28,6 +28,8 @@ class Waiting:
     elsewhere
         The cluster that runs it, which has a scheduler of its own; empty if it runs on machines
         that we plan.
+    clusters
+        Those that it could have been sent to instead.
     """
 
     id: int
@@ -39,6 +41,7 @@ class Waiting:
     min_nodes: int | None = None
     sequence: int | None = None
     elsewhere: str = ""
+    clusters: tuple[str, ...] = ()
 
     @property
     def least(self) -> int:

@@ -12,7 +12,14 @@ from jupyter_training.scheduling.resources import Gpu, Node, Resources, nearest
 
 
 def never(job: Waiting, nodes: Sequence[Node]) -> str:
-    """Why the machines could never hold this."""
+    """Why the machines could never hold this, and what could."""
+    told = _never(job, nodes)
+    if not job.clusters or told.endswith("?"):
+        return told
+    return f"{told}; --executor {' or '.join(job.clusters)} sends such a job to a cluster"
+
+
+def _never(job: Waiting, nodes: Sequence[Node]) -> str:
     if not nodes:
         return "there is no machine to run it"
     wants, most = job.wants, room(job, nodes)

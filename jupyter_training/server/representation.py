@@ -19,7 +19,8 @@ from jupyter_training.engine.trials import Found, SeenTrial
 from jupyter_training.engine.views import Seen
 from jupyter_training.jobs.lifecycle import Status
 from jupyter_training.jobs.progress import Remaining
-from jupyter_training.jobs.trials import TrialState, states
+from jupyter_training.jobs.searches import Search
+from jupyter_training.jobs.trials import TrialState, states, without_value
 from jupyter_training.jobs.usage import summary
 from jupyter_training.scheduling.resources import UNNAMED, Resources
 from jupyter_training.server.log_messages import iso
@@ -150,8 +151,8 @@ def trials(it: Found) -> dict[str, Any]:
         if it.row.search.gpu_hours is None
         else round(it.budget.gpu_hours, 6),
         "states": states([one.trial for one in it.trials]),
-        "best": None if it.best is None else _trial(it.best),
-        "trials": [_trial(one) for one in it.trials],
+        "best": None if it.best is None else _trial(it.best, it.row.search),
+        "trials": [_trial(one, it.row.search) for one in it.trials],
         "history": [
             {
                 "number": one.trial.number,
@@ -167,8 +168,10 @@ def trials(it: Found) -> dict[str, Any]:
     }
 
 
-def _trial(seen: SeenTrial) -> dict[str, Any]:
+def _trial(seen: SeenTrial, search: Search) -> dict[str, Any]:
     it = seen.trial
+    # Its job has completed, and yet it has failed.
+    lacks = it.state is TrialState.FAILED and it.status is Status.COMPLETED
     return {
         "number": it.number,
         "id": it.id,
@@ -178,7 +181,7 @@ def _trial(seen: SeenTrial) -> dict[str, Any]:
         "state": it.state.value,
         "status": it.status.value,
         "cause": it.cause.value if it.cause else None,
-        "reason": it.reason,
+        "reason": without_value(search.metric) if lacks else it.reason,
         "progress": it.progress,
         "progress_known": seen.progress_known,
         "value": _value(it.value),

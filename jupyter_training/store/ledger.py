@@ -49,6 +49,7 @@ _QUEUE = (
         _jobs.nodes,
         _jobs.min_nodes,
         _jobs.executor,
+        _jobs.image,
         SEQUENCE.label("sequence"),
     )
     .select_from(training_jobs.join(customers))
@@ -117,9 +118,15 @@ def _queue(
             row.min_nodes,
             row.sequence,
             row.executor if row.executor in elsewhere else "",
+            clusters_for(row.image, elsewhere),
         )
         for row in rows
     ]
+
+
+def clusters_for(image: str | None, elsewhere: Collection[str]) -> tuple[str, ...]:
+    """Which of the clusters a job could have been sent to: they run jobs without an image."""
+    return tuple(sorted(elsewhere)) if image is None else ()
 
 
 def next_retry_at(connection: Connection, now: datetime) -> datetime | None:

@@ -178,6 +178,8 @@ def test_what_is_wrong_with_a_stage_names_it() -> None:
             parse({"name": "pipe", "stages": list(stages)})
         return {error.field: error.message for error in caught.value.errors}
 
+    assert told() == {"stages": "a pipeline needs at least one stage"}
+    assert parse({"name": "x", "command": "true", "stages": []}).job_type.value == "single"
     good = {"name": "a", "command": "true"}
     assert told(good, {"name": "b"}) == {"stages.1.command": "stage b: is required"}
     assert told({**good, "priority": 1}) == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -107,7 +108,9 @@ def test_some_failures_are_none_of_the_search_and_too_many_in_a_row_are_its_end(
     assert ends.ask == 0
     assert ends.end is not None
     assert (ends.end.status, ends.end.cause) == (Status.FAILED, Cause.USER_ERROR)
-    assert ends.end.reason == ("its last 5 trials failed: 6 failed: why 6; best loss 0 in trial 0")
+    assert ends.end.reason == (
+        "its last 5 trials failed: trial 6 failed: why 6; best loss 0 in trial 0"
+    )
     # What still runs may break the row, and with many at a time more have to fail.
     assert next_of([*several, trial(7, "running")]).end is None
     assert next_of([*several, trial(7, "complete", 1.0)]).ask == 2
@@ -119,24 +122,34 @@ def test_some_failures_are_none_of_the_search_and_too_many_in_a_row_are_its_end(
     assert next_of(several, first=7).ask == 2
 
 
+def test_what_it_failed_of_is_no_success_and_nothing_that_a_person_did() -> None:
+    silent = [replace(trial(number, "complete"), told=TrialState.FAILED) for number in range(1, 6)]
+    first, last = trial(0, "cancelled"), trial(6, "cancelled")
+    for several, limit in ((silent, None), ([*silent, last], None), ([first, *silent[:2]], 3)):
+        end = next_of(several, limit).end
+        assert end is not None
+        assert (end.status, end.cause) == (Status.FAILED, Cause.USER_ERROR)
+        assert "ended without a value; report(loss=…) tells it" in (end.reason or "")
+
+
 def test_without_a_value_it_has_failed() -> None:
     end = next_of(trials("failed", "failed"), 2).end
     assert end is not None
     assert (end.status, end.cause) == (Status.FAILED, Cause.USER_ERROR)
-    assert end.reason == "no trial has completed with a value of loss: 0 failed: why 0"
+    assert end.reason == "no trial has completed with a value of loss: trial 0 failed: why 0"
     silent = [trial(0, "complete"), trial(1, "complete")]
     silent = [Trial(**{**vars(one), "told": TrialState.FAILED}) for one in silent]
     end = next_of(silent, 2).end
     assert end is not None
     assert (end.status, end.cause) == (Status.FAILED, Cause.USER_ERROR)
-    assert "0 ended without a value; report(loss=…) tells it" in (end.reason or "")
+    assert "trial 0 ended without a value; report(loss=…) tells it" in (end.reason or "")
     end = next_of(silent, 2, measured=["val_loss", "acc"]).end
     assert end is not None
-    told = "0 ended without a value; it has measured acc, val_loss and no loss"
+    told = "trial 0 ended without a value; it has measured acc, val_loss and no loss"
     assert told in (end.reason or "")
     end = next_of(silent, 2, measured=["loss"]).end
     assert end is not None
-    assert "0 ended without a value; its last loss is not a number" in (end.reason or "")
+    assert "trial 0 ended without a value; its last loss is not a number" in (end.reason or "")
 
 
 def test_a_budget_ends_it_and_what_runs_is_stopped() -> None:

@@ -143,7 +143,8 @@ def test_what_runs_and_the_best_are_shown_first_and_nothing_that_a_person_wrote_
     assert (order[0], order[1], order[-1]) == (15, 14, 16)
     text = repr(found)
     assert "14 (best)" in text
-    assert "and 5 others" in text
+    assert "and 5 more" in text
+    assert "more" not in found.text(most=17)
     assert "what matters: lr 75%, opt 25%\nmethod: tpe, seed 7" in text
     assert "<b>" not in found._repr_html_()
     assert "lr 0.001235, opt <b>" in text

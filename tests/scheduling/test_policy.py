@@ -195,6 +195,17 @@ def test_a_request_that_nothing_could_hold_blocks_nobody() -> None:
     assert not decided.waits[0].feasible
 
 
+def test_what_these_machines_could_never_hold_is_told_of_the_clusters_there_are() -> None:
+    large = replace(waits(1, cpus=64), clusters=("ray", "slurm"))
+    assert reason(plan([large], [node()], [], NOW), 1) == (
+        "can never start here: asks for 64 CPU cores, the largest machine has 4; "
+        "--executor ray or slurm sends such a job to a cluster"
+    )
+    mistyped = replace(waits(2, gpus=1, gpu_type="A10"), clusters=("slurm",))
+    decided = plan([mistyped], [node(gpus=1, model="NVIDIA A100")], [], NOW)
+    assert reason(decided, 2).endswith("; did you mean NVIDIA A100?")
+
+
 def test_the_tightest_place_is_taken() -> None:
     nodes = [node("big", cpus=16), node("small", cpus=2)]
     decided = plan([waits(1, cpus=2), waits(2, cpus=16)], nodes, [], NOW)

@@ -28,6 +28,10 @@ def test_jobs_are_handed_over_to_a_cluster_and_run_there_once(home: Home, tmp_pa
     handed = api.submit(code, executor="desk", executor_options={"drawer": "upper"})
     large = api.submit(code, cpu_cores=50)
     gone = api.submit(code, executor="desk", gpu_count=2)
+    never = api.submit(code, cpu_cores=50, executor="local")
+    hint = "; --executor desk sends such a job to a cluster"
+    api.until(never["job_id"], lambda it: (it["reason"] or "").endswith(hint))
+    api.post(f"api/training-jobs/{never['job_id']}/cancel")
     assert [one["executor"] for one in (nap, handed, large)] == ["local", "desk", "desk"]
     for one in (handed, large, gone):
         told = api.until(one["job_id"], lambda it: "waits at the desk" in (it["reason"] or ""))

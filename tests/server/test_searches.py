@@ -276,7 +276,10 @@ def test_it_gives_up_when_trial_after_trial_fails_and_goes_on_when_that_is_cured
     job_id = submit(api, python(code), {"trials": 20, "parallel": 1})["job_id"]
     told = api.ended(job_id)
     assert (told["status"], told["cause"]) == ("failed", "user_error")
-    assert "its last 5 trials failed: 4 failed: the script ended with exit code 3" in told["reason"]
+    assert (
+        "its last 5 trials failed: trial 4 failed: the script ended with exit code 3"
+        in told["reason"]
+    )
     assert told["search"]["states"]["failed"] == 5
     there.touch()
     again = api.post(f"api/training-jobs/{job_id}/retry").json()
@@ -342,3 +345,23 @@ def test_a_dry_run_tells_where_a_trial_would_run(api: Api) -> None:
     assert wrong.json()["errors"] == [
         {"field": "search.space.x", "message": "low should be less than high, not 1 and 0"}
     ]
+
+
+def test_gpu_hours_alone_end_no_search_that_holds_no_gpu(api: Api) -> None:
+    search = {"metric": "loss", "gpu_hours": 1.0, "space": {"x": "uniform:0:1"}}
+    spec = {"name": "tune", "command": "true {x}", "cpu_cores": 1, "search": search}
+    (error,) = api.post("api/training-jobs?dry_run=true", json=spec).json()["errors"]
+    assert error["field"] == "search.gpu_hours"
+    assert error["message"].startswith("its trials hold no GPU, so nothing would end it")
+    for more in ({"trials": 3}, {"budget_hours": 1.0}):
+        told = api.post(
+            "api/training-jobs?dry_run=true", json={**spec, "search": {**search, **more}}
+        )
+        assert told.status_code == 200, told.text
+
+
+def test_a_trial_that_has_measured_nothing_says_what_it_lacks(api: Api) -> None:
+    job_id = submit(api, "true {x}", {"trials": 1})["job_id"]
+    assert api.ended(job_id)["cause"] == "user_error"
+    (trial,) = found(api, job_id)["trials"]
+    assert (trial["state"], trial["reason"]) == ("failed", "ended without a value of loss")

@@ -128,6 +128,16 @@ export const ENDING: readonly IRule[] = [
     sentence
   ),
   rule(
+    (trans, trial, why) => trans.__('trial %1 failed: %2', trial, why),
+    number,
+    sentence
+  ),
+  rule(
+    (trans, trial, why) => trans.__('trial %1 cancelled: %2', trial, why),
+    number,
+    sentence
+  ),
+  rule(
     (trans, who, why, more) =>
       trans.__('%1 failed: %2 (and %3 more failed)', who, why, more),
     name,
@@ -243,7 +253,26 @@ export const PARENTS: readonly IRule[] = [
   rule((trans, metric) =>
     trans.__('no trial has completed with a value of %1', metric)
   ),
-  rule((trans, trial) => trans.__('%1 ended without a value', trial), number),
+  rule(
+    (trans, trial) => trans.__('trial %1 ended without a value', trial),
+    number
+  ),
+  rule((trans, metric) => trans.__('ended without a value of %1', metric)),
+  rule(
+    (trans, what, metric) =>
+      trans.__('%1; report(%2=…) tells it', what, metric),
+    sentence
+  ),
+  rule(
+    (trans, what, others, metric) =>
+      trans.__('%1; it has measured %2 and no %3', what, others, metric),
+    sentence
+  ),
+  rule(
+    (trans, what, metric) =>
+      trans.__('%1; its last %2 is not a number', what, metric),
+    sentence
+  ),
   rule(trans => trans.__('nobody knows why')),
   rule((_, what) => what, counts)
 ];

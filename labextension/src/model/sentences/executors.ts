@@ -43,6 +43,12 @@ const WAITS: readonly IRule[] = [
     )
   ),
   rule((trans, why) =>
+    trans.__(
+      'PENDING (%1): no node of its partition has at the moment what it asks for; ask for less, or for another --partition',
+      why
+    )
+  ),
+  rule((trans, why) =>
     trans.__('PENDING (%1): its partition begins no jobs at the moment', why)
   ),
   rule((trans, why) =>

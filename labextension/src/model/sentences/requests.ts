@@ -50,6 +50,11 @@ export const WRONG: readonly IRule[] = [
   rule(trans => trans.__('a choice needs at least one value')),
   rule(trans => trans.__('a choice should have each value once')),
   rule(trans => trans.__('a pipeline needs at least one stage')),
+  rule(trans =>
+    trans.__(
+      'its trials hold no GPU, so nothing would end it; say trials or budget_hours, too'
+    )
+  ),
   rule((trans, kind, given) =>
     trans.__('is for jobs of the type %1, and this is %2', kind, given)
   ),

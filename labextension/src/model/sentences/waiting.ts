@@ -195,6 +195,15 @@ export const WAITING: readonly IRule[] = [
     sentence
   ),
   rule(
+    (trans, told, cluster) =>
+      trans.__(
+        '%1; --executor %2 sends such a job to a cluster',
+        told,
+        cluster
+      ),
+    sentence
+  ),
+  rule(
     (trans, what, type, there) =>
       trans.__(
         'asks for %1 of type %2, but no machine has one (there are: %3)',

@@ -36,6 +36,7 @@ from jupyter_training.scheduling.choice import Images, Offer
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.policy import plan
 from jupyter_training.scheduling.resources import Gpu, Node, Placement, Resources
+from jupyter_training.store.ledger import called
 from jupyter_training.store.usage import hangs
 from tests.jobs.test_trials import next_of, trial
 from tests.test_translations import SOURCES
@@ -82,6 +83,14 @@ def of_the_queue() -> Iterator[str]:
         yield plan([several], nodes, held[1:], 0).waits[0].reason
     first, second = Waiting(8, "llama", Resources(1, 1, 4)), Waiting(9, "waits", Resources(1, 1, 1))
     yield plan([first, second], [machine], held, 0).waits[1].reason
+    other = called("secret", "bob", "ada")
+    first = replace(first, name=other)
+    yield plan([first, second], [machine], held, 0).waits[1].reason
+    held = [
+        Running(1, other, Placement("a", 8, 64, ("gpu0",)), inf),
+        Running(2, called("mine", "ada", "ada"), Placement("a", 8, 64, ("gpu1",)), inf),
+    ]
+    yield plan([Waiting(9, "waits", Resources(1, 1, 4))], [machine], held, 0).waits[0].reason
 
 
 def of_ends() -> Iterator[str]:

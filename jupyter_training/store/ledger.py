@@ -110,7 +110,7 @@ def _queue(
     return [
         Waiting(
             row.id,
-            _called(row.name, row.username, viewer),
+            called(row.name, row.username, viewer),
             Resources(row.cpu_cores, row.memory_gb, row.gpu_count, row.gpu_type),
             row.priority,
             row.time_limit_s,
@@ -170,12 +170,13 @@ def _held(rows: Iterable[Row[Any]], viewer: str | None) -> list[Running]:
     for row in rows:
         since = row.started_at or row.scheduled_at
         ends_at = math.inf if row.time_limit_s is None else since.timestamp() + row.time_limit_s
-        name = _called(row.name, row.username, viewer)
+        name = called(row.name, row.username, viewer)
         found += [Running(row.job_id, name, one, ends_at) for one in placements_of(row._mapping)]
     return found
 
 
-def _called(name: str, owner: str, viewer: str | None) -> str:
+def called(name: str, owner: str, viewer: str | None) -> str:
+    """What a job is called for who looks: those of others keep their names."""
     return name if viewer in (None, owner) else f"a job of {owner}"
 
 

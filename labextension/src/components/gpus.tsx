@@ -5,6 +5,7 @@ import React from 'react';
 
 import type { JobsModel } from '../model/jobs';
 import { worded } from '../model/sentences';
+import { jobName } from '../model/sentences/rules';
 import { figure } from '../model/times';
 import type { IGpu, IMachines } from '../model/types';
 import { shortModel } from '../model/words';
@@ -151,6 +152,10 @@ function Gpu(props: {
     </li>
   );
 
+  function whose(): string {
+    return jobName(gpu.held_by ?? '', trans);
+  }
+
   function holder(): string {
     switch (gpu.state) {
       case 'free':
@@ -160,9 +165,7 @@ function Gpu(props: {
       case 'in_use':
         return trans.__('in use by others');
       case 'held':
-        return idle
-          ? trans.__('▲ idle · %1', gpu.held_by ?? '')
-          : (gpu.held_by ?? '');
+        return idle ? trans.__('▲ idle · %1', whose()) : whose();
     }
   }
 }

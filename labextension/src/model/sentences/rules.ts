@@ -75,15 +75,22 @@ export function several(
 export const both: Words = (trans, one, other) =>
   trans.__('%1 and %2', one, other);
 
-/** `resnet50, lr-sweep and 3 more`. */
+const OF_OTHERS = [rule((trans, who) => trans.__('a job of %1', who))];
+
+/** A job by its name, or one of somebody else, whose name is theirs. */
+export const jobName = (text: string, trans: TranslationBundle): string =>
+  read(OF_OTHERS, text, trans) ?? text;
+
+/** `resnet50, a job of bob and 3 more`. */
 export const names: Place = (text, trans) => {
   const [, listed, more] = /^(.+?)(?: and (\d+) more)?$/s.exec(text) ?? [];
   const [, before, last] = /^(.+) and (.+)$/s.exec(listed) ?? [];
   const told = (before ?? listed)
     .split(', ')
+    .map(one => jobName(one, trans))
     .reduce((one, other) => trans.__('%1, %2', one, other));
   if (last !== undefined) {
-    return both(trans, told, last);
+    return both(trans, told, jobName(last, trans));
   }
   return more === undefined ? told : trans.__('%1 and %2 more', told, more);
 };

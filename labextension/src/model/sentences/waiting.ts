@@ -5,6 +5,7 @@ import {
   both,
   count,
   type IRule,
+  jobName,
   name,
   names,
   number,
@@ -160,7 +161,10 @@ export const WAITING: readonly IRule[] = [
     count
   ),
   rule(trans => trans.__('would delay a job that is ahead of it')),
-  rule((trans, who) => trans.__('would delay %1, which is ahead of it', who)),
+  rule(
+    (trans, who) => trans.__('would delay %1, which is ahead of it', who),
+    jobName
+  ),
   rule((trans, where) =>
     trans.__(
       'would be handed over to %1, which decides when and where it runs',

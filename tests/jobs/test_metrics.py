@@ -80,6 +80,15 @@ def test_batches_begin_again_with_each_epoch() -> None:
         "  batch 1000 loss: 0.3",
     )
     assert [it[0] for it in points] == [1000, 1500, 2000]
+    told = "Epoch {}, Step {}, Loss: 0.5"
+    within = [told.format(epoch, at) for epoch in (1, 2) for at in (50, 100)]
+    assert [it[0] for it in read(*within)[0]] == [50, 100, 150, 200]
+    on = [told.format(epoch, 100 * epoch + at) for epoch in (0, 1, 2) for at in (10, 60)]
+    assert [it[0] for it in read(*on)[0]] == [10, 60, 110, 160, 210, 260]
+    of_so_many = [told.format(f"{epoch}/4", at) for epoch in (1, 2) for at in (50, 100)]
+    points, progress = read(*of_so_many)
+    assert [it[0] for it in points] == [50, 100, 150, 200]
+    assert progress == 25  # the second one goes on
     words = (
         "| epoch   2 |   200/ 2983 batches | lr 20.00 | ms/batch 12.3 | loss  7.64 | ppl  2077.9"
     )

@@ -478,6 +478,31 @@ def test_jax() -> None:
     assert read(maxtext)[0] == [(10, None, "loss", 9.8)]
 
 
+def test_ignite_and_dcgan() -> None:
+    for line, metric in (
+        ("Epoch [2/10]: [45/100]  45%|####5     , loss=0.5 [00:10<00:12]", "loss"),
+        ("[2/10][45/100] Loss_D: 0.5 D(x): 0.61 D(G(z)): 0.41 / 0.31", "Loss_D"),
+    ):
+        assert read(line) == ([(145, 2, metric, 0.5)], pytest.approx(14.5))
+
+
+def test_dinov2_and_estimators() -> None:
+    glog = "I20260126 10:00:00 1234 dinov2 helpers.py:102] "
+    lines = f"{glog}Training  [ 50/100]  eta: 1 day, 2:00:00  total_loss: 10.1 (10.2)  time: 0.5"
+    assert read(lines) == ([(50, None, "total_loss", 10.1)], 50)
+    assert read("INFO:tensorflow:loss = 0.5, step = 100 (2.3 sec)")[0] == [(100, None, "loss", 0.5)]
+
+
+def test_episodes_and_rounds() -> None:
+    points, progress = read(
+        "Episode 10/1000, Reward: -12.5", "Episode 500/1000\tAverage Score: 7.5"
+    )
+    assert points == [(10, None, "Reward", -12.5), (500, None, "Score", 7.5)]
+    assert progress == 50
+    assert read("Episode 600\tAverage Score: 12.34")[0] == [(600, None, "Score", 12.34)]
+    assert read("Round 2/10", "step 5/10, loss 0.3")[1] == 25
+
+
 def test_monai() -> None:
     points, progress = read("epoch 2/10", "8/32, train_loss: 0.6", "16/32, train_loss: 0.5")
     assert points == [(40, 2, "train_loss", 0.6), (48, 2, "train_loss", 0.5)]

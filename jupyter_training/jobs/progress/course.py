@@ -81,6 +81,9 @@ class Course:
         The name of the bar that was drawn below another one.
     in_epoch, bar_of_epochs
         What a bar said last that has the name of an epoch beside it, and whether it counts epochs.
+    counts, counts_on
+        The epoch and the count of the last line that counts and does not say to what, and whether
+        that goes on from one epoch to the next.
     from_zero, named_from_zero
         Whether the first epoch is called 0, where it is said how many there are, and where not: a
         bar over epochs and the name of one within it need not count alike.
@@ -93,6 +96,8 @@ class Course:
     below: str = ""
     in_epoch: list[int] | None = None
     bar_of_epochs: bool = False
+    counts: list[float] | None = None
+    counts_on: bool = False
     from_zero: bool = False
     named_from_zero: bool = False
     at: float = -1
@@ -315,6 +320,15 @@ class Course:
         return self.step
 
     def _place_within(self, n: int, of: int | None) -> None:
+        if of is None:
+            now = -1.0 if self.epoch is None else self.epoch
+            epoch, before = self.counts or (now, n)
+            if epoch != now:
+                self.counts_on = n > before
+            self.counts = [now, n]
+            if self.counts_on:
+                self.step, self.counted = n, True
+                return
         self.longest = max(self.longest, n)
         length = of or self.longest
         self.epoch_length, self.counted = length, True

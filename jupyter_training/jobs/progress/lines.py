@@ -24,6 +24,7 @@ _PREFIX = re.compile(
     # INFO|trainer.py:2405
     rf"|{_LEVEL}\|[a-z][\w.]{{0,60}}:\d{{1,6}}(?=\])|{_LEVEL}\|(?=\d)"
     # I0126 10:00:00.123456 140123 train.py:123, as of absl
+    r"|[iwe]\d{8} \d\d:\d\d:\d\d \d{1,20} (?:[\w.\-]{1,60} )?[\w.\-/]{1,80}:\d{1,6}(?=\])"
     r"|[iwe]\d{4} \d\d:\d\d:\d\d\.\d{1,6}\s{1,8}\d{1,20} [\w.\-/]{1,80}:\d{1,6}(?=\])"
     # a name before a date, as in "[titan] 2026-01-26", and that of a logger alone
     r"|[a-z][\w.\-]{0,60}\](?=[ ]\d{4}-\d\d-)|[a-z]\w{0,60}(?:\.\w{1,60}){1,8} -(?=[ ])"

@@ -80,7 +80,9 @@ def _tqdm(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
 
 
 def _other_bar(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
-    return NOTHING
+    # Of PyTorch Ignite: "Epoch [3/10]: [45/100]  45%|####5  , loss=0.12 [00:10<00:12]".
+    epoch = _EPOCH.match(line.low)
+    return None if epoch is not None and epoch["epochs"] else NOTHING
 
 
 def _endless(found: re.Match[str], line: Line, memory: Memory) -> Said | None:

@@ -166,6 +166,25 @@ RULES: tuple[Rule, ...] = (
         "Train Epoch: 1 [1280/60000 (2%)]\tLoss: 0.300000",
     ),
     rule(
+        "a logger of metrics without epochs, as of DINOv2",
+        ("eta: ",),
+        r"^train(?:ing)?[ :]{0,4}\[[ ]{0,12}(?P<n>\d{1,9})/[ ]{0,12}(?P<of>\d{1,9})\]\s{1,4}eta: ",
+        "Training  [    10/125000]  eta: 1 day, 2:00:00  total_loss: 10.1234 (10.2345)",
+    ),
+    rule(
+        "PyTorch's DCGAN",
+        ("loss",),
+        r"^\[(?P<epoch>\d{1,9})/(?P<epochs>\d{1,9})\][ ]?\[[ ]{0,8}(?P<n>\d{1,9})/[ ]{0,8}"
+        r"(?P<of>\d{1,9})\][^\d]{1,40}loss",
+        "[0/25][450/782] Loss_D: 0.5123 Loss_G: 1.5123 D(x): 0.6123 D(G(z)): 0.4123 / 0.3123",
+    ),
+    rule(
+        "TensorFlow's estimators",
+        ("step = ",),
+        r"^loss = [^,]{1,24}, step = (?P<step>\d{1,12})\b",
+        "loss = 0.5123, step = 100 (2.312 sec)",
+    ),
+    rule(
         "PyTorch's tutorial",
         ("loss",),
         r"^\[(?P<epoch>\d{1,9}),\s{1,8}(?P<n>\d{1,9})\] loss:",

@@ -10,6 +10,11 @@ from jupyter_training.jobs.progress.rules.bars import inner
 from jupyter_training.jobs.progress.values import pairs
 
 _N_OF = r"\[?[ ]{0,8}(?P<n>\d{1,9})[ ]{0,3}(?:/|of)[ ]{0,8}(?P<of>\d{1,9})(?![\d/.])"
+_UNITS = r"step|iteration|iter|batch|episode|round|generation"
+_WITHIN = re.compile(
+    r"\W{1,8}(?:global[ _])?(?:batch|step|iteration|iter)(?:_idx)?[ :#=]{1,4}\[?(?P<n>\d{1,12})"
+    r"(?![\d/]|\.\d)"
+)
 _FOLD = re.compile(r"\bfold[ :#=]{0,3}(?P<fold>\d{1,6})[ ]?(?:/|of)[ ]?(?P<folds>\d{1,6})\b")
 _SCOPE = re.compile(r"^\W{0,4}(?P<scope>val|test|eval|dev)[a-z]{0,7}\b")
 _LOOSE = frozenset(words("err error return returns map ap improve objective correlation scale kl"))
@@ -22,12 +27,12 @@ _LEFT_OVER = re.compile(r"[a-z0-9]", re.IGNORECASE)
 
 
 def _epoch_of(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
-    within = inner(line.low[found.end() :])
-    n, of = within or (None, None)
+    n, of = _within(found, line)
     fold, scope = _FOLD.search(line.low), _SCOPE.match(line.low)
     said = Said(
         epoch=int(found["n"]),
         epochs=int(found["of"]),
+        over=None if n is None or of is not None else False,
         n=n,
         of=of,
         fold=int(fold["fold"]) if fold else None,
@@ -42,12 +47,20 @@ def _epoch_of(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
 
 
 def _epoch(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
-    within = inner(line.low[found.end() :])
-    n, of = within or (None, None)
+    n, of = _within(found, line)
     if found["scope"]:
-        values = about(found["scope"], pairs(line.text)) if n == of else {}
+        values = about(found["scope"], pairs(line.text)) if of in (None, n) else {}
         return Said(epoch=int(found["epoch"]), scope=found["scope"], values=values)
     return Said(epoch=int(found["epoch"]), n=n, of=of)
+
+
+def _within(found: re.Match[str], line: Line) -> tuple[int | None, int | None]:
+    """A count behind the epoch, and what it counts to."""
+    within = inner(line.low[found.end() :])
+    if within is not None:
+        return within
+    counted = _WITHIN.match(line.low, found.end())
+    return (None if counted is None else int(counted["n"])), None
 
 
 def _fold(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
@@ -60,7 +73,9 @@ def _fold(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
 def _step_of(found: re.Match[str], line: Line, memory: Memory) -> Said | None:
     if found["unit"] == "step" and _TITLE.match(line.low, found.end()) and not pairs(line.text):
         return NOTHING
-    said = Said(n=int(found["n"]), of=int(found["of"]), counter="step")
+    outer = found["unit"] in ("episode", "round", "generation")
+    counter = found["unit"] if outer else "step"
+    said = Said(n=int(found["n"]), of=int(found["of"]), counter=counter)
     return said if possible(said) else None
 
 
@@ -164,8 +179,8 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(
         "step of so many",
-        ("step", "iter", "batch"),
-        rf"(?<![\w/.\-])(?P<unit>step|iteration|iter|batch)(?:s|es)?\b[ :#=]{{0,4}}{_N_OF}",
+        ("step", "iter", "batch", "episode", "round", "generation"),
+        rf"(?<![\w/.\-])(?P<unit>{_UNITS})(?:s|es)?\b[ :#=]{{0,4}}{_N_OF}",
         "step 40/200",
         _step_of,
     ),
@@ -178,9 +193,10 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(
         "step, as of nanoGPT and scikit-learn",
-        ("step", "iter", "update", "batch"),
+        ("step", "iter", "update", "batch", "episode", "round", "generation"),
         r"^\W{0,4}(?:(?:train(?:ing)?|global|completed)[ _:]{1,2})?"
-        r"(?P<unit>step|iteration|iter|update|batch)[ :#=]{0,4}[\[(]?[ ]{0,8}"
+        rf"(?P<unit>{_UNITS}|update)"
+        r"[ :#=]{0,4}[\[(]?[ ]{0,8}"
         r"(?P<step>\d{1,12})(?![\d/]|\.\d)",
         "iter 100: loss 2.1234, time 3.00ms, mfu 1.00%",
         _step,

@@ -37,6 +37,9 @@ _ROW = (
 )
 """A row with a sentence below it, which belong together: no stripes, but a line above both."""
 
+_COMPLETED = "finished"
+"""The reason of a job of which its state says all."""
+
 Said = Callable[[str], str]
 """Says a sentence of the server, perhaps in another language."""
 
@@ -168,7 +171,7 @@ class JobTable(Table):
                 job["status"],
                 how_far(job, words),
                 measured(job, 3),
-                said(job["reason"] or ""),
+                "" if job["reason"] == _COMPLETED else said(job["reason"] or ""),
             )
             for job in jobs
         ]

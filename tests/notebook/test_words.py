@@ -49,11 +49,16 @@ def test_tables_in_a_cell_are_in_the_language_of_the_page() -> None:
         "metrics": {},
         "reason": "waits for 1 GPU",
     }
-    jobs = [job, {**job, "search": {"done": 3, "trials": 50}}, {**job, "children": {"running": 4}}]
+    jobs = [
+        job,
+        {**job, "search": {"done": 3, "trials": 50}},
+        {**job, "children": {"running": 4}},
+        {**job, "status": "completed", "reason": "finished"},
+    ]
     shown = JobTable(jobs, None, CHINESE, said.__getitem__)._repr_html_()
     for word in (">名称<", ">状态<", "运行中", "约剩 1 小时 12 分钟", "等待 1 GPU", "4 个阶段"):
         assert word in shown
-    # A sentence has the whole width, below its row.
+    # A sentence has the whole width, below its row, if it says more than the state does.
     assert ">原因<" not in shown
     assert shown.count("<td colspan='6'") == 3
     stage = {
@@ -74,7 +79,7 @@ def test_tables_in_a_cell_are_in_the_language_of_the_page() -> None:
     }
     trials = [trial, {**trial, "state": "complete"}]
     shown = TrialTable(trials, most=1, words=CHINESE)._repr_html_()
-    for word in (">步数<", "已剪枝", "最佳", "另有 1 次"):
+    for word in (">步数<", "已剪枝", "最佳", "另有 1 "):
         assert word in shown
     assert "completed" in TrialTable(trials)._repr_html_()
     assert "complete " in repr(TrialTable(trials))

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from jupyter_training.engine.submission import Submission, wanted
+from jupyter_training.jobs.spec import JobType
 from jupyter_training.scheduling.demand import Running, Waiting
 from jupyter_training.scheduling.outlook import outlook, outlooks
 from jupyter_training.scheduling.policy import Start, plan
@@ -161,7 +162,7 @@ def of(
     )
     waits = {wait.job_id: wait for wait in decided.waits if wait.job_id in leaves}
     never = [wait for wait in waits.values() if not wait.feasible]
-    if never and it.spec.is_parent:
+    if never and it.spec.job_type is JobType.PIPELINE:
         told = "; ".join(f"{leaves[wait.job_id].spec.name} {wait.reason}" for wait in never)
         return Forecast(most, None, told)
     first = last + 1

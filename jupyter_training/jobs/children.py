@@ -9,6 +9,9 @@ from jupyter_training.jobs import parameters
 from jupyter_training.jobs.requests import FieldError, checked
 from jupyter_training.jobs.spec import InvalidJob, JobSpec, JobType, is_of_a_gang
 
+_LONGEST = 10**6 - 1
+"""The number of a trial that has as many digits as any."""
+
 
 def parse(data: object) -> JobSpec:
     """Check a request.
@@ -82,8 +85,13 @@ def in_stage(number: int, stage: JobSpec, errors: list[FieldError]) -> list[Fiel
     ]
 
 
-def trial_of_search(spec: JobSpec) -> JobSpec | None:
+def trial_of_search(spec: JobSpec, number: int = _LONGEST) -> JobSpec | None:
     """What a trial of a search may be like; None of what is no search.
+
+    Parameters
+    ----------
+    number
+        Which of them, by default one with the longest name.
 
     Raises
     ------
@@ -100,7 +108,7 @@ def trial_of_search(spec: JobSpec) -> JobSpec | None:
                 f"{{{{{name}}}}} for what is no parameter"
             )
             raise InvalidJob([FieldError("command", told)])
-    given = trial_spec(spec, 10**6 - 1, spec.search.example)
+    given = trial_spec(spec, number, spec.search.example)
     return checked(
         JobSpec, {name: getattr(given, name) for name in JobSpec.model_fields}, InvalidJob
     )

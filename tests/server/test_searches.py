@@ -339,6 +339,9 @@ def test_a_dry_run_tells_where_a_trial_would_run(api: Api) -> None:
     }
     told = api.post("api/training-jobs?dry_run=true", json=spec).json()
     assert (told["cpu_cores"], told["node"] is not None) == (2, True)
+    assert told["reason"] == "tune/0 would be started at once"
+    told = api.post("api/training-jobs?dry_run=true", json={**spec, "cpu_cores": 99}).json()
+    assert told["reason"].startswith("can never start here: asks for 99 CPU cores")
     spec["search"] = {**spec["search"], "space": {"x": "uniform:1:0"}}  # type: ignore[dict-item]
     wrong = api.post("api/training-jobs", json=spec)
     assert wrong.status_code == 400

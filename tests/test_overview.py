@@ -182,7 +182,8 @@ GANG = Known(
         cause="user_error",
         reason=f"rank 3 of 4 failed first: {EXIT}",
         job_type="distributed",
-        nodes=2,
+        nodes=3,
+        min_nodes=2,
         parts=[{"node": "gpubox"}, {"node": "gpubox-2.cluster.example.org"}],
         completed_at=at("18:55:05"),
     ),
@@ -368,7 +369,7 @@ CASES = [
         GANG,
         [
             f"script error: rank 3 of 4 failed first: {EXIT}",
-            "asked for   2 nodes of 4 cores · 16 GB · 2 GPUs (A100)",
+            "asked for   3 nodes of 4 cores · 16 GB · 2 GPUs (A100), or at least 2 nodes",
             "ran on      gpubox, gpubox-2.cluster.example.org · GPUs 2, 3 · local",
             "0     stopped  0 on gpubox",
             "3     failed   1 on gpubox-2.cluster.example.org  GPU-01234567  7.3 KB   13:55:04",

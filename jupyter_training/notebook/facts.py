@@ -228,8 +228,12 @@ def _place(told: Mapping[str, Any]) -> str:
 
 
 def _asked(told: Mapping[str, Any]) -> str:
-    text = card.holds(told)
-    return f"{text} ({told['gpu_type']})" if text and told["gpu_type"] else text
+    text = card.holds({**told, "parts": []})  # it may have begun with fewer
+    text = f"{text} ({told['gpu_type']})" if text and told["gpu_type"] else text
+    least = told.get("min_nodes")
+    if not least or least == told["nodes"]:
+        return text
+    return f"{text}, or at least {least} node{'s' * (least != 1)}"
 
 
 def _where(known: Known) -> tuple[str, str]:

@@ -59,6 +59,26 @@ def test_a_bar_that_is_told_its_description_while_it_moves_is_one_bar(
     assert not points or points[-1][0] in (150, 175)
 
 
+def test_a_bar_through_all_epochs() -> None:
+    # As kohya's scripts draw it.
+    lines = [
+        line
+        for epoch in (1, 2, 3)
+        for line in (
+            f"epoch {epoch}/10",
+            *(
+                bar(100 * (epoch - 1) + at, 1000, "steps").replace("]", ", loss=0.5]")
+                for at in (1, 50)
+            ),
+        )
+    ]
+    points, progress = read(*lines)
+    assert progress == 25
+    assert [it[0] for it in points] == [1, 50, 101, 150, 201, 250]
+    within = [line for epoch in (1, 2) for line in (f"epoch {epoch}/10", bar(50, 100, "steps"))]
+    assert read(*within)[1] == 15
+
+
 def test_bars_below_each_other_that_count_to_the_same_number() -> None:
     # As tqdm draws them: at its end the lower one is drawn once more in the place of the other.
     inner = [bar(0, 4, "batch", below=True), bar(4, 4, "batch", below=True), bar(4, 4, "batch")]

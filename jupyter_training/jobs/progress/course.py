@@ -81,6 +81,9 @@ class Course:
         The name of the bar that was drawn below another one.
     in_epoch, bar_of_epochs
         What a bar said last that has the name of an epoch beside it, and whether it counts epochs.
+    beside, through
+        How many epochs were over when a counter beside them was heard last, and what it said; and
+        whether it counts through all of them.
     counts, counts_on
         The epoch and the count of the last line that counts and does not say to what, and whether
         that goes on from one epoch to the next.
@@ -96,6 +99,8 @@ class Course:
     below: str = ""
     in_epoch: list[int] | None = None
     bar_of_epochs: bool = False
+    beside: list[float] | None = None
+    through: bool = False
     counts: list[float] | None = None
     counts_on: bool = False
     from_zero: bool = False
@@ -259,7 +264,7 @@ class Course:
         assert said.of is not None
         n, of, main = said.n, said.of, self.main
         if self.epochs is not None:
-            self._move((self.over + n / of) / self._total())
+            self._hear_beside_epochs(n, of)
             return None
         if main is None:
             self.main = main = Counter(said.counter, n, of, said.below)
@@ -285,6 +290,15 @@ class Course:
             self.main = main = Counter(said.counter, n, of, said.below)
         self._move(main.n / main.of)
         return main.rounds * of + n
+
+    def _hear_beside_epochs(self, n: int, of: int) -> None:
+        """A counter that begins again with each epoch, or counts through all of them."""
+        over, before, length = self.beside or (self.over, n, of)
+        self.beside = [self.over, n, of]
+        if self.over > over and of == length:
+            # It went on, and is where the epochs are.
+            self.through = n > before and abs(n / of * self._total() - self.over) <= 1
+        self._move(n / of if self.through else (self.over + n / of) / self._total())
 
     def _give_up(self) -> None:
         self.parts_unknown, self.share = True, None
@@ -326,9 +340,9 @@ class Course:
             if epoch != now:
                 self.counts_on = n > before
             self.counts = [now, n]
-            if self.counts_on:
-                self.step, self.counted = n, True
-                return
+        if self.counts_on if of is None else self.through:
+            self.step, self.counted = n, True
+            return
         self.longest = max(self.longest, n)
         length = of or self.longest
         self.epoch_length, self.counted = length, True

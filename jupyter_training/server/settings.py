@@ -35,6 +35,24 @@ from jupyter_training.scheduling import choice
 from jupyter_training.scheduling.choice import Rule
 
 
+class _Gpus(Union):
+    """What may be said of GPUs, also on a command line, where no `Union` can be a list."""
+
+    def from_string(self, s: str) -> int | str | list[str]:
+        """As one option says it."""
+        return self.from_string_list([s])
+
+    def from_string_list(self, s_list: list[str]) -> int | str | list[str]:
+        """As an option says it that may be given several times."""
+        if s_list == ["auto"]:
+            return "auto"
+        try:
+            (number,) = s_list
+            return int(number)
+        except ValueError:  # there are several, or it is a UUID
+            return [*s_list]
+
+
 class TrainingSettings(HasTraits):
     """The settings of `TrainingApp`.
 
@@ -118,12 +136,13 @@ class TrainingSettings(HasTraits):
         all that this server may use.""",
     ).tag(config=True)
 
-    gpus = Union(
+    gpus = _Gpus(
         [Integer(min=0), Enum(("auto",)), List(Unicode())],
         default_value="auto",
         help="""The GPUs of this machine that jobs may reserve: "auto" for all that the NVIDIA
         driver knows, a number for that many with indices from 0, or a list of UUIDs, each perhaps
-        with its model, as in "GPU-5a1e…=NVIDIA A100".""",
+        with its model, as in "GPU-5a1e…=NVIDIA A100". On a command line the option is given once
+        for each of a list.""",
     ).tag(config=True)
 
     share_used_gpus = Bool(

@@ -69,7 +69,8 @@ class TrainingApp(TrainingSettings, ExtensionApp):
     def initialize_settings(self) -> None:
         """Make what the handlers use, and inform kernels from now on."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._tokens = TrainingTokens(self.directory)
+        # With a wrong setting, nobody knows which directory is meant.
+        self._tokens = TrainingTokens(None if self._wrong_setting else self.directory)
         self._running = Running(self._tokens, self._end if self.embedded else None)
         self.settings["jupyter_training"] = self._running
         inform_kernels(self._server.kernel_manager, self._url, self._kernel_token)

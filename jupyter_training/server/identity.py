@@ -30,11 +30,12 @@ class TrainingTokens:
     Parameters
     ----------
     directory
-        Where the secret is kept; all servers that share it accept each other's tokens.
+        Where the secret is kept; all servers that share it accept each other's tokens. None for one
+        of which nobody else knows.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._secret = _secret(directory / "secret")
+    def __init__(self, directory: Path | None) -> None:
+        self._secret = _new_secret() if directory is None else _secret(directory / "secret")
 
     @property
     def installation(self) -> str:
@@ -63,13 +64,17 @@ class TrainingTokens:
         return hmac.new(self._secret, username.encode(), hashlib.sha256).hexdigest()
 
 
+def _new_secret() -> bytes:
+    return secrets.token_hex(32).encode()
+
+
 def _secret(path: Path) -> bytes:
     """The secret, made by whoever comes first."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as stream:
-        stream.write(secrets.token_hex(32).encode())
+        stream.write(_new_secret())
     # A link makes the whole file appear, or fails because there is one.
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)

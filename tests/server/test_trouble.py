@@ -118,12 +118,14 @@ def test_a_server_with_a_wrong_setting_runs_nothing_by_others_than_were_meant(ho
     """Jupyter itself goes on, and has read no more than what stands before it."""
     gpus = ["GPU-a", "GPU-b=NVIDIA A100", " GPU-a=NVIDIA A100"]
     home.configure(f"c.TrainingApp.gpus = {gpus}\nc.TrainingApp.docker_images = ['some/image']")
-    server = home.start(gpus=None, wait=False)
+    server = home.start(gpus=None, data_dir=home.path / "elsewhere", wait=False)
     until(lambda: server.answers)
     answer = server.api.post("api/training-jobs", json=ASK)
     assert (answer.status_code, answer.json()["reason"]) == (503, "not_available")
     told = "gpus: GPU-a is named more than once"
     assert f"not available here: a setting is wrong: {told}" in answer.json()["message"]
+    # Nor does it write anything where it was started.
+    assert not [*home.path.glob("secret*"), *home.path.glob("*/secret*")]
     # A server that is started for a command ends with that, and is not waited for.
     command = [sys.executable, "-m", "jupyter_training", "list"]
     done = subprocess.run(

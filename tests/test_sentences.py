@@ -14,7 +14,7 @@ from typing import Any
 
 import pynvml
 
-from jupyter_training.engine.gpus import CRITICAL_XIDS
+from jupyter_training.engine.gpus import CRITICAL_XIDS, UNKNOWN
 from jupyter_training.engine.nvml import of_card, of_driver
 from jupyter_training.engine.receivers import Receivers
 from jupyter_training.executors import ray_gang, ray_jobs, slurm_jobs, slurm_request
@@ -160,6 +160,7 @@ def of_gpus() -> Iterator[str]:
         pynvml.NVML_ERROR_NO_PERMISSION,
     ):
         yield f"drained: {of_card(nvml(code))}"
+    yield UNKNOWN
     for code in (
         pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
         pynvml.NVML_ERROR_DRIVER_NOT_LOADED,

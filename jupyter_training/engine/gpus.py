@@ -49,6 +49,9 @@ CRITICAL_XIDS = {
 """The Xid errors after which NVIDIA recommends a reset, a restart or an inspection."""
 
 _DRAINED = "drained: "
+UNKNOWN = f"{_DRAINED}is not known to the driver"
+"""Why no job gets a card that is configured, and that the driver does not have."""
+
 _SILENT = "the NVIDIA driver does not answer"
 _END_S = 1.0
 """How long the driver is waited for when this server ends (s)."""

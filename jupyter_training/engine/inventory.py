@@ -6,9 +6,10 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jupyter_training.engine.gpus import GpuInventory, is_drained, schedulable
+from jupyter_training.engine.gpus import UNKNOWN, GpuInventory, is_drained, schedulable
 from jupyter_training.engine.live_gpus import LiveGpu, LiveGpus, token_of
 from jupyter_training.scheduling.resources import Gpu, Node
 
@@ -55,7 +56,7 @@ class Machine:
             socket.gethostname(),
             self._cpu_cores if self._cpu_cores is not None else detect_cpu_cores(),
             self._memory_gb if self._memory_gb is not None else detect_memory_gb(),
-            self._detected(given) if self._gpus == "auto" else configured_gpus(self._gpus),
+            self._read_gpus(given),
         )
 
     async def live_gpus(self, nodes: Iterable[Node]) -> Mapping[str, LiveGpu]:
@@ -78,6 +79,14 @@ class Machine:
         self._live.close()
         self._inventory.close()
 
+    def _read_gpus(self, given: Mapping[str, tuple[str, ...]]) -> tuple[Gpu, ...]:
+        if isinstance(self._gpus, int):  # which card is meant depends on settings of CUDA
+            return configured_gpus(self._gpus)
+        detected = self._detected(given) if self._gpus else ()
+        if self._gpus == "auto":
+            return detected
+        return tuple(as_detected(one, detected) for one in configured_gpus(self._gpus))
+
     def _detected(self, given: Mapping[str, tuple[str, ...]]) -> tuple[Gpu, ...]:
         self._tokens = frozenset(given)
         held = {uuid for gpus in given.values() for uuid in gpus}
@@ -96,6 +105,25 @@ def configured_gpus(gpus: str | int | Sequence[str]) -> tuple[Gpu, ...]:
     several = [gpus] if isinstance(gpus, str) else gpus
     named = (one.partition("=") for one in several)
     return tuple(Gpu(uuid.strip(), model.strip()) for uuid, _, model in named)
+
+
+def as_detected(configured: Gpu, detected: Sequence[Gpu]) -> Gpu:
+    """A GPU that a configuration names, with what the driver tells of it.
+
+    Parameters
+    ----------
+    configured
+        Its UUID may be shortened, as for CUDA.
+    detected
+        All of the driver; none where there is no driver, or it was never readable.
+    """
+    for gpu in detected:
+        if gpu.uuid.startswith(configured.uuid):
+            return replace(gpu, uuid=configured.uuid, model=configured.model or gpu.model)
+    # A part of a card is not in the driver's list, and what an index means is not known.
+    if detected and configured.uuid.startswith("GPU-"):
+        return replace(configured, unavailable=UNKNOWN)
+    return configured
 
 
 def detect_cpu_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -148,7 +148,7 @@ class TrainingSettings(HasTraits):
     share_used_gpus = Bool(
         False,
         help="""Whether jobs may get GPUs that somebody outside of jupyter-training uses. By default
-        they wait until such a GPU is free. Only with `gpus` set to "auto" can this be seen.""",
+        they wait until such a GPU is free. With a number for `gpus` this cannot be seen.""",
     ).tag(config=True)
 
     dataset_dirs = List(

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jupyter_training.engine.inventory import GB, Machine, detect_cpu_cores, detect_memory_gb
+from jupyter_training.engine.gpus import UNKNOWN
+from jupyter_training.engine.inventory import (
+    GB,
+    Machine,
+    as_detected,
+    detect_cpu_cores,
+    detect_memory_gb,
+)
 from jupyter_training.scheduling.resources import Gpu
 
 
@@ -28,6 +36,19 @@ def test_what_is_configured_is_taken() -> None:
 )
 def test_gpus(gpus: int | Sequence[str], found: tuple[Gpu, ...]) -> None:
     assert Machine(cpu_cores=1, memory_gb=1, gpus=gpus).read({}).gpus == found
+
+
+def test_what_the_driver_tells_of_a_configured_card_counts() -> None:
+    well = Gpu("GPU-1a", "NVIDIA A100", 80.0)
+    ill = Gpu("GPU-2b", "NVIDIA A100", 80.0, "drained: has fallen off the bus")
+    assert as_detected(Gpu("GPU-1a"), [well, ill]) == well
+    assert as_detected(Gpu("GPU-2b", "A100"), [well, ill]) == replace(ill, model="A100")
+    assert as_detected(Gpu("GPU-1"), [well, ill]) == replace(well, uuid="GPU-1")
+    assert as_detected(Gpu("GPU-3"), [well]) == Gpu("GPU-3", unavailable=UNKNOWN)
+    # A part of a card and an index are not among what the driver lists.
+    for other in (Gpu("MIG-3"), Gpu("0")):
+        assert as_detected(other, [well]) == other
+    assert as_detected(Gpu("GPU-3"), []) == Gpu("GPU-3")
 
 
 def test_without_a_driver_there_are_no_gpus() -> None:

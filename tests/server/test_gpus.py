@@ -111,6 +111,20 @@ def test_a_card_in_trouble_is_drained_says_why_and_comes_back(home: Home, cards:
     assert sees(api, both) == [fake_nvml.uuid(0), fake_nvml.uuid(1)]
 
 
+def test_cards_that_are_named_are_looked_at_too(home: Home, cards: FakeGpus) -> None:
+    cards.card(0, ecc_uncorrected=2)
+    named = [fake_nvml.uuid(0), f"{fake_nvml.uuid(1)}=NVIDIA A100", "GPU-misspelt"]
+    home.configure(f"c.TrainingApp.gpus = {named}")
+    api = start(home)
+    assert [(gpu["model"], gpu["unavailable"]) for gpu in gpus(api)] == [
+        ("NVIDIA A100-SXM4-80GB", "drained: reports uncorrectable ECC errors"),
+        ("NVIDIA A100", None),
+        ("", "drained: is not known to the driver"),
+    ]
+    one = api.submit(python(f"{SHOW} pass"), gpu_count=1)["job_id"]
+    assert api.ended(one)["gpus"] == sees(api, one) == [fake_nvml.uuid(1)]
+
+
 def test_a_card_that_others_use_is_not_given_out_and_one_of_a_job_is_no_others(
     home: Home, cards: FakeGpus
 ) -> None:

@@ -50,6 +50,7 @@ const conditions = several(
     rule(trans => trans.__('needs a reset, says the driver')),
     rule(trans => trans.__('gets too little power: are its cables in place?')),
     rule(trans => trans.__('gets no interrupts')),
+    rule(trans => trans.__('is not known to the driver')),
     rule(trans => trans.__('may not be used by this server')),
     rule((trans, a) => trans.__('cannot be read (%1)', a)),
     rule(trans => trans.__('is divided by MIG, which is not supported yet')),

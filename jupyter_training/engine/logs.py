@@ -17,6 +17,10 @@ from jupyter_training.engine.overwriting import Screen
 PAGE_BYTES = 1 << 20
 """The most that one answer is made of; the next one goes on where it ended."""
 
+_TAIL_BYTES = 64 << 20
+_LINE_BYTES = 1000
+"""The most that somebody can begin with who follows a log, in all and for each line (bytes)."""
+
 _BLOCK = 1 << 16
 
 
@@ -139,10 +143,12 @@ def read(path: Path, offset: int, limit: int) -> Piece:
 
 
 def start_of_tail(path: Path, count: int) -> int:
-    """Where the last lines begin; 0 if there is no log yet."""
+    """Where the last lines begin, for who reads on from there; 0 if there is no log yet."""
     try:
         with path.open("rb") as file:
-            return _start_of_last_lines(file, file.seek(0, os.SEEK_END), count)
+            size = file.seek(0, os.SEEK_END)
+            most = max(PAGE_BYTES, min(count * _LINE_BYTES, _TAIL_BYTES))
+            return _start_of_last_lines(file, size, count, most)
     except FileNotFoundError:
         return 0
 
@@ -183,10 +189,10 @@ def _kept(file: int, offset: int, size: int) -> tuple[int, int]:
         at = behind
 
 
-def _start_of_last_lines(file: BinaryIO, size: int, count: int) -> int:
-    """Where the last `count` lines begin, or the last page if they are longer."""
+def _start_of_last_lines(file: BinaryIO, size: int, count: int, most: int = PAGE_BYTES) -> int:
+    """Where the last `count` lines begin, or the last `most` bytes if they are longer."""
     position, wanted = size, count
-    page = max(0, size - PAGE_BYTES)
+    page = max(0, size - most)
     first = _last_kept(file.fileno(), page, size)
     while position > first:
         begin = max(first, position - _BLOCK)

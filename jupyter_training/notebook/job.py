@@ -145,8 +145,7 @@ class Job:
             return following(self, tail=tail, attempt=attempt, rank=rank)
         asked = {"tail": tail, "attempt": attempt, "rank": rank}
         query = {name: value for name, value in asked.items() if value is not None}
-        lines: list[str] = ask(lambda client: client.logs(self.id, **query))["logs"]
-        return "\n".join(lines)
+        return "\n".join(_last_lines(self.id, **query))
 
     def wait(self, timeout: float | None = None) -> Job:
         """Wait until it has ended.
@@ -455,3 +454,32 @@ class Job:
         from jupyter_training.notebook.outputs import download
 
         return download(self.id, path, to)
+
+
+_LINES = 100_000
+"""How many lines are asked for at once; what an answer has of them is bounded in bytes, too."""
+
+
+def _page(reference: str, query: dict[str, int]) -> dict[str, Any]:
+    return ask(lambda client: client.logs(reference, **query))
+
+
+def _last_lines(reference: str, *, tail: int, **query: int) -> list[str]:
+    """The last lines of a log, in as many pages as they take; a line tells of what is gone."""
+    pages: list[list[str]] = []
+    place, missing = {"tail": min(tail, _LINES)}, tail
+    while True:
+        page = _page(reference, {**query, **place})
+        found, offset = page["logs"], page["offset"]
+        gone = place.get("before", 0) - page["next_offset"]
+        if found and gone > 0:
+            from jupyter_training.notebook.log_stream import left_out
+
+            hole = {"offset": page["next_offset"], "next_offset": place["before"], "kept": False}
+            pages.append([left_out(hole)])
+        pages.append(found)
+        missing -= len(found)
+        if missing <= 0 or not found or not offset:
+            return [line for found in reversed(pages) for line in found]
+        query["attempt"] = page["attempt"]
+        place = {"before": offset, "lines": min(missing, _LINES)}

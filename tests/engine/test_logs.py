@@ -95,6 +95,14 @@ def test_the_end_of_ten_gigabytes_and_what_is_behind_a_hole_are_found_at_once(lo
     assert time.process_time() - began < 1
 
 
+def test_who_follows_can_begin_with_more_than_a_page(log: Path) -> None:
+    line = b"%063d\n"
+    log.write_bytes(b"".join(line % number for number in range(60_000)))
+    assert logs.start_of_tail(log, 50_000) == 10_000 * 64
+    log.write_bytes(b"x" * (3 * logs.PAGE_BYTES))
+    assert logs.start_of_tail(log, 100) == 2 * logs.PAGE_BYTES
+
+
 def test_pages_backwards_jump_over_a_hole_to_what_is_before_it(log: Path) -> None:
     head = "".join(f"head {number:04}\n" for number in range(4096)).encode()
     behind = 5_000_000_000 // 65_536 * 65_536

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -75,6 +77,13 @@ def test_a_log_beyond_its_limit_has_its_beginning_and_its_end(home: Home) -> Non
     answer = api.get(f"api/training-jobs/{job_id}/logs", params={"offset": begin}).json()
     assert (answer["offset"], answer["logs"][0]) == (end, f"{end // 16:015}")
     assert api.log(job_id, tail=1) == [f"{399_999:015}"]
+    command = [sys.executable, "-m", "jupyter_training", "logs", "--tail", "400000", job_id]
+    told = subprocess.run(command, env=home.env, cwd=home.path, capture_output=True, text=True)
+    lines = told.stdout.splitlines()
+    expected = [f"{number:015}" for number in _numbers(0, begin, end)]
+    (hole,) = set(lines) - set(expected)
+    assert "left out" in hole
+    assert [line for line in lines if line != hole] == expected
     page = api.get(f"api/training-jobs/{job_id}/logs", params={"before": end, "lines": 9}).json()
     assert (page["next_offset"], page["logs"][-1]) == (begin, f"{begin // 16 - 1:015}")
 

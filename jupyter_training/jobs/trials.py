@@ -199,7 +199,8 @@ def plan(
             ask = min(ask, allowed - len(trials))
     end = None
     if is_over and not open_ones and not to_tell:
-        end = _end(search, trials, cancelled_by, used_up, measured, fails=fails)
+        share = min(progress(search, allowed, trials, budget), 99)
+        end = _end(search, trials, cancelled_by, used_up, measured, share, fails=fails)
     return Plan(ask, to_tell, used_up, is_over, end)
 
 
@@ -295,6 +296,7 @@ def _end(
     cancelled_by: str | None,
     used_up: str | None,
     measured: Collection[str],
+    share: int,
     *,
     fails: bool,
 ) -> Standing:
@@ -302,7 +304,6 @@ def _end(
     told_best = ""
     if best is not None:
         told_best = f"best {search.metric} {best.value:.6g} in trial {best.number}"
-    share = 0 if not trials else 99
     if cancelled_by is not None:
         told = sentence(Cause.CANCELLED_BY_USER, cancelled_by)
         told += f"; {told_best}" if told_best else ""

@@ -192,10 +192,11 @@ def _needs(job: dict[str, Any], words: Words) -> str:
     if (search := job.get("search")) is not None:
         done, trials = search["done"], search["trials"]
         if trials is None:
-            return words("%1 trials", done)
+            return words("%1 trial", done) if done == 1 else words("%1 trials", done)
         return words("%1 of %2 trials", done, trials)
     if job.get("children") is not None:
-        return words("%1 stages", sum(job["children"].values()))
+        count = sum(job["children"].values())
+        return words("%1 stage", count) if count == 1 else words("%1 stages", count)
     return resources(job, words)
 
 

@@ -171,10 +171,11 @@ def test_a_budget_ends_it_and_what_runs_is_stopped() -> None:
 def test_a_cancelled_one_asks_for_no_more_and_ends_when_all_have() -> None:
     assert next_of(trials("running"), cancelled_by="ada").ask == 0
     assert next_of(trials("running"), cancelled_by="ada").end is None
-    for several in ([], trials("complete", "cancelled")):
+    for several, share in (([], 0), (trials("complete", "cancelled"), 20)):
         end = next_of(several, cancelled_by="ada").end
         assert end is not None
         assert (end.status, end.cause) == (Status.CANCELLED, Cause.CANCELLED_BY_USER)
+        assert end.progress == share
 
 
 def test_where_it_stands_follows_from_its_trials_and_its_budget() -> None:

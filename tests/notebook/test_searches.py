@@ -189,3 +189,8 @@ def test_a_monitor_shows_the_trials_of_a_search_and_a_list_how_many_are_done() -
     assert "0 %" in repr(TrialTable([begun]))
     assert "0 %" not in repr(TrialTable([{**begun, "progress_known": False}]))
     assert "2 of 5 trials" in repr(JobTable([job]))
+    for parts, said in (
+        ({"search": {"done": 1, "trials": None}}, "1 trial  "),
+        ({"search": None, "children": {"pending": 1}}, "1 stage  "),
+    ):
+        assert said in repr(JobTable([{**job, **parts}]))

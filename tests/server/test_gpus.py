@@ -130,7 +130,8 @@ def test_a_card_that_others_use_is_not_given_out_and_one_of_a_job_is_no_others(
 ) -> None:
     cards.uses(0, (os.getpid(), 1 << 30))
     api = start(home)
-    assert f"(pid {os.getpid()}), not one of our jobs" in gpus(api)[0]["unavailable"]
+    not_ours = f"(pid {os.getpid()}), not one of our jobs"
+    until(api, lambda told: not_ours in (told[0]["unavailable"] or ""))
     code = f"{SHOW} print(os.getpid(), flush=True); import time; time.sleep(600)"
     job_id = api.submit(python(code), gpu_count=1)["job_id"]
     assert sees(api, job_id) == [fake_nvml.uuid(1)]

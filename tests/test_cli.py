@@ -304,3 +304,12 @@ def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(server: Server) -
         assert both.returncode == 2
         assert "is one word too many" in both.stderr
         assert opened.run("submit").returncode == 2
+        for wrong, said in (
+            ("stages:\n", "stages: should be an array of objects"),
+            (
+                "stages: [{name: a, command: true}]\n",
+                "stages.0.command: stage a: should be a string",
+            ),
+        ):
+            terminal.script("pipe.yaml", wrong)
+            assert said in opened.run("submit", "--file", "pipe.yaml").stderr

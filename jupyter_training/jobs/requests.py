@@ -136,11 +136,15 @@ def _field_error(
         message = f"has {length} {what}, and may have {most}"
     if field == "command" and kind.endswith("_type"):
         message = "should be a string or an array of strings"
+    elif field == "stages" and kind in ("list_type", "model_type"):
+        message = (
+            'should be an array of objects such as {"name": "fit", "command": "python fit.py"}'
+        )
     elif field == "dataset_ids" and len(path) > 1:
         message = "should be an array of numbers or names of data sets"
     elif field == "search":
         field = ".".join(path)
-        message = _of_a_search(kind, details, message)
+        message = _of_a_search(len(path), kind, message)
     elif field in ("env_vars", "script") and len(path) > 1:
         message = f"{'.'.join(path[1:])} {message}"
     given = details.get("input")
@@ -149,9 +153,11 @@ def _field_error(
     return FieldError(field, message)
 
 
-def _of_a_search(kind: str, details: ErrorDetails, message: str) -> str:
+def _of_a_search(depth: int, kind: str, message: str) -> str:
     if kind == "too_short":
         return "should name at least one parameter"
+    if kind == "model_type" and depth == 1:
+        return 'should be an object such as {"metric": "loss", "trials": 20, "space": {…}}'
     if kind == "model_type":
         return 'should be an object, or a text such as "loguniform:1e-5:1e-1"'
     return message

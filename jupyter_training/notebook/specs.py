@@ -39,7 +39,9 @@ def recorded(
     limit_mb
         How large they may be together (MB); by default what the environment or the server says.
     """
-    stages = [one for one in spec.get("stages", ()) if isinstance(one, dict)]
+    # What is of no type that it should be, the server tells.
+    told = spec.get("stages")
+    stages = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     parts = [one for one in (spec, *stages) if one.get("working_dir")]
     places = [Path(one["working_dir"]) for one in parts]
     if not places or not all(place.is_absolute() and place.is_dir() for place in places):
@@ -54,7 +56,7 @@ def recorded(
     scripts = [
         script
         for one, place in zip(parts, places, strict=True)
-        for script in _scripts_in(one.get("command", ()), place)
+        for script in _scripts_in(one.get("command"), place)
     ]
     # Only who submits needs it, and it takes a tenth of a second.
     from jupyter_training.notebook.snapshot_upload import upload
@@ -73,11 +75,12 @@ def recorded(
     return fields
 
 
-def _scripts_in(argv: str | Sequence[str], directory: Path) -> list[Path]:
+def _scripts_in(command: object, directory: Path) -> list[Path]:
     """The Python files and notebooks that a command names."""
+    argv = words(command) if isinstance(command, str) else command
     found = []
-    for word in words(argv) if isinstance(argv, str) else argv:
-        if word.endswith((".py", ".ipynb")):
+    for word in argv if isinstance(argv, list) else ():
+        if isinstance(word, str) and word.endswith((".py", ".ipynb")):
             with contextlib.suppress(OSError, ValueError):  # it may be anything but a name
                 if (directory / word).is_file():
                     found.append((directory / word).resolve())

@@ -178,6 +178,8 @@ def test_what_is_wrong_with_a_stage_names_it() -> None:
             parse({"name": "pipe", "stages": list(stages)})
         return {error.field: error.message for error in caught.value.errors}
 
+    for no_stages in ("x", None):
+        assert told(no_stages)["stages"].startswith("should be an array of objects such as {")
     assert told() == {"stages": "a pipeline needs at least one stage"}
     assert parse({"name": "x", "command": "true", "stages": []}).job_type.value == "single"
     good = {"name": "a", "command": "true"}

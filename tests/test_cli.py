@@ -272,6 +272,24 @@ def test_attempts_that_were_over_before_they_could_be_seen_are_told(server: Serv
     assert "failed: quick" in watching.stdout
 
 
+def test_stages_of_stages_run_in_copies_of_their_directories_too(server: Server) -> None:
+    terminal = Terminal(server.home)
+    for name in ("own", "other"):
+        (terminal.work / name).mkdir()
+        terminal.script(f"{name}/work.py", "print(__file__)")
+    (terminal.work / "linked").symlink_to("own")
+    inner = "{name: x, command: work.py}, {name: y, command: work.py, working_dir: ../other}"
+    pipeline = f"cpu_cores: 1\nmemory_gb: 1\nstages:\n  - {{name: in, stages: [{inner}]}}\n"
+    terminal.script("own/deep.yaml", pipeline)
+    with terminal.open() as opened:
+        ran = opened.run("run", "--file", "linked/deep.yaml")
+        assert ran.returncode == 0, ran.stdout
+        for stage, place in (("x", "own"), ("y", "other")):
+            printed = opened.run("logs", f"deep/in/{stage}").stdout
+            assert "/snapshot/" in printed
+            assert printed.endswith(f"/{place}/work.py\n")
+
+
 def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(server: Server) -> None:
     terminal = Terminal(server.home)
     terminal.script("work.py", "print('at work')")

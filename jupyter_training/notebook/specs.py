@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,7 @@ def recorded(
     limit_mb
         How large they may be together (MB); by default what the environment or the server says.
     """
-    # What is of no type that it should be, the server tells.
-    told = spec.get("stages")
-    stages = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-    parts = [one for one in (spec, *stages) if one.get("working_dir")]
+    parts = [one for one in _with_stages(spec) if one.get("working_dir")]
     places = [Path(one["working_dir"]) for one in parts]
     if not places or not all(place.is_absolute() and place.is_dir() for place in places):
         return {}  # they are directories of the server, or of the image
@@ -66,13 +63,32 @@ def recorded(
     # The names that a job finds in its copy are those without links.
     if spec.get("working_dir"):
         fields["working_dir"] = str(places[0])
-    if stages:
-        real = {one["working_dir"]: str(Path(one["working_dir"]).resolve()) for one in parts}
-        fields["stages"] = [
-            {**one, "working_dir": real[one["working_dir"]]} if one in parts else one
-            for one in spec["stages"]
-        ]
+    if spec.get("stages"):
+        fields["stages"] = _without_links(spec["stages"])
     return fields
+
+
+def _with_stages(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A job and its stages, which may have stages themselves."""
+    yield spec
+    stages = spec.get("stages")
+    for one in stages if isinstance(stages, list) else ():  # else the server tells what is wrong
+        if isinstance(one, dict):
+            yield from _with_stages(one)
+
+
+def _without_links(stages: Any) -> Any:
+    """Stages with the real names of their directories."""
+    if not isinstance(stages, list):
+        return stages
+    found = []
+    for one in stages:
+        if isinstance(one, dict):
+            one = {**one, "stages": _without_links(one["stages"])} if "stages" in one else one
+            if one.get("working_dir"):
+                one = {**one, "working_dir": str(Path(one["working_dir"]).resolve())}
+        found.append(one)
+    return found
 
 
 def _scripts_in(command: object, directory: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import {
   remaining,
   size
 } from '../model/times';
-import type { IMachines, JobStatus } from '../model/types';
+import { hasCurves, type IMachines, type JobStatus } from '../model/types';
 import {
   causeWord,
   eventWord,
@@ -118,6 +118,13 @@ describe('times and amounts', () => {
     expect(leftText(job({ progress: 50, ...told }), new Date(), trans)).toBe(
       expected
     );
+  });
+
+  test('what has curves to compare is what measures something itself', () => {
+    const one = job({ metrics: { loss: 1 } });
+    expect(hasCurves(one)).toBe(true);
+    expect(hasCurves({ ...one, metrics: {} })).toBe(false);
+    expect(hasCurves({ ...one, children: { completed: 3 } })).toBe(false);
   });
 
   test('what nobody knows of the progress is not told', () => {

@@ -462,6 +462,11 @@ export interface IJobEvent {
 
 export const JOB_EVENT = 'https://events.jupyter.org/jupyter_training/job/v1';
 
+/** Whether it has curves of its own; what a search tells is what its trials have measured. */
+export function hasCurves(job: IJob): boolean {
+  return job.children === null && Object.keys(job.metrics ?? {}).length > 0;
+}
+
 export function isActive(job: IJob): boolean {
   return ACTIVE.includes(job.status);
 }

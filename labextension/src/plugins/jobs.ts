@@ -17,7 +17,13 @@ import {
 
 import { trainingIcon } from '../icon';
 import { progressOf } from '../model/times';
-import { ACTIVE, ENDED, type IJob, type JobStatus } from '../model/types';
+import {
+  ACTIVE,
+  ENDED,
+  hasCurves,
+  type IJob,
+  type JobStatus
+} from '../model/types';
 import { statusWord } from '../model/words';
 import type { CompareView } from '../views/compare';
 import type { JobView, TabName } from '../views/jobview';
@@ -264,7 +270,7 @@ export const jobsPlugin: JupyterFrontEndPlugin<void> = {
             typeof args.jobs === 'string' && args.jobs
               ? args.jobs.split(',')
               : (await api.jobs({ limit: LOOKED_AT }))
-                  .filter(job => Object.keys(job.metrics ?? {}).length)
+                  .filter(hasCurves)
                   .slice(0, COMPARED)
                   .map(job => job.job_id);
           const { CompareView } = await import('../views/compare');

@@ -18,6 +18,7 @@ import type { ITraining } from '../components/context';
 import { TrainingApi } from '../model/api';
 // eslint-disable-next-line jupyter/prefer-lazy-imports -- is shown or used at once
 import { type IEventSource, JobsModel } from '../model/jobs';
+import { translatedSchema } from '../model/schema';
 import { type IJobEvent, JOB_EVENT } from '../model/types';
 import { statusWord } from '../model/words';
 import { attempt } from './attempt';
@@ -83,6 +84,12 @@ export const environmentPlugin: JupyterFrontEndPlugin<IEnvironment> = {
       settings: { notifications: 'all', statusBar: true, confirmCancel: true },
       settingsChanged: new Signal<unknown, void>({})
     };
+    registry?.transform(PLUGIN, {
+      fetch: plugin => ({
+        ...plugin,
+        schema: translatedSchema(plugin.schema, trans)
+      })
+    });
     registry?.load(PLUGIN).then(
       settings => {
         const read = (): void => {

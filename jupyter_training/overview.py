@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,8 +82,9 @@ def commands(known: Known) -> list[tuple[str, str]]:
     if known.found is not None:
         found.append((f"trials {job_id}", "every trial, as a table"))
     elif known.children:
-        stage = shlex.quote(f"{told['name']}/{_of_interest(known.children)}")
-        found.append((f"show {stage}", "a stage of it"))
+        # By its id, as its name may be that of a stage of a later pipeline.
+        stage = _of_interest(known.children)
+        found.append((f"show {stage['job_id']}", f"its stage {stage['child_key']}"))
     if told["attempt"] and not is_parent:
         follow = "" if known.has_ended else "-f "
         found.append((f"logs {follow}{job_id}", "all that it prints" if follow else "its log"))
@@ -104,13 +104,13 @@ def commands(known: Known) -> list[tuple[str, str]]:
     return found
 
 
-def _of_interest(children: Sequence[Mapping[str, Any]]) -> str:
+def _of_interest(children: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The stage that one wants to look at: what failed, or runs, or is next, or the last one."""
     for status in ("failed", "retrying", "running", "scheduled", "pending"):
         for one in children:
             if one["status"] == status:
-                return str(one["child_key"])
-    return str(children[-1]["child_key"])
+                return one
+    return children[-1]
 
 
 def _bar(console: Console, known: Known) -> None:

@@ -306,9 +306,9 @@ def test_a_pipeline_of_a_file_is_run_and_shown_with_its_stages(server: Server) -
         assert "completed: from-a-file" in ran.stdout
         shown = opened.run("show", "from-a-file").stdout
         assert re.search(r"fit +completed +100 % +[\d.]+ (s|min) +prepare", shown)
-        assert "jupyter training show from-a-file/fit" in shown
         told = json.loads(opened.run("show", "from-a-file", "--json").stdout)
         assert [stage["child_key"] for stage in told["stages"]] == ["prepare", "fit"]
+        assert f"jupyter training show {told['stages'][1]['job_id']}" in shown
         assert opened.run("logs", "from-a-file/fit").stdout == "at work\n"
         instead = "nothing itself, but its stages may have: from-a-file/prepare, from-a-file/fit\n"
         for command, did in (("logs", "printed"), ("metrics", "measured")):

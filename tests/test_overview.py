@@ -387,7 +387,7 @@ CASES = [
             "fit       running    0 %       11 min  prepare",
             "evaluate  failed     0 %               prepare        out of memory: killed \\x1b[31m",
             "publish   queued     0 %               fit, evaluate  waits for fit to complete",
-            "jupyter training show 'my digits/evaluate'",
+            "jupyter training show job-evaluate  its stage evaluate",
         ],
     ),
     (

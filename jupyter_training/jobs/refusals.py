@@ -24,12 +24,12 @@ LONGEST = 500
 """So much of a line is told (characters)."""
 
 _SHELL = re.compile(r"(?:command )?not found$|no such file or directory$|permission denied$", re.I)
+_NO_SCRIPT = re.compile(r"can't open file '.*': \[Errno 2\]")
 _USAGE = re.compile(
     r"^usage: |^try '.* --help'|"
     r"\berror: (?:unrecognized arguments?|the following arguments are required|argument .+: |"
     r"ambiguous option|no such (?:option|command)|(?:invalid|unknown|unexpected) )|"
-    r"\b(?:invalid|unrecognized|unknown|illegal) option\b|"
-    r"can't open file '.*': \[Errno 2\]",
+    r"\b(?:invalid|unrecognized|unknown|illegal) option\b",
     re.I,
 )
 
@@ -72,6 +72,8 @@ def refusal(exit_code: int | None, lines: Sequence[str]) -> tuple[Cause, str] | 
     """
     last = [line.strip() for line in lines[-LINES:] if line.strip()]
     if exit_code in (126, 127) and last and _SHELL.search(last[-1]):
+        return Cause.LAUNCH_FAILED, last[-1]
+    if exit_code == 2 and last and _NO_SCRIPT.search(last[-1]):
         return Cause.LAUNCH_FAILED, last[-1]
     if exit_code == 2:
         told = [line for line in last if _USAGE.search(line)]

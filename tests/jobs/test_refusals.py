@@ -26,7 +26,7 @@ RAISED = ["Traceback (most recent call last):", '  File "/w/train.py", line 3, i
         (
             2,
             ["python: can't open file '/w/trian.py': [Errno 2] No such file or directory"],
-            Cause.INVALID_ARGUMENTS,
+            Cause.LAUNCH_FAILED,
             "trian.py",
         ),
         (1, [*RAISED, "ModuleNotFoundError: No module named 'torhc'"], Cause.NOT_RUNNABLE, "torhc"),

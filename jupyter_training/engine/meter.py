@@ -208,14 +208,15 @@ class Meter:
         if one is not None:
             one.gauge.cancel()
 
-    async def end(self, token: str, found: Found, ended: Ended) -> Totals | None:
+    async def end(self, attempt: Attempt, found: Found, ended: Ended) -> Totals | None:
         """What an attempt has used in all, whoever has looked at it; None if it never ran."""
-        one = self._followed.get(token)
-        self.forget(token)
+        one = self._followed.get(attempt.token)
+        self.forget(attempt.token)
         if found.started_at is None:
             return None
         async with self._busy:
-            return await asyncio.to_thread(_sum_up, one, found.directory, ended)
+            seen = one.totals if one is not None and one.is_read else None
+            return await asyncio.to_thread(_sum_up, seen, found.directory, len(attempt.gpus), ended)
 
     async def run(self) -> None:
         """Look at those that are due, for ever."""
@@ -331,12 +332,10 @@ def _write(directory: Path, sample: Sample) -> None:
         _log.debug("A sample of %s cannot be written: %s", directory, error)
 
 
-def _sum_up(one: _Attempt | None, directory: Path, ended: Ended) -> Totals:
-    at = ended.at.timestamp()
-    if one is not None and one.is_read:
-        totals, gpus = one.totals, len(one.gpus)
-    else:
-        totals, gpus = Totals(), 0 if one is None else len(one.gpus)
+def _sum_up(seen: Totals | None, directory: Path, gpus: int, ended: Ended) -> Totals:
+    at, totals = ended.at.timestamp(), seen
+    if totals is None:
+        totals = Totals()
         for sample in usage_files.samples(directory):
             totals, gpus = totals.with_sample(sample), len(sample.gpus)
     spent = ended.spent

@@ -352,7 +352,7 @@ class Monitor:
         exit_ = ended.exit
         if exit_.cause is None and exit_.exit_code in refusals.EXIT_CODES:
             exit_ = await asyncio.to_thread(_with_log, exit_, found.directory)
-        totals = await self.meter.end(attempt.token, found, ended)
+        totals = await self.meter.end(attempt, found, ended)
         self._report(Finished(attempt.token, attempt.job_id, exit_, ended.at, totals))
         self._stir(attempt)
         reach(Point.END_REPORTED)

@@ -136,7 +136,7 @@ GPU 0: 45% 33C 1234/40960 MB
 /usr/lib/python3.11/site-packages/torch/nn/functional.py:1234: UserWarning: reduction: 'mean' divides by 0.5
   warnings.warn("loss 0.5 is deprecated since 1.2")
 Traceback (most recent call last):
-  File "/work/train.py", line 45, in <module>
+  File "/home/ada/train.py", line 45, in <module>
     loss = 0.5 * step(3, 10)
 RuntimeError: CUDA out of memory. Tried to allocate 1.95 GiB (GPU 0; 39.59 GiB total capacity; 37.45 GiB already allocated)
 ValueError: operands could not be broadcast together with shapes (3,10) (4,10)

@@ -61,7 +61,7 @@ def test_a_script_runs_with_its_arguments(kernel: Kernel, server: Server) -> Non
     printed = kernel.value("get_job('my job').logs()")
     argv, _, file = printed.rpartition(" ")
     assert argv == str(["script.py", "--name", "x", "{a} $HOME"])
-    assert file.endswith("/work/script.py")
+    assert file.endswith("/script.py")
 
 
 def test_nothing_is_expanded_behind_the_users_back(kernel: Kernel, server: Server) -> None:

@@ -63,7 +63,11 @@ from jupyter_training.jobs.lifecycle import Cause, Exit
 from jupyter_training.scheduling.choice import Images, Offer
 
 _NOT_STARTED = "the server ended before the job was started"
-_UNREAD = "the Docker engine was away when the job ended; what it printed last may be missing here"
+_UNREAD = (
+    "the Docker engine was started again after the job had ended; what that printed last may be "
+    "missing here"
+)
+"""Nothing tells whether the engine has read the end of its output before it went away."""
 
 _RESTART_S = 0.2
 _PING_S = 5.0

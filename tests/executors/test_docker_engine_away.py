@@ -226,8 +226,8 @@ def test_the_log_says_that_the_engine_was_not_there_to_read_the_end(
             # With the engine, nobody was there to take what it printed.
             assert log_of(found).startswith(b"ready\n")
             assert log_of(found).endswith(
-                b"\n[jupyter-training: the Docker engine was away when the job ended; what it "
-                b"printed last may be missing here]\n"
+                b"\n[jupyter-training: the Docker engine was started again after the job had "
+                b"ended; what that printed last may be missing here]\n"
             )
 
     asyncio.run(go())
